@@ -1,0 +1,95 @@
+import pytest
+
+from m2det_mmdet.compat import check_environment
+from m2det_mmdet.compat.environment import find_problem
+
+ONEDL = {
+    'onedl-mmdetection': '3.5.1',
+    'onedl-mmcv': '2.3.6',
+    'onedl-mmengine': '0.10.12',
+    'torch': '2.13.0+cpu',
+}
+OPENMMLAB = {
+    'mmdet': '3.3.0',
+    'mmcv-lite': '2.1.0',
+    'mmengine': '0.10.7',
+    'torch': '2.13.0',
+}
+MODULES = ('mmdet', 'mmcv', 'mmengine', 'torch')
+
+
+def test_this_environment_passes() -> None:
+    check_environment()
+
+
+@pytest.mark.parametrize(
+    'versions',
+    [
+        ONEDL,
+        OPENMMLAB,
+        {**OPENMMLAB, 'mmcv': '2.1.0'},
+        # A source checkout has modules and no distribution.
+        {'mmcv-lite': '2.1.0', 'mmengine': '0.10.7'},
+        {},
+    ],
+)
+def test_good_environments_pass(versions: dict[str, str]) -> None:
+    assert find_problem(versions, MODULES) is None
+
+
+@pytest.mark.parametrize(
+    ('versions', 'missing', 'words'),
+    [
+        ({}, {'mmdet', 'mmcv', 'mmengine'}, 'MMDetection and MMCV and MMEngine'),
+        ({}, {'mmdet', 'mmcv', 'mmengine'}, "pip install 'm2det[onedl]'"),
+        (ONEDL, {'mmcv'}, "needs MMCV, .*'m2det[onedl]'"),
+        (OPENMMLAB, {'mmcv'}, "needs MMCV, .*'m2det[openmmlab]'"),
+        (OPENMMLAB, {'mmengine'}, 'needs MMEngine'),
+        ({}, {'torch'}, 'needs PyTorch'),
+    ],
+)
+def test_what_is_missing_is_named(
+    versions: dict[str, str], missing: set[str], words: str
+) -> None:
+    problem = find_problem(versions, [name for name in MODULES if name not in missing])
+
+    assert_sentence_with(problem, *words.split('.*'))
+
+
+def test_mixed_lines_are_named_with_the_repair() -> None:
+    problem = find_problem({**ONEDL, **OPENMMLAB}, MODULES)
+
+    assert_sentence_with(
+        problem,
+        'pip uninstall onedl-mmdetection onedl-mmcv onedl-mmengine '
+        'mmdet mmcv-lite mmengine',
+        "pip install 'm2det[onedl]'",
+    )
+
+
+@pytest.mark.parametrize(
+    ('line', 'name', 'version', 'wanted'),
+    [
+        (ONEDL, 'onedl-mmdetection', '3.4.5', 'onedl-mmdetection>=3.5.1,<4'),
+        (ONEDL, 'onedl-mmcv', '2.3.4', 'onedl-mmcv>=2.3.6,<3'),
+        # Compared as numbers: 0.10.9 comes before 0.10.12.
+        (ONEDL, 'onedl-mmengine', '0.10.9', 'onedl-mmengine>=0.10.12,<1'),
+        (OPENMMLAB, 'mmdet', '3.2.0', 'mmdet>=3.3.0,<4'),
+        (OPENMMLAB, 'mmcv', '2.2.0', 'mmcv>=2.1.0,<2.2.0'),
+        (OPENMMLAB, 'torch', '2.4.1', 'torch>=2.5'),
+    ],
+)
+def test_unsupported_versions_are_named(
+    line: dict[str, str], name: str, version: str, wanted: str
+) -> None:
+    problem = find_problem({**line, name: version}, MODULES)
+
+    assert_sentence_with(problem, f'{name} {version}', f"pip install '{wanted}'")
+
+
+def assert_sentence_with(problem: str | None, *parts: str) -> None:
+    assert problem is not None
+    assert problem.endswith('.')
+    assert '\n' not in problem
+    for part in parts:
+        assert part in problem
