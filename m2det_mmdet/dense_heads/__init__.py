@@ -1,0 +1,5 @@
+"""Dense heads."""
+
+from .m2det_head import M2DetHead
+
+__all__ = ['M2DetHead']

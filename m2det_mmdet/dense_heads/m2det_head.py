@@ -1,0 +1,288 @@
+"""The SSD-derived head of M2Det."""
+
+from collections.abc import Sequence
+
+import torch
+from mmcv.ops import batched_nms
+from mmdet.models.dense_heads import SSDHead
+from mmdet.registry import MODELS
+from mmdet.structures.bbox import scale_boxes
+from mmdet.utils import reduce_mean
+from mmengine.config import ConfigDict
+from mmengine.structures import InstanceData
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..ops import batched_soft_nms
+
+SUPPRESSIONS = ('soft_nms', 'nms')
+
+
+@MODELS.register_module()
+class M2DetHead(SSDHead):
+    """Predict boxes and classes from each scale of a pyramid.
+
+    One 3x3 convolution for boxes and one for classes a scale, as in SSD, with
+    SSD's matching, hard negative mining and losses, both divided by the
+    positives of the whole batch. `M2Det <https://arxiv.org/abs/1811.04533>`_,
+    section 3.4. Arguments are those of
+    :class:`mmdet.models.dense_heads.SSDHead`; the background is the last class.
+    That head cannot predict in mmdet 3.1 and later, and suppresses level by
+    level after a level-wise limit; this one looks at all levels at once.
+
+    ``test_cfg`` holds
+
+    - ``score_thr``: boxes of a class need a higher score than this;
+    - ``nms``: ``dict(type='soft_nms', ...)`` with the arguments of
+      :func:`m2det_mmdet.ops.batched_soft_nms`, class by class;
+      ``dict(type='nms', ...)`` as :func:`mmcv.ops.batched_nms` takes it; or
+      ``None`` to keep all boxes;
+    - ``nms_pre``: highest scoring boxes an image that reach the suppression,
+      ``-1`` for all (the default);
+    - ``max_per_img``: boxes an image that remain.
+
+    Raises:
+        ValueError: If the scales of ``in_channels`` and the anchor generator
+            differ, or ``test_cfg.nms`` has an unknown type; in ``forward``, if
+            the maps are not those of ``in_channels``.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:  # noqa: ANN002, ANN003
+        super().__init__(*args, **kwargs)
+        num_scales = self.prior_generator.num_levels
+        if len(self.in_channels) != num_scales:
+            raise ValueError(
+                f'The head gets {len(self.in_channels)} maps (in_channels='
+                f'{list(self.in_channels)}) but its anchor generator makes anchors '
+                f'for {num_scales}: make num_scales of the neck and the sizes of '
+                'the anchor generator (one more than scales) agree.'
+            )
+        nms = (self.test_cfg or {}).get('nms')
+        if nms and nms['type'] not in SUPPRESSIONS:
+            raise ValueError(
+                f'test_cfg.nms.type must be one of {SUPPRESSIONS}, got {nms["type"]!r}.'
+            )
+
+    def forward(self, x: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Predict class scores and box deltas of each scale.
+
+        Args:
+            x: Maps ``(N, in_channels[i], H_i, W_i)``.
+
+        Returns:
+            Scores ``(N, anchors * (num_classes + 1), H_i, W_i)`` before softmax
+            and deltas ``(N, anchors * 4, H_i, W_i)`` of each scale.
+        """
+        channels = [feature.shape[1] for feature in x]
+        if channels != list(self.in_channels):
+            raise ValueError(
+                f'The head was built for maps of {list(self.in_channels)} channels '
+                f'and got {channels}: make in_channels of the head fit the neck.'
+            )
+        return super().forward(x)
+
+    def get_anchors(
+        self,
+        featmap_sizes: list[tuple[int, int]],
+        batch_img_metas: list[dict],
+        device: torch.device | str = 'cuda',
+    ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
+        """Return the anchors of each image and which lie within its own pixels."""
+        anchors = self._priors(featmap_sizes, batch_img_metas, device=device)
+        flags = []
+        for meta in batch_img_metas:
+            height, width = meta.get('pad_shape', meta['img_shape'])[:2]
+            limit = anchors[0].new_tensor([width, height])
+            flags.append(
+                [((a[:, :2] + a[:, 2:]) / 2 <= limit).all(dim=1) for a in anchors]
+            )
+        return [anchors] * len(batch_img_metas), flags
+
+    def loss_by_feat(
+        self,
+        cls_scores: list[Tensor],
+        bbox_preds: list[Tensor],
+        batch_gt_instances: list[InstanceData],
+        batch_img_metas: list[dict],
+        batch_gt_instances_ignore: list[InstanceData] | None = None,
+    ) -> dict[str, Tensor]:
+        """Compute the losses from the outputs of :meth:`forward`.
+
+        Returns:
+            Scalars ``loss_cls`` (cross entropy of the positives and of
+            ``neg_pos_ratio`` times as many hardest negatives an image) and
+            ``loss_bbox`` (smooth L1 of the positives), each divided by the
+            batch's number of positives, at least one.
+        """
+        sizes = [tuple(score.shape[-2:]) for score in cls_scores]
+        anchors, flags = self.get_anchors(
+            sizes, batch_img_metas, device=cls_scores[0].device
+        )
+        labels, label_weights, bbox_targets, bbox_weights, _ = self.get_targets(
+            anchors,
+            flags,
+            batch_gt_instances,
+            batch_img_metas,
+            batch_gt_instances_ignore=batch_gt_instances_ignore,
+        )
+        labels = torch.cat(labels, dim=1)
+        positive = labels != self.num_classes
+        num_positives = positive.sum(dim=1)
+        # Over all processes, whose gradients are averaged too.
+        avg_factor = reduce_mean(num_positives.sum().float()).clamp(min=1)
+
+        losses = F.cross_entropy(
+            _flatten(cls_scores, self.cls_out_channels).transpose(1, 2),
+            labels,
+            reduction='none',
+        ) * torch.cat(label_weights, dim=1)
+        hard = self._hard_negatives(losses.detach(), positive, num_positives)
+        deltas = F.smooth_l1_loss(
+            _flatten(bbox_preds, self.bbox_coder.encode_size),
+            torch.cat(bbox_targets, dim=1),
+            reduction='none',
+            beta=self.train_cfg['smoothl1_beta'],
+        ) * torch.cat(bbox_weights, dim=1)
+        return {
+            'loss_cls': losses[positive | hard].sum() / avg_factor,
+            'loss_bbox': deltas.sum() / avg_factor,
+        }
+
+    def _hard_negatives(
+        self, losses: Tensor, positive: Tensor, num_positives: Tensor
+    ) -> Tensor:
+        """Select each image's negatives of largest loss.
+
+        Args:
+            losses: Classification losses ``(N, anchors)``.
+            positive: Whether an anchor is positive, ``(N, anchors)``.
+            num_positives: Positives of each image, ``(N,)``.
+
+        Returns:
+            Whether an anchor is selected, ``(N, anchors)``: ``neg_pos_ratio``
+            times as many as positives, or all negatives if there are fewer.
+        """
+        ranked = losses.masked_fill(positive, -1).argsort(
+            dim=1, descending=True, stable=True
+        )
+        limit = self.train_cfg['neg_pos_ratio'] * num_positives
+        first = torch.arange(losses.shape[1], device=losses.device) < limit[:, None]
+        return torch.zeros_like(positive).scatter(1, ranked, first) & ~positive
+
+    def predict_by_feat(
+        self,
+        cls_scores: list[Tensor],
+        bbox_preds: list[Tensor],
+        score_factors: None = None,
+        batch_img_metas: list[dict] | None = None,
+        cfg: ConfigDict | None = None,
+        rescale: bool = False,
+        with_nms: bool = True,
+    ) -> list[InstanceData]:
+        """Turn the outputs of :meth:`forward` into detections.
+
+        Args:
+            cls_scores: Class scores of each scale.
+            bbox_preds: Box deltas of each scale.
+            score_factors: Not used by this head.
+            batch_img_metas: ``img_shape`` of each image, with ``rescale`` its
+                ``scale_factor`` too.
+            cfg: Replaces ``test_cfg``.
+            rescale: Whether boxes are given in pixels of the original image.
+            with_nms: Whether to suppress overlapping boxes.
+
+        Returns:
+            For each image ``bboxes`` ``(K, 4)`` xyxy in pixels, ``scores``
+            ``(K,)`` in descending order where suppressed, ``labels`` ``(K,)``.
+        """
+        cfg = self.test_cfg if cfg is None else cfg
+        sizes = [tuple(score.shape[-2:]) for score in cls_scores]
+        priors = self._priors(sizes, batch_img_metas, device=cls_scores[0].device)
+        priors = torch.cat(priors)
+        scores = _flatten(cls_scores, self.cls_out_channels).detach().softmax(dim=-1)
+        deltas = _flatten(bbox_preds, self.bbox_coder.encode_size).detach()
+        detections = []
+        for image, meta in enumerate(batch_img_metas):
+            found = self._select(
+                scores[image, :, :-1], deltas[image], priors, meta, cfg
+            )
+            if rescale:
+                shrink = [1 / factor for factor in meta['scale_factor']]
+                found.bboxes = scale_boxes(found.bboxes, shrink)
+            detections.append(self.suppress(found, cfg) if with_nms else found)
+        return detections
+
+    @staticmethod
+    def suppress(detections: InstanceData, cfg: ConfigDict) -> InstanceData:
+        """Suppress overlapping boxes of equal class as ``cfg.nms`` says.
+
+        Args:
+            detections: ``bboxes``, ``scores`` and ``labels`` of an image.
+            cfg: ``test_cfg`` of this class.
+
+        Returns:
+            What remains, by descending score, at most ``cfg.max_per_img``.
+        """
+        nms = cfg.get('nms')
+        if not nms:
+            return detections
+        limit = cfg.get('max_per_img', -1)
+        boxes, scores, labels = detections.bboxes, detections.scores, detections.labels
+        if nms['type'] == 'soft_nms':
+            options = {key: value for key, value in nms.items() if key != 'type'}
+            boxes, keep = batched_soft_nms(
+                boxes, scores, labels, max_num=limit, **options
+            )
+        else:
+            boxes, keep = batched_nms(boxes, scores, labels, nms)
+        kept = detections[keep]
+        kept.scores = boxes[:, 4]
+        return kept[:limit] if limit > 0 else kept
+
+    def _select(
+        self,
+        scores: Tensor,
+        deltas: Tensor,
+        priors: Tensor,
+        meta: dict,
+        cfg: ConfigDict,
+    ) -> InstanceData:
+        """Decode the boxes of one image whose class scores pass the threshold.
+
+        Args:
+            scores: ``(anchors, num_classes)``, between 0 and 1.
+            deltas: ``(anchors, 4)``.
+            priors: ``(anchors, 4)``, xyxy in input pixels.
+            meta: Meta information of the image.
+            cfg: ``test_cfg`` of this class.
+        """
+        index, labels = (scores > cfg.get('score_thr', 0)).nonzero(as_tuple=True)
+        passed = scores[index, labels]
+        limit = cfg.get('nms_pre', -1)
+        if 0 < limit < len(passed):
+            passed, best = passed.topk(limit)
+            index, labels = index[best], labels[best]
+        boxes = self.bbox_coder.decode(
+            priors[index], deltas[index], max_shape=meta['img_shape']
+        )
+        return InstanceData(bboxes=boxes, scores=passed, labels=labels)
+
+    def _priors(
+        self,
+        featmap_sizes: list[tuple[int, int]],
+        batch_img_metas: list[dict],
+        device: torch.device | str,
+    ) -> list[Tensor]:
+        """Return the anchors of each scale for the batch's padded size."""
+        meta = batch_img_metas[0]
+        image_size = tuple(meta.get('batch_input_shape', meta['img_shape'])[:2])
+        return self.prior_generator.grid_priors(
+            featmap_sizes, device=device, image_size=image_size
+        )
+
+
+def _flatten(maps: Sequence[Tensor], channels: int) -> Tensor:
+    """Join the outputs of all scales, ``(N, anchors, channels)``, at least float32."""
+    flat = [x.permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, channels)) for x in maps]
+    joined = torch.cat(flat, dim=1)
+    return joined.to(torch.promote_types(joined.dtype, torch.float32))

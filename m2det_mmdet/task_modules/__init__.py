@@ -1,0 +1,5 @@
+"""Prior generators, coders and assigners."""
+
+from .anchor_generator import M2DetAnchorGenerator
+
+__all__ = ['M2DetAnchorGenerator']

@@ -1,0 +1,166 @@
+"""Anchors of M2Det: sizes as fractions of the input, steps in pixels."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from mmdet.registry import TASK_UTILS
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
+from torch import Tensor
+
+Size = tuple[int, int]
+
+
+@TASK_UTILS.register_module()
+class M2DetAnchorGenerator:
+    """Generate M2Det's anchors.
+
+    Scale ``i`` has, in each cell and in this order, a square of side ``s_i``, a
+    square of side ``sqrt(s_i * s_(i+1))``, and for each ratio ``r`` a box of
+    ``s_i * sqrt(r)`` by ``s_i / sqrt(r)`` and its transpose; ``s_i`` is
+    ``sizes[i] * input_size``. Rows come before columns, columns before shapes.
+    Centres are ``((x + 0.5) * step, (y + 0.5) * step)``.
+
+    The pixel sizes of the anchors belong to ``input_size`` and stay what they
+    are for an image of any other size, where the network must see objects of
+    the same pixel sizes; only the grid of centres follows the image.
+
+    Args:
+        input_size: Side of the training image, in pixels.
+        sizes: Fractions of ``input_size``; one more than there are scales.
+        steps: Pixels between the centres of each scale at ``input_size``.
+            ``None``, or an image of another size: the image's side divided by
+            the cells of the map.
+        ratios: Ratios of width and height, of which each gives two boxes; one
+            sequence for all scales, or one for each.
+        clip: Whether to clip ``(cx, cy, w, h)`` to the image, as the authors'
+            release does. It narrows the wide anchors of the last scales.
+
+    Raises:
+        ValueError: If the lengths of ``sizes``, ``steps`` and ``ratios`` do not fit.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        sizes: Sequence[float],
+        steps: Sequence[float] | None = None,
+        ratios: Sequence[float] | Sequence[Sequence[float]] = (2, 3),
+        clip: bool = False,
+    ) -> None:
+        num_scales = len(sizes) - 1
+        if not isinstance(ratios[0], Sequence):
+            ratios = [ratios] * num_scales
+        if num_scales < 1 or len(ratios) != num_scales:
+            raise ValueError(
+                'sizes needs one entry more than there are scales, and ratios one '
+                f'sequence for all scales or one for each, got {len(sizes)} sizes '
+                f'and {len(ratios)} sequences of ratios.'
+            )
+        if steps is not None and len(steps) != num_scales:
+            raise ValueError(
+                f'steps needs one entry for each of the {num_scales} scales that '
+                f'the {len(sizes)} sizes make, got {len(steps)}: {list(steps)}.'
+            )
+        self.input_size = input_size
+        self.steps = steps
+        self.clip = clip
+        self.shapes = [
+            self._shapes(small * input_size, large * input_size, scale_ratios)
+            for (small, large), scale_ratios in zip(
+                pairwise(sizes), ratios, strict=True
+            )
+        ]
+
+    @property
+    def num_levels(self) -> int:
+        """Number of scales."""
+        return len(self.shapes)
+
+    @property
+    def num_base_priors(self) -> list[int]:
+        """Number of anchors in a cell of each scale."""
+        return [len(shapes) for shapes in self.shapes]
+
+    def grid_priors(
+        self,
+        featmap_sizes: Sequence[Size],
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = 'cuda',
+        image_size: Size | None = None,
+    ) -> list[Tensor]:
+        """Generate the anchors of all scales.
+
+        Args:
+            featmap_sizes: Cells ``(height, width)`` of each scale's map.
+            dtype: Type of the anchors; computed in float32 or better.
+            device: Device of the anchors.
+            image_size: Pixels ``(height, width)`` of the network's input;
+                ``None``: a square of ``input_size``.
+
+        Returns:
+            For each scale ``(height * width * shapes, 4)``: xyxy, input pixels.
+
+        Raises:
+            ValueError: If the number of maps is not the number of scales.
+        """
+        if len(featmap_sizes) != self.num_levels:
+            raise ValueError(
+                f'The anchor generator has {self.num_levels} scales and got '
+                f'{len(featmap_sizes)} feature maps: give sizes one entry more than '
+                'the neck has scales.'
+            )
+        image_size = tuple(image_size or (self.input_size, self.input_size))
+        # Half precision cannot hold the coordinates of a large image.
+        kind = {'dtype': torch.promote_types(dtype, torch.float32), 'device': device}
+        priors = []
+        for level, map_size in enumerate(featmap_sizes):
+            centres = self._centres(level, map_size, image_size, kind)
+            shapes = torch.tensor(self.shapes[level], **kind)
+            boxes = torch.cat(
+                [
+                    centres[:, None].expand(-1, len(shapes), -1),
+                    shapes.expand(len(centres), -1, -1),
+                ],
+                dim=-1,
+            ).reshape(-1, 4)
+            if self.clip:
+                height, width = image_size
+                limit = torch.tensor([width, height] * 2, **kind)
+                boxes = boxes.clamp(min=0).minimum(limit)
+            priors.append(bbox_cxcywh_to_xyxy(boxes).to(dtype))
+        return priors
+
+    @staticmethod
+    def _shapes(
+        small: float, large: float, ratios: Sequence[float]
+    ) -> list[tuple[float, float]]:
+        """Return ``(width, height)`` in pixels of all anchors in a cell."""
+        middle = math.sqrt(small * large)
+        boxes = [(small, small), (middle, middle)]
+        for ratio in ratios:
+            root = math.sqrt(ratio)
+            boxes += [(small * root, small / root), (small / root, small * root)]
+        return boxes
+
+    def _centres(
+        self, level: int, map_size: Size, image_size: Size, kind: dict
+    ) -> Tensor:
+        """Return the centres ``(x, y)`` of a scale's cells, row by row."""
+        step_y, step_x = (
+            side / cells for side, cells in zip(image_size, map_size, strict=True)
+        )
+        if self.steps is not None and image_size == (self.input_size,) * 2:
+            step_y = step_x = self.steps[level]
+        height, width = map_size
+        y = (torch.arange(height, **kind) + 0.5) * step_y
+        x = (torch.arange(width, **kind) + 0.5) * step_x
+        return torch.cartesian_prod(y, x).reshape(-1, 2).flip(-1)
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(input_size={self.input_size}, '
+            f'num_levels={self.num_levels}, steps={self.steps}, clip={self.clip}, '
+            f'num_base_priors={self.num_base_priors})'
+        )

@@ -1,0 +1,227 @@
+import math
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import ConfigDict
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from m2det_mmdet.dense_heads import M2DetHead
+
+# Two scales of one image of 16x16: four cells of 4-pixel squares, one of 8 pixels;
+# without ratios the second square of a cell is sqrt(4 * 8) and 8 pixels large.
+META = {'img_shape': (16, 16), 'scale_factor': (0.5, 0.25)}
+SQUARE = math.sqrt(32)
+
+
+def build(**changes: object) -> M2DetHead:
+    config = {
+        'type': 'M2DetHead',
+        'num_classes': 2,
+        'in_channels': (3, 3),
+        'anchor_generator': {
+            'type': 'M2DetAnchorGenerator',
+            'input_size': 16,
+            'sizes': [0.25, 0.5, 0.5],
+            'ratios': [[], []],
+        },
+        'bbox_coder': {
+            'type': 'DeltaXYWHBBoxCoder',
+            'target_stds': [0.1, 0.1, 0.2, 0.2],
+        },
+        'train_cfg': {
+            'assigner': {
+                'type': 'MaxIoUAssigner',
+                'pos_iou_thr': 0.5,
+                'neg_iou_thr': 0.5,
+                'min_pos_iou': 0.0,
+                'ignore_iof_thr': 0.5,
+                'gt_max_assign_all': False,
+            },
+            'sampler': {'type': 'PseudoSampler'},
+            'smoothl1_beta': 1.0,
+            'allowed_border': -1,
+            'pos_weight': -1,
+            'neg_pos_ratio': 3,
+        },
+        'test_cfg': {
+            'score_thr': 0.05,
+            'nms': {'type': 'soft_nms', 'iou_threshold': 0.3},
+            'max_per_img': 100,
+        },
+    }
+    return MODELS.build(ConfigDict({**config, **changes}))
+
+
+def outputs(num_images: int = 1) -> tuple[list[Tensor], list[Tensor]]:
+    """Scores that say background and deltas of zero, for both scales."""
+    background = torch.tensor([0.0, 0.0, 20.0]).repeat(2)[None, :, None, None]
+    scores = [background.repeat(num_images, 1, n, n) for n in (2, 1)]
+    deltas = [torch.zeros(num_images, 8, n, n) for n in (2, 1)]
+    return scores, deltas
+
+
+def objects(*boxes: list[float], label: int = 0) -> InstanceData:
+    return InstanceData(
+        bboxes=torch.tensor(boxes).reshape(-1, 4).float(),
+        labels=torch.full((len(boxes),), label, dtype=torch.long),
+    )
+
+
+def test_forward_gives_classes_and_boxes_of_each_anchor() -> None:
+    scores, deltas = build()([torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 1, 1)])
+
+    assert [tuple(x.shape) for x in scores] == [(1, 6, 2, 2), (1, 6, 1, 1)]
+    assert [tuple(x.shape) for x in deltas] == [(1, 8, 2, 2), (1, 8, 1, 1)]
+
+
+def test_losses_are_divided_by_the_positives_of_the_whole_batch() -> None:
+    head = build()
+    scores, deltas = (
+        [x.requires_grad_() for x in maps] for maps in outputs(num_images=2)
+    )
+    truth = [objects([2, 2, 6.4, 6.4]), objects()]
+    losses = head.loss_by_feat(scores, deltas, truth, [META] * 2)
+
+    # Two positives: IoU 16 / 19.36 with the first anchor, (2, 2, 6, 6), and
+    # 19.36 / 32 with the square around it. Each costs log(2 + e^20), each of their
+    # six negatives log(1 + 2 e^-20).
+    positive = math.log(2 + math.exp(20))
+    negative = math.log1p(2 * math.exp(-20))
+    expected = (2 * positive + 6 * negative) / 2
+    assert losses['loss_cls'].item() == pytest.approx(expected, rel=1e-6)
+    # Two equal shifts and two equal scalings for each of them.
+    targets = [0.2 / 4 / 0.1, math.log(4.4 / 4) / 0.2]
+    targets += [0.2 / SQUARE / 0.1, math.log(4.4 / SQUARE) / 0.2]
+    smooth_l1 = [0.5 * t**2 if abs(t) < 1 else abs(t) - 0.5 for t in targets]
+    assert losses['loss_bbox'].item() == pytest.approx(sum(smooth_l1), rel=1e-5)
+
+    sum(losses.values()).backward()
+    assert not scores[0].grad[1].any()
+    assert not scores[1].grad[1].any()
+
+
+def test_a_batch_without_objects_has_zero_loss() -> None:
+    head = build()
+    losses = head.loss_by_feat(*outputs(2), [objects(), objects()], [META] * 2)
+
+    assert {name: value.item() for name, value in losses.items()} == {
+        'loss_cls': 0,
+        'loss_bbox': 0,
+    }
+
+
+def test_the_hardest_negatives_of_an_image_are_taken() -> None:
+    losses = torch.tensor([[0.1, 9.0, 0.3, 0.2, 0.5], [7.0, 6.0, 5.0, 4.0, 3.0]])
+    positive = torch.zeros(2, 5, dtype=torch.bool)
+    positive[0, 1] = True
+    hard = build()._hard_negatives(losses, positive, positive.sum(dim=1))
+
+    assert hard.tolist() == [[False, False, True, True, True], [False] * 5]
+
+
+def test_negatives_within_a_crowd_cost_nothing() -> None:
+    head = build()
+    scores, deltas = outputs()
+    # An anchor of the last cell says class 1.
+    scores[0][0, 1, 1, 1] = 40.0
+    truth = [objects([2, 2, 6.4, 6.4])]
+    metas = [META]
+    crowd = [InstanceData(bboxes=torch.tensor([[8.0, 8.0, 16.0, 16.0]]))]
+    free = head.loss_by_feat(scores, deltas, truth, metas)
+    spared = head.loss_by_feat(scores, deltas, truth, metas, crowd)
+
+    # That anchor's cross entropy is 20, divided by two positives.
+    difference = (free['loss_cls'] - spared['loss_cls']).item()
+    assert difference == pytest.approx(10, abs=1e-4)
+
+
+def test_predictions_are_decoded_thresholded_and_suppressed_by_class() -> None:
+    head = build()
+    scores, deltas = outputs()
+    # Both anchors of the first cell, (2, 2, 6, 6) and the square of sqrt(32) around
+    # it, say class 0 with 0.9 and 0.8; the anchor of 8 pixels says class 1 with 0.04.
+    scores[0][0, :3, 0, 0] = torch.tensor([0.9, 0.0, 0.1]).log().clamp(min=-20)
+    scores[0][0, 3:, 0, 0] = torch.tensor([0.8, 0.0, 0.2]).log().clamp(min=-20)
+    scores[1][0, :3, 0, 0] = torch.tensor([0.0, 0.04, 0.96]).log().clamp(min=-20)
+    deltas[0][0, 0, 0, 0] = 10.0  # 0.1 * 10 widths of 4 pixels to the right
+    (found,) = head.predict_by_feat(scores, deltas, batch_img_metas=[META])
+
+    # They overlap by less than 4 * 0.83 of 16 + 32 pixels.
+    assert found.labels.tolist() == [0, 0]
+    torch.testing.assert_close(found.scores, torch.tensor([0.9, 0.8]))
+    low, high = 4 - SQUARE / 2, 4 + SQUARE / 2
+    expected = torch.tensor([[6.0, 2, 10, 6], [low, low, high, high]])
+    torch.testing.assert_close(found.bboxes, expected)
+
+
+def test_soft_nms_decays_a_box_by_its_overlap_with_a_better_one() -> None:
+    head = build()
+    scores, deltas = outputs()
+    scores[0][0, :3, 0, 0] = torch.tensor([0.9, 0.0, 0.1]).log().clamp(min=-20)
+    scores[0][0, 3:, 0, 0] = torch.tensor([0.8, 0.0, 0.2]).log().clamp(min=-20)
+    (found,) = head.predict_by_feat(scores, deltas, batch_img_metas=[META])
+
+    # The IoU is 16 / 32.
+    torch.testing.assert_close(found.scores, torch.tensor([0.9, 0.8 * 0.5]))
+
+
+def test_hard_nms_drops_it() -> None:
+    hard = {'score_thr': 0.05, 'nms': {'type': 'nms', 'iou_threshold': 0.45}}
+    head = build(test_cfg=hard)
+    scores, deltas = outputs()
+    scores[0][0, :3, 0, 0] = torch.tensor([0.9, 0.0, 0.1]).log().clamp(min=-20)
+    scores[0][0, 3:, 0, 0] = torch.tensor([0.8, 0.0, 0.2]).log().clamp(min=-20)
+    (found,) = head.predict_by_feat(scores, deltas, batch_img_metas=[META])
+
+    torch.testing.assert_close(found.scores, torch.tensor([0.9]))
+
+
+def test_rescale_gives_pixels_of_the_original_image() -> None:
+    head = build()
+    scores, deltas = outputs()
+    scores[0][0, :3, 0, 0] = torch.tensor([0.9, 0.0, 0.1]).log().clamp(min=-20)
+    (found,) = head.predict_by_feat(
+        scores, deltas, batch_img_metas=[META], rescale=True
+    )
+
+    # (2, 2, 6, 6) through half the width and a quarter of the height.
+    torch.testing.assert_close(found.bboxes, torch.tensor([[4.0, 8, 12, 24]]))
+
+
+@pytest.mark.parametrize(('nms_pre', 'expected'), [(-1, 5), (3, 3)])
+def test_nms_pre_limits_what_is_suppressed(nms_pre: int, expected: int) -> None:
+    head = build(test_cfg={'score_thr': 0.1, 'nms': None, 'nms_pre': nms_pre})
+    scores, deltas = outputs()
+    scores[0][0, 0] = 20.0
+    scores[1][0, 0] = 21.0
+    (found,) = head.predict_by_feat(scores, deltas, batch_img_metas=[META])
+
+    assert len(found) == expected
+    # The best one is the anchor of 8 pixels.
+    best = found.bboxes[found.scores.argmax()]
+    assert best.tolist() == [4, 4, 12, 12]
+
+
+def test_an_image_without_detections_gives_empty_boxes() -> None:
+    found, other = build().predict_by_feat(*outputs(2), batch_img_metas=[META] * 2)
+
+    assert found.bboxes.shape == (0, 4)
+    assert found.scores.shape == found.labels.shape == (0,)
+    assert len(other) == 0
+
+
+def test_scales_that_do_not_fit_the_anchors_are_named() -> None:
+    with pytest.raises(ValueError, match=r'gets 3 maps.*anchors for 2'):
+        build(in_channels=(3, 3, 3))
+
+
+def test_an_unknown_suppression_is_named() -> None:
+    with pytest.raises(ValueError, match="'soft_nms', 'nms'.*got 'wbf'"):
+        build(test_cfg={'nms': {'type': 'wbf'}})
+
+
+def test_maps_that_do_not_fit_the_head_are_named() -> None:
+    with pytest.raises(ValueError, match=r'\[3, 3\] channels and got \[3, 4\]'):
+        build()([torch.zeros(1, 3, 2, 2), torch.zeros(1, 4, 1, 1)])
