@@ -1,0 +1,37 @@
+# A data set of your own in COCO format, shown on BCCD (blood cells of three kinds). Copy
+# this file and m2det_vgg_320_bccd.py, and edit the lines from data_root to test.
+_base_ = './coco_320.py'
+
+data_root = 'data/bccd/'
+classes = ('RBC', 'WBC', 'Platelets')
+train = dict(ann_file='annotations_coco/train.json', img='JPEGImages/')
+val = dict(ann_file='annotations_coco/val.json', img='JPEGImages/')
+test = dict(ann_file='annotations_coco/test.json', img='JPEGImages/')
+
+metainfo = dict(classes=classes)
+train_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        metainfo=metainfo,
+        ann_file=train['ann_file'],
+        data_prefix=dict(img=train['img']),
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        metainfo=metainfo,
+        ann_file=val['ann_file'],
+        data_prefix=dict(img=val['img']),
+    )
+)
+test_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        metainfo=metainfo,
+        ann_file=test['ann_file'],
+        data_prefix=dict(img=test['img']),
+    )
+)
+val_evaluator = dict(ann_file=data_root + val['ann_file'])
+test_evaluator = dict(ann_file=data_root + test['ann_file'])

@@ -1,0 +1,58 @@
+# M2Det as in the paper: VGG-16, 8 TUMs of 6 scales and 256 channels, SFAM.
+model = dict(
+    type='M2Det',
+    data_preprocessor=dict(
+        type='DetDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[1, 1, 1],
+        bgr_to_rgb=True,
+        pad_size_divisor=1,
+    ),
+    backbone=dict(
+        type='SSDVGG',
+        depth=16,
+        with_last_pool=False,
+        ceil_mode=True,
+        out_indices=(3, 4),
+        out_feature_indices=(22, 34),
+        init_cfg=dict(type='Pretrained', checkpoint='open-mmlab://vgg16_caffe'),
+    ),
+    neck=dict(type='MLFPN', in_channels=(512, 1024)),
+    bbox_head=dict(
+        type='M2DetHead',
+        num_classes=80,
+        anchor_generator=dict(
+            type='M2DetAnchorGenerator',
+            input_size=320,
+            sizes=[0.08, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05],
+            steps=[8, 16, 32, 64, 107, 320],
+            ratios=[2, 3],
+        ),
+        bbox_coder=dict(
+            type='DeltaXYWHBBoxCoder',
+            target_means=[0.0, 0.0, 0.0, 0.0],
+            target_stds=[0.1, 0.1, 0.2, 0.2],
+        ),
+    ),
+    train_cfg=dict(
+        assigner=dict(
+            type='MaxIoUAssigner',
+            pos_iou_thr=0.5,
+            neg_iou_thr=0.5,
+            min_pos_iou=0.0,
+            # An anchor that lies half or more within a crowd is no negative.
+            ignore_iof_thr=0.5,
+            gt_max_assign_all=False,
+        ),
+        sampler=dict(type='PseudoSampler'),
+        smoothl1_beta=1.0,
+        allowed_border=-1,
+        pos_weight=-1,
+        neg_pos_ratio=3,
+    ),
+    test_cfg=dict(
+        score_thr=0.05,
+        nms=dict(type='soft_nms', iou_threshold=0.3, method='linear', min_score=0.001),
+        max_per_img=200,
+    ),
+)
