@@ -1,0 +1,25 @@
+"""What ``setup.py`` puts into a wheel."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_wheel_holds_what_mim_needs(tmp_path: Path) -> None:
+    argv = [sys.executable, 'setup.py', '--quiet', 'build_py', '--build-lib', tmp_path]
+    subprocess.run(argv, cwd=ROOT, check=True, capture_output=True)
+
+    mim = tmp_path / 'm2det_mmdet' / '.mim'
+    for folder in ('configs', 'tools'):
+        names = {path.relative_to(ROOT) for path in (ROOT / folder).rglob('*.*')}
+        sources = {path for path in names if path.suffix != '.pyc'}
+        assert {
+            path.relative_to(mim) for path in (mim / folder).rglob('*.*')
+        } == sources
+    assert (mim / 'model-index.yml').read_text() == 'Import:\n  - ' + (
+        'configs/m2det/metafile.yml\n'
+    )
+    assert not (ROOT / 'build').exists()
+    assert not (ROOT / 'm2det_mmdet' / '.mim').exists()
