@@ -12,12 +12,14 @@ check_environment()
 install()
 
 # What follows imports mmdet, which needs `install` to have run.
-from . import dense_heads, detectors, necks, task_modules  # noqa: E402
+from . import datasets, dense_heads, detectors, engine, necks, task_modules  # noqa: E402
 
 __all__ = [
     '__version__',
+    'datasets',
     'dense_heads',
     'detectors',
+    'engine',
     'necks',
     'task_modules',
 ]

@@ -1,0 +1,202 @@
+"""A COCO dataset that says in one sentence what is wrong with its files."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any
+
+import cv2
+import mmcv
+from mmdet.datasets import CocoDataset
+from mmdet.datasets.api_wrappers import COCO
+from mmdet.registry import DATASETS
+from mmengine.fileio import get
+from mmengine.logging import print_log
+
+# What CocoDataset and CocoMetric read of each entry.
+_KEYS = {
+    'images': ('id', 'file_name', 'width', 'height'),
+    'categories': ('id', 'name'),
+    'annotations': ('id', 'image_id', 'category_id', 'bbox', 'area'),
+}
+
+
+class DatasetError(ValueError):
+    """The files of a dataset are not what its config says."""
+
+
+class CheckedCOCO(COCO):
+    """The content of an annotation file, checked where mmdet relies on it.
+
+    Raises:
+        DatasetError: What is wrong, without the name of the file.
+    """
+
+    def createIndex(self) -> None:  # noqa: N802
+        """Check the form of the file, then index it."""
+        for name, keys in _KEYS.items():
+            if name not in self.dataset:
+                raise DatasetError(f'has no list {name!r}, which a COCO file needs')
+            _check_entries(name, self.dataset[name], keys)
+        super().createIndex()
+
+    def get_cat_ids(
+        self,
+        cat_names: Sequence[str] = (),
+        sup_names: Sequence[str] = (),
+        cat_ids: Sequence[int] = (),
+    ) -> list[int]:
+        """Compare the classes of the config with the categories of the file."""
+        names = [category['name'] for category in self.dataset['categories']]
+        _check_classes(cat_names, names)
+        ids = super().get_cat_ids(cat_names, sup_names, cat_ids)
+        self._warn_of_unnamed(ids)
+        return ids
+
+    def _warn_of_unnamed(self, cat_ids: Sequence[int]) -> None:
+        counts = Counter(item['category_id'] for item in self.dataset['annotations'])
+        unnamed = {
+            self.cats[cat_id]['name'] if cat_id in self.cats else f'id {cat_id}': count
+            for cat_id, count in counts.items()
+            if cat_id not in cat_ids
+        }
+        if unnamed:
+            listing = ', '.join(f'{name} ({unnamed[name]})' for name in sorted(unnamed))
+            print_log(
+                f'Objects of categories that metainfo.classes does not name are left '
+                f'out: {listing}.',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+
+@DATASETS.register_module()
+class CheckedCocoDataset(CocoDataset):
+    """mmdet's ``CocoDataset``, which stops before it trains or tests on nothing.
+
+    The same arguments, images, boxes and labels. It differs where the parent fails
+    without naming the file, or silently drops objects or swaps the names of classes:
+
+    - an annotation file that is absent, empty or of another form stops;
+    - so do classes of the config that the file lacks, or names in another order
+      (mmdet numbers classes in the file's order);
+    - categories that the config leaves out are legal: they are logged with the number
+      of their objects;
+    - no object in any image stops, where AP would be 0 or -1: to test on images
+      without ground truth, name ``CocoDataset``;
+    - an image that is missing or unreadable stops when it is used first.
+
+    Raises:
+        DatasetError: One sentence that names the file and the fix.
+    """
+
+    COCOAPI = CheckedCOCO
+
+    def load_data_list(self) -> list[dict]:
+        """Load the annotation file."""
+        with _explained(self.ann_file):
+            return super().load_data_list()
+
+    def filter_data(self) -> list[dict]:
+        """Filter as the parent, and count what is left."""
+        data_list = super().filter_data()
+        if not any(map(_has_object, data_list)):
+            raise DatasetError(
+                f'The annotation file {self.ann_file} has no object to '
+                f'{"find" if self.test_mode else "learn"} in {len(data_list)} images '
+                'after filtering: check its annotations, metainfo.classes and '
+                'filter_cfg.'
+            )
+        return data_list
+
+    def prepare_data(self, idx: int) -> Any:
+        """Load and transform an image; where that fails, say so if it is the file."""
+        try:
+            return super().prepare_data(idx)
+        except Exception as error:
+            path = self.get_data_info(idx)['img_path']
+            problem = self._image_problem(path)
+            if problem is None:
+                raise
+            raise DatasetError(
+                f'The image {path} {problem}, but {self.ann_file} lists it: restore '
+                'the file or remove its entry.'
+            ) from error
+
+    def _image_problem(self, path: str) -> str | None:
+        try:
+            image = mmcv.imfrombytes(get(path, backend_args=self.backend_args))
+        except FileNotFoundError:
+            return 'does not exist'
+        except (OSError, cv2.error):
+            return 'cannot be read'
+        return 'is truncated or no image' if image is None else None
+
+
+def load_annotations(ann_file: str | Path) -> CheckedCOCO:
+    """Load an annotation file from disk.
+
+    Raises:
+        DatasetError: If it is absent or no COCO file.
+    """
+    with _explained(str(ann_file)):
+        return CheckedCOCO(str(ann_file))
+
+
+@contextmanager
+def _explained(ann_file: str) -> Iterator[None]:
+    """Turn what reading ``ann_file`` raises into one sentence that names it."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f'The annotation file {ann_file} does not exist: check data_root and '
+            'ann_file.'
+        ) from error
+    except (JSONDecodeError, UnicodeDecodeError, AssertionError) as error:
+        raise DatasetError(
+            f'The annotation file {ann_file} cannot be read as COCO JSON ({error}): '
+            'export it again.'
+        ) from error
+    except DatasetError as error:
+        raise DatasetError(f'The annotation file {ann_file} {error}.') from error
+
+
+def _has_object(data_info: dict) -> bool:
+    return any(not instance['ignore_flag'] for instance in data_info['instances'])
+
+
+def _check_entries(name: str, entries: list[dict], keys: Sequence[str]) -> None:
+    for index, entry in enumerate(entries):
+        missing = [key for key in keys if key not in entry]
+        if missing:
+            raise DatasetError(f'lacks {", ".join(missing)} in {name}[{index}]')
+    repeated = [
+        id_ for id_, n in Counter(entry['id'] for entry in entries).items() if n > 1
+    ]
+    if repeated:
+        raise DatasetError(f'has the id {repeated[0]} more than once in {name!r}')
+
+
+def _check_classes(classes: Sequence[str], names: Sequence[str]) -> None:
+    if isinstance(classes, str):
+        raise DatasetError(
+            f'cannot be compared with metainfo.classes {classes!r}, which must be a '
+            f'tuple: write ({classes!r},)'
+        )
+    listing = ', '.join(map(str, names))
+    absent = [name for name in classes if name not in names]
+    if absent:
+        raise DatasetError(
+            f'has no category {", ".join(absent)}, which metainfo.classes of the '
+            f'dataset names: its categories are {listing}'
+        )
+    ordered = [name for name in names if name in classes]
+    if ordered != list(classes):
+        raise DatasetError(
+            'has its categories in another order than metainfo.classes, or a name '
+            f'twice: write the classes as ({", ".join(map(repr, ordered))})'
+        )

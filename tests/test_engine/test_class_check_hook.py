@@ -1,0 +1,43 @@
+from types import SimpleNamespace
+
+import pytest
+from mmdet.models.dense_heads import RPNHead, SSDHead
+from torch import nn
+
+from m2det_mmdet.datasets.coco import DatasetError
+from m2det_mmdet.engine import ClassCheckHook
+
+
+def _runner(num_classes: int, classes: tuple[str, ...]) -> SimpleNamespace:
+    anchors = {
+        'type': 'SSDAnchorGenerator',
+        'strides': [8],
+        'ratios': [[2]],
+        'min_sizes': [30],
+        'max_sizes': [60],
+    }
+    model = nn.Module()
+    model.bbox_head = SSDHead(
+        num_classes=num_classes, in_channels=(8,), anchor_generator=anchors
+    )
+    model.rpn_head = RPNHead(in_channels=8)
+    loader = SimpleNamespace(dataset=SimpleNamespace(metainfo={'classes': classes}))
+    return SimpleNamespace(
+        model=model,
+        train_dataloader=loader,
+        val_dataloader=loader,
+        test_dataloader=loader,
+    )
+
+
+@pytest.mark.parametrize('mode', ['train', 'val', 'test'])
+def test_another_number_of_classes_stops(mode: str) -> None:
+    check = getattr(ClassCheckHook(), f'before_{mode}_epoch')
+
+    check(_runner(2, ('cat', 'dog')))
+    with pytest.raises(
+        DatasetError,
+        match=r'model\.bbox_head predicts 3 classes, .* has 2 \(cat, dog\): set '
+        r'model\.bbox_head\.num_classes=2',
+    ):
+        check(_runner(3, ('cat', 'dog')))
