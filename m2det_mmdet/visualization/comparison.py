@@ -1,0 +1,112 @@
+"""A grid of images, ground truth beside predictions."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import cv2
+import mmcv
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmdet.visualization import DetLocalVisualizer
+from mmengine.structures import InstanceData
+from pycocotools.coco import COCO
+
+_CELL = 480  # pixels: the longer side of each drawn image
+_GAP = 8  # pixels: right of each image
+_STRIP = 32  # pixels: height of a caption
+_INK = (40, 40, 40)
+
+
+def draw_comparison(
+    truth: COCO,
+    results: COCO,
+    image_dir: Path | str,
+    *,
+    num_images: int = 6,
+    num_columns: int = 2,
+    score_thr: float = 0.3,
+) -> np.ndarray:
+    """Draw ground truth (left) beside predictions (right) of several images.
+
+    Args:
+        truth: Annotations.
+        results: Predictions, as ``truth.loadRes`` makes them.
+        image_dir: Folder of the images that ``truth`` names.
+        num_images: Images drawn, evenly spread over those with objects.
+        num_columns: Pairs beside each other.
+        score_thr: Lowest score that is drawn.
+
+    Returns:
+        The grid, BGR, ``(H, W, 3)``.
+
+    Raises:
+        FileNotFoundError: If an image is missing.
+    """
+    labels = {cat_id: label for label, cat_id in enumerate(truth.getCatIds())}
+    classes = [truth.cats[cat_id]['name'] for cat_id in labels]
+    visualizer = DetLocalVisualizer(name='comparison', line_width=2)
+    visualizer.dataset_meta = {'classes': classes, 'palette': 'random'}
+    pairs = []
+    for image_id in _spread(sorted(truth.imgToAnns), num_images):
+        file_name = truth.imgs[image_id]['file_name']
+        image = mmcv.imread(Path(image_dir, file_name), channel_order='rgb')
+        scale = _CELL / max(image.shape[:2])
+        sample = DetDataSample(
+            gt_instances=_instances(truth.imgToAnns[image_id], labels, scale),
+            pred_instances=_instances(results.imgToAnns[image_id], labels, scale),
+        )
+        visualizer.add_datasample(
+            file_name, mmcv.imrescale(image, scale), sample, pred_score_thr=score_thr
+        )
+        pairs.append(_captioned(mmcv.rgb2bgr(visualizer.get_image()), file_name))
+    return _grid(pairs, num_columns)
+
+
+def _spread(ids: Sequence[int], count: int) -> list[int]:
+    """Choose ``count`` of ``ids``, first and last included."""
+    places = np.linspace(0, len(ids) - 1, min(count, len(ids)))
+    return [ids[int(place)] for place in places]
+
+
+def _instances(
+    annotations: Iterable[dict], labels: dict[int, int], scale: float
+) -> InstanceData:
+    """Boxes (xyxy, pixels of the drawn image) of annotations or predictions."""
+    annotations = [item for item in annotations if not item.get('iscrowd')]
+    boxes = torch.tensor([item['bbox'] for item in annotations]).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    names = [labels[item['category_id']] for item in annotations]
+    instances = InstanceData(
+        bboxes=boxes * scale, labels=torch.tensor(names, dtype=torch.long)
+    )
+    if all('score' in item for item in annotations):
+        instances.scores = torch.tensor([item['score'] for item in annotations])
+    return instances
+
+
+def _captioned(pair: np.ndarray, file_name: str) -> np.ndarray:
+    """Put a pair on a cell of fixed size, under the names of its halves."""
+    cell = np.full((_STRIP + _CELL, 2 * (_CELL + _GAP), 3), 255, np.uint8)
+    height, width = pair.shape[0], pair.shape[1] // 2
+    for index, caption in enumerate((f'{file_name}: ground truth', 'predictions')):
+        left = index * (_CELL + _GAP)
+        half = pair[:, index * width : (index + 1) * width]
+        cell[_STRIP : _STRIP + height, left : left + width] = half
+        place = (left + 6, _STRIP - 10)
+        cv2.putText(
+            cell, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, _INK, 1, cv2.LINE_AA
+        )
+    return cell
+
+
+def _grid(cells: Sequence[np.ndarray], num_columns: int) -> np.ndarray:
+    """Arrange cells of one size, row by row, on white."""
+    num_rows = -(-len(cells) // num_columns)
+    blank = np.full_like(cells[0], 255)
+    cells = [*cells, *[blank] * (num_rows * num_columns - len(cells))]
+    rows = [
+        np.hstack(cells[start : start + num_columns])
+        for start in range(0, len(cells), num_columns)
+    ]
+    return np.vstack(rows)

@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+
+from m2det_mmdet.visualization import draw_comparison
+
+GRAY = 90
+CELL, STRIP = 480, 32
+
+
+@pytest.fixture
+def truth(tmp_path: Path) -> COCO:
+    images, annotations = [], []
+    for id_ in (1, 2, 3):
+        name = f'{id_}.png'
+        cv2.imwrite(str(tmp_path / name), np.full((60, 120, 3), GRAY, np.uint8))
+        images.append({'id': id_, 'file_name': name, 'width': 120, 'height': 60})
+        annotations.append(
+            {
+                'id': id_,
+                'image_id': id_,
+                'category_id': 7,
+                'bbox': [30, 15, 60, 30],
+                'area': 1800,
+                'iscrowd': 0,
+            }
+        )
+    path = tmp_path / 'ann.json'
+    path.write_text(
+        json.dumps(
+            {
+                'images': images,
+                'annotations': annotations,
+                'categories': [{'id': 7, 'name': 'cat'}],
+            }
+        )
+    )
+    return COCO(str(path))
+
+
+def _drawn(half: np.ndarray) -> bool:
+    """Whether anything was drawn over the gray image, which is 480x240 here."""
+    return bool((np.abs(half[:240].astype(int) - GRAY) > 20).any())
+
+
+def test_truth_is_left_and_predictions_right(truth: COCO, tmp_path: Path) -> None:
+    box = {'category_id': 7, 'bbox': [30, 15, 60, 30]}
+    results = truth.loadRes(
+        [{**box, 'image_id': 1, 'score': 0.9}, {**box, 'image_id': 2, 'score': 0.1}]
+    )
+
+    picture = draw_comparison(truth, results, tmp_path, num_images=2, num_columns=1)
+
+    # One column of two pairs: images 1 and 3, the first and the last.
+    assert picture.shape[0] == 2 * (STRIP + CELL)
+    first, last = picture[STRIP : STRIP + CELL], picture[2 * STRIP + CELL :]
+    middle = picture.shape[1] // 2
+    assert _drawn(first[:, :CELL])
+    assert _drawn(first[:, middle : middle + CELL])
+    assert _drawn(last[:, :CELL])
+    assert not _drawn(last[:, middle : middle + CELL])
+
+
+def test_scores_below_the_threshold_are_not_drawn(truth: COCO, tmp_path: Path) -> None:
+    box = {'image_id': 1, 'category_id': 7, 'bbox': [30, 15, 60, 30], 'score': 0.4}
+    results = truth.loadRes([box])
+
+    pictures = [
+        draw_comparison(truth, results, tmp_path, num_images=1, score_thr=threshold)
+        for threshold in (0.3, 0.5)
+    ]
+
+    middle = pictures[0].shape[1] // 4
+    halves = [picture[STRIP:, middle : middle + CELL] for picture in pictures]
+    assert [_drawn(half) for half in halves] == [True, False]
+
+
+def test_a_missing_image_stops(truth: COCO, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r'1\.png'):
+        draw_comparison(truth, COCO(), tmp_path / 'elsewhere')
