@@ -1,0 +1,174 @@
+"""Finds, loads and amends configs for the subcommands."""
+
+import argparse
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+from .errors import UserError
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+# In a wheel, and in the repository.
+_ROOTS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
+# Marks the copies of configs that a run leaves in its work folder.
+_DUMP_SUFFIX = '_full'
+
+
+def add_config_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that all commands with a config share."""
+    parser.add_argument(
+        'config', help='path of a config, or the name of one of m2det: m2det_vgg_320'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=_CfgOptions,
+        metavar='KEY=VALUE',
+        help='override settings of the config: optim_wrapper.optimizer.lr=0.001; '
+        'lists as key="[a,b]" or key=a,b, without white space',
+    )
+
+
+def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of commands that build a runner, as mmdet's scripts do."""
+    parser.add_argument(
+        '--work-dir', help='folder of logs and checkpoints: work_dirs/CONFIG'
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='job launcher',
+    )
+    # `torch.distributed.launch` passes either spelling, according to its version.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def find_config(name: str) -> Path:
+    """Path of a config named by its path, or one of ours by its name.
+
+    Args:
+        name: A path; or, as mim has it, the base name of one of our configs, with or
+            without ``.py``, or its path in the repository.
+
+    Raises:
+        UserError: If there is no such config; names similar ones.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = shipped_configs()
+    for stem, candidate in shipped.items():
+        if name in (stem, candidate.name) or _is_tail(path, candidate):
+            return candidate
+    similar = difflib.get_close_matches(path.stem, shipped, n=3)
+    hint = f'did you mean {" or ".join(similar)}?' if similar else _listing(shipped)
+    raise UserError(f'There is no config {name}: {hint}')
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Configs of this project that can be run, by the stem of their names."""
+    root = next((root for root in _ROOTS if root.is_dir()), None)
+    if root is None:
+        return {}
+    paths = sorted(path for path in root.glob('*/*.py') if path.parent.name != '_base_')
+    return {path.stem: path for path in paths}
+
+
+def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
+    """Load a config and merge ``options`` into it.
+
+    Raises:
+        UserError: If there is no such config, or an option does not fit it.
+    """
+    cfg = Config.fromfile(find_config(name))
+    for key, value in (options or {}).items():
+        try:
+            cfg.merge_from_dict({key: value})
+        except (KeyError, TypeError, AssertionError) as error:
+            reason = shorten(str(error.args[0]), 120, placeholder=' ...')
+            raise UserError(
+                f'--cfg-options {key}={value} does not fit the config {name}: {reason}'
+            ) from error
+    return cfg
+
+
+def launch_config(args: argparse.Namespace) -> Config:
+    """Load the config of a command that builds a runner.
+
+    The work folder is that of the command line, else of the config, else
+    ``work_dirs/<name of the config>``.
+    """
+    cfg = load_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs', _name(cfg)))
+    return cfg
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner, and rename the config that it leaves in the work folder.
+
+    mim finds a config by its base name anywhere in the repository of an editable
+    install and refuses to choose between two; a copy of the same name in the work
+    folder would make the next call fail.
+    """
+    # Registered runners are those of mmdet's registry, as in its scripts.
+    from mmdet.registry import RUNNERS
+
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    config = Path(cfg.filename)
+    dumped = Path(runner.work_dir, config.name)
+    if runner.rank == 0 and dumped.is_file() and not dumped.samefile(config):
+        dumped.replace(dumped.with_stem(f'{_name(cfg)}{_DUMP_SUFFIX}'))
+    return runner
+
+
+def check_checkpoint(name: str) -> None:
+    """Stop where a checkpoint on disk does not exist.
+
+    Raises:
+        UserError: If ``name`` is no URL and no file.
+    """
+    if '://' not in name and not Path(name).expanduser().is_file():
+        raise UserError(f'There is no checkpoint {name}: check the path.')
+
+
+class _CfgOptions(DictAction):
+    """mmengine's action, with one sentence for an option that is no pair."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        for value in values or ():
+            if '=' not in value:
+                raise UserError(
+                    f'--cfg-options takes KEY=VALUE pairs without white space, got '
+                    f'{value!r}.'
+                )
+        super().__call__(parser, namespace, values, option_string)
+
+
+def _name(cfg: Config) -> str:
+    return Path(cfg.filename).stem.removesuffix(_DUMP_SUFFIX)
+
+
+def _is_tail(path: Path, candidate: Path) -> bool:
+    """Whether ``path`` is ``configs/<family>/<name>.py`` of ``candidate``."""
+    return path.parts == candidate.parts[-3:]
+
+
+def _listing(shipped: dict[str, Path]) -> str:
+    names = ', '.join(shipped)
+    return f'give a path, or one of {names}.' if names else 'give the path of a config.'

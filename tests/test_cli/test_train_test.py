@@ -1,0 +1,236 @@
+import json
+import pickle
+from argparse import Namespace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from m2det_mmdet.cli import main
+from m2det_mmdet.cli.configs import launch_config
+
+
+def test_training_leaves_no_second_config_of_the_same_name(
+    trained: SimpleNamespace,
+) -> None:
+    assert not list(trained.work_dir.rglob('small.py'))
+    full = Config.fromfile(trained.work_dir / 'small_full.py')
+    assert full.model.bbox_head.num_classes == 10
+    assert Path(trained.checkpoint).is_file()
+
+
+def test_a_config_in_its_own_work_folder_is_left_there(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    config = tmp_path / 'mine.py'
+    config.write_text(f'_base_ = {trained.config!r}')
+
+    _run('test', str(config), trained.checkpoint, '--work-dir', str(tmp_path))
+
+    assert config.is_file()
+    assert not (tmp_path / 'mine_full.py').exists()
+
+
+def test_a_dumped_config_keeps_its_name(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    dumped = str(trained.work_dir / 'small_full.py')
+
+    _run('test', dumped, trained.checkpoint, '--work-dir', str(tmp_path))
+
+    assert [path.name for path in tmp_path.glob('*.py')] == ['small_full.py']
+
+
+def test_the_work_folder_is_named_after_the_config(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path('mine_full.py').write_text('')
+    args = Namespace(config='mine_full.py', cfg_options=None, launcher='none')
+
+    assert launch_config(Namespace(**vars(args), work_dir=None)).work_dir == str(
+        Path('work_dirs', 'mine')
+    )
+    assert launch_config(Namespace(**vars(args), work_dir='w')).work_dir == 'w'
+
+
+def test_training_resumes(trained: SimpleNamespace, tmp_path: Path) -> None:
+    options = ['--cfg-options', 'train_cfg.max_epochs=2', 'train_cfg.val_interval=9']
+    _run(
+        'train',
+        trained.config,
+        '--work-dir',
+        str(tmp_path),
+        '--resume',
+        trained.checkpoint,
+        *options,
+    )
+
+    assert not (tmp_path / 'epoch_1.pth').exists()
+    resumed = torch.load(tmp_path / 'epoch_2.pth', weights_only=False)
+    assert resumed['meta']['epoch'] == 2
+    assert resumed['meta']['iter'] == 4
+
+
+def test_test_ends_with_the_ap(
+    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / 'predictions.pkl'
+    prefix = tmp_path / 'boxes'
+    _run(
+        'test',
+        trained.config,
+        trained.checkpoint,
+        '--work-dir',
+        str(tmp_path),
+        '--out',
+        str(out),
+        '--show-dir',
+        'shown',
+        '--cfg-options',
+        f'test_evaluator.outfile_prefix={prefix}',
+    )
+
+    output = capsys.readouterr().out
+    assert output.count('Average Precision') == 6
+    assert output.count('Average Recall') == 6
+    parts = output.splitlines()[-1].split(' | ')
+    assert [part.split()[0] for part in parts][:6] == [
+        'AP',
+        'AP_50',
+        'AP_75',
+        'AP_s',
+        'AP_m',
+        'AP_l',
+    ]
+    assert len(pickle.loads(out.read_bytes())) == 3
+    assert json.loads(Path(f'{prefix}.bbox.json').read_text())
+    assert len(list(tmp_path.glob('*/shown/*'))) == 3
+
+
+def test_tta_needs_its_pipeline(
+    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    argv = ['test', trained.config, trained.checkpoint, '--work-dir', str(tmp_path)]
+
+    assert main([*argv, '--tta']) == 2
+    assert '--tta needs tta_model in' in capsys.readouterr().err
+
+
+def test_a_missing_image_stops_in_one_sentence(
+    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    hidden = trained.scenes / 'val' / '000002.jpg'
+    image = hidden.read_bytes()
+    hidden.unlink()
+    try:
+        status = main(
+            [
+                'test',
+                trained.config,
+                trained.checkpoint,
+                '--work-dir',
+                str(tmp_path),
+                '--cfg-options',
+                'test_dataloader.num_workers=1',
+            ]
+        )
+    finally:
+        hidden.write_bytes(image)
+
+    assert status == 2
+    assert f'The image {hidden} does not exist' in _last_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (
+            ['train_dataloader.dataset.ann_file=no.json'],
+            'no.json does not exist: check data_root and ann_file',
+        ),
+        (
+            ["train_dataloader.dataset.metainfo.classes=('disc','cat')"],
+            'no category cat',
+        ),
+        (['val_evaluator.ann_file=no.json'], "No such file or directory: 'no.json'"),
+        (['model.bbox_head.num_classes=3'], 'set model.bbox_head.num_classes=10'),
+    ],
+)
+def test_a_dataset_that_does_not_fit_stops_before_training(
+    options: list[str],
+    message: str,
+    trained: SimpleNamespace,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    argv = ['train', trained.config, '--work-dir', str(tmp_path)]
+
+    assert main([*argv, '--cfg-options', *options]) == 2
+    assert message in _last_line(capsys)
+    assert not list(tmp_path.glob('*.pth'))
+
+
+@pytest.mark.parametrize(
+    ('argv', 'message'),
+    [
+        (['train', 'CONFIG', '--resume', 'no.pth'], 'There is no checkpoint no.pth'),
+        (['test', 'CONFIG', 'no.pth'], 'There is no checkpoint no.pth'),
+        (['test', 'CONFIG', 'no.pth', '--out', 'a.json'], 'There is no checkpoint'),
+        (['test', 'CONFIG', 'CHECKPOINT', '--out', 'a.json'], '--out must end in .pkl'),
+        (['test', 'no', 'CHECKPOINT'], 'There is no config no'),
+    ],
+)
+def test_wrong_arguments_end_in_one_sentence(
+    argv: list[str],
+    message: str,
+    trained: SimpleNamespace,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    names = {'CONFIG': trained.config, 'CHECKPOINT': trained.checkpoint}
+
+    assert main([names.get(word, word) for word in argv]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count('\n') == 1
+
+
+@pytest.mark.parametrize('command', ['test', 'predict'])
+def test_a_checkpoint_that_runs_code_is_refused(
+    command: str,
+    trained: SimpleNamespace,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    mark = tmp_path / 'mark'
+    checkpoint = tmp_path / 'evil.pth'
+    torch.save({'state_dict': {}, 'meta': _Runs(mark)}, checkpoint)
+    argv = [command, trained.config, str(checkpoint)]
+    if command == 'predict':
+        argv += [str(trained.scenes / 'val'), '-o', str(tmp_path / 'out')]
+    else:
+        argv += ['--work-dir', str(tmp_path)]
+
+    assert main(argv) == 2
+    assert f'{checkpoint} was refused' in _last_line(capsys)
+    assert not mark.exists()
+
+
+class _Runs:
+    """Creates a file when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.mark,)
+
+
+def _run(*argv: str) -> None:
+    assert main(argv) == 0
+
+
+def _last_line(capsys: pytest.CaptureFixture) -> str:
+    return capsys.readouterr().err.splitlines()[-1]
