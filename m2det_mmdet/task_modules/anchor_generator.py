@@ -33,7 +33,7 @@ class M2DetAnchorGenerator:
             ``None``, or an image of another size: the image's side divided by
             the cells of the map.
         ratios: Ratios of width and height, of which each gives two boxes; one
-            sequence for all scales, or one for each.
+            sequence for all scales, or one for each. Empty: squares alone.
         clip: Whether to clip ``(cx, cy, w, h)`` to the image, as the authors'
             release does. It narrows the wide anchors of the last scales.
 
@@ -50,7 +50,7 @@ class M2DetAnchorGenerator:
         clip: bool = False,
     ) -> None:
         num_scales = len(sizes) - 1
-        if not isinstance(ratios[0], Sequence):
+        if not ratios or not isinstance(ratios[0], Sequence):
             ratios = [ratios] * num_scales
         if num_scales < 1 or len(ratios) != num_scales:
             raise ValueError(

@@ -112,3 +112,10 @@ def test_ratios_may_differ_by_scale() -> None:
     assert generator.num_base_priors == [4, 6]
     second = generator.grid_priors([(1, 1), (1, 1)], device='cpu')[1]
     assert to_cxcywh(second)[4, 2].item() == pytest.approx(20 * math.sqrt(3))
+
+
+def test_without_ratios_a_cell_has_two_squares() -> None:
+    generator = M2DetAnchorGenerator(100, [0.1, 0.4, 0.4], ratios=[])
+    first, _ = generator.grid_priors([(1, 1), (1, 1)], device='cpu')
+
+    assert to_cxcywh(first)[:, 2:].tolist() == [[10, 10], [20, 20]]
