@@ -14,7 +14,7 @@ Size = tuple[int, int]  # width, height in pixels
 def make_background(rng: np.random.Generator, size: Size) -> np.ndarray:
     """Return a textured backdrop, BGR 0..255, ``(height, width, 3)`` float32."""
     first, second, third = random_colours(
-        rng, 3, saturation=(0.05, 0.5), value=(0.25, 0.95)
+        rng, 3, saturation=(0.0, 0.15), value=(0.35, 0.75)
     ).astype('f4')
     pattern = _PATTERNS[rng.integers(len(_PATTERNS))]
     image = _mix(pattern(rng, size), first, second)
@@ -26,7 +26,7 @@ def add_distractors(rng: np.random.Generator, image: np.ndarray) -> None:
     """Draw what no annotation names, in place: scribbles, blobs, lone parts."""
     for _ in range(rng.integers(0, 4)):
         _scribble(rng, image)
-    for _ in range(rng.integers(0, 4)):
+    for _ in range(rng.integers(0, 3)):
         _stray(rng, image)
 
 
@@ -42,12 +42,12 @@ def develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """
     height, width = image.shape[:2]
     light = 1 + rng.uniform(0, 0.35) * (_slope(rng, (width, height)) - 0.5)
-    contrast, brightness = rng.uniform(0.6, 1.1), rng.uniform(-20, 20)
+    contrast, brightness = rng.uniform(0.8, 1.1), rng.uniform(-15, 15)
     image = (image - 128) * np.float32(contrast) * light[..., None]
     image += np.float32(128 + brightness)
     image = cv2.GaussianBlur(image, (5, 5), rng.uniform(0.2, 0.9))
     grain = rng.standard_normal((height, width, 1), dtype=np.float32)
-    image += np.float32(rng.uniform(0, 6)) * grain
+    image += np.float32(rng.uniform(0, 4)) * grain
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
@@ -109,7 +109,7 @@ def _scribble(rng: np.random.Generator, image: np.ndarray) -> None:
     height, width = image.shape[:2]
     steps = rng.normal(0, 0.04, (24, 2)).cumsum(axis=0).cumsum(axis=0) * 0.3
     points = (rng.random(2) + steps) * (width, height)
-    colour = random_colours(rng, 1, saturation=(0.1, 0.9), value=(0.1, 1.0))[0]
+    colour = random_colours(rng, 1, saturation=(0.0, 0.3), value=(0.1, 1.0))[0]
     cv2.polylines(
         image,
         [np.rint(points * 16).astype(np.int32)],

@@ -10,8 +10,9 @@ from .sprites import Sprite, overlap, paste, render
 
 MAX_OBJECTS = 8
 SIDES = (0.06, 0.80)  # longer side of an object over the image's shorter side
-MIN_VISIBLE = 0.6  # share of an object's own pixels that others and borders leave
-MAX_RESTING = 0.5  # share of a new object's pixels that may lie on other objects
+SKEW = 0.45  # exponent of its distribution; 1 is uniform in log, less is larger
+MIN_VISIBLE = 0.7  # share of an object's own pixels that others and borders leave
+MAX_RESTING = 0.3  # share of a new object's pixels that may lie on other objects
 
 _OUTSIDE = 0.1  # share of a sprite's side that may lie beyond the border
 _TRIES = 20  # positions tried before an object is left out
@@ -65,7 +66,8 @@ def compose_scene(rng: np.random.Generator, size: Size) -> Scene:
     add_distractors(rng, canvas)
     board = _Board(canvas)
     count = rng.integers(1, MAX_OBJECTS + 1)
-    sides = np.exp(rng.uniform(*np.log(SIDES), count)) * min(size)
+    low, high = SIDES
+    sides = low * (high / low) ** (rng.uniform(size=count) ** SKEW) * min(size)
     for side in sorted(sides, reverse=True):
         board.add(rng, CLASSES[rng.integers(len(CLASSES))], side)
     return Scene(develop(rng, board.canvas), board.objects(), board.owners)

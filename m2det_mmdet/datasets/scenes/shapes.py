@@ -63,7 +63,7 @@ _REACH = (-0.25, 1.25)
 
 def _cells(rng: np.random.Generator) -> np.ndarray:
     """Return where equal cells start, four to six in a unit, at any phase."""
-    cell = 1 / rng.uniform(4, 6)
+    cell = 1 / rng.uniform(2.6, 4)
     return np.arange(_REACH[0] - rng.uniform(0, 2) * cell, _REACH[1], cell)
 
 
@@ -86,7 +86,7 @@ def _checkered(rng: np.random.Generator) -> Figure:
 
 
 def _dotted(rng: np.random.Generator) -> Figure:
-    pitch = 1 / rng.uniform(2.2, 3.0)
+    pitch = 1 / rng.uniform(2.0, 2.8)
     low, high = _REACH
     centres = np.arange(low - rng.uniform(0, pitch), high + pitch, pitch)
     dots = [disc(x, y, 0.27 * pitch) for x in centres for y in centres]

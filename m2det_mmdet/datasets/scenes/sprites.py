@@ -8,7 +8,7 @@ import numpy as np
 
 from .outlines import Figure, rotated
 
-MAX_ASPECT = 1.5  # width over height or height over width, before the rotation
+MAX_ASPECT = 1.3  # width over height or height over width, before the rotation
 MAX_ANGLE = np.deg2rad(15)
 
 _OVERSAMPLE = 3  # subpixels a pixel, along each axis
@@ -144,7 +144,7 @@ def pick_colours(
     """
     taken = np.asarray(unlike, float).reshape(1, 3)
     for _ in range(count):
-        candidates = random_colours(rng, 4, saturation=(0.2, 0.95), value=(0.3, 1.0))
+        candidates = random_colours(rng, 4, saturation=(0.6, 1.0), value=(0.35, 1.0))
         distances = np.linalg.norm(candidates[:, None] - taken[None], axis=2)
         best = candidates[distances.min(axis=1).argmax()]
         taken = np.vstack([taken, best])
