@@ -63,7 +63,7 @@ def test_classes_of_head_and_data_agree(leaf: Path) -> None:
     config = load(leaf)
     dataset = inner(config.train_dataloader.dataset)
     classes = dataset.get('metainfo', {}).get('classes')
-    expected = {'CocoDataset': 80, 'VOCDataset': 20}[dataset.type]
+    expected = {'CheckedCocoDataset': 80, 'VOCDataset': 20}[dataset.type]
     if classes:
         expected = len(classes)
     assert config.model.bbox_head.num_classes == expected

@@ -1,5 +1,5 @@
-# A data set of your own in COCO format, shown on BCCD (blood cells of three kinds). Copy
-# this file and m2det_vgg_320_bccd.py, and edit the lines from data_root to test.
+# A data set of your own in COCO format, shown on BCCD (blood cells of three kinds).
+# Copy this file and m2det_vgg_320_bccd.py; edit the lines from data_root to test.
 _base_ = './coco_320.py'
 
 data_root = 'data/bccd/'

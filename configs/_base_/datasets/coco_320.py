@@ -1,5 +1,5 @@
 # COCO 2017 at 320x320 with SSD's augmentation, and the multi-scale and flip test.
-dataset_type = 'CocoDataset'
+dataset_type = 'CheckedCocoDataset'
 data_root = 'data/coco/'
 backend_args = None
 input_size = 320

@@ -1,7 +1,7 @@
-# The scenes that `m2det scenes data/scenes` writes, at 192x192.
-dataset_type = 'CocoDataset'
+# The scenes that `m2det scenes data/scenes` writes, at 160x160.
+dataset_type = 'CheckedCocoDataset'
 data_root = 'data/scenes/'
-input_size = 192
+input_size = 160
 classes = (
     'disc',
     'square',
@@ -19,6 +19,7 @@ metainfo = dict(classes=classes)
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='RandomCrop', crop_type='relative_range', crop_size=(0.6, 0.6)),
     dict(type='Resize', scale=(input_size, input_size), keep_ratio=False),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackDetInputs'),
@@ -35,7 +36,7 @@ test_pipeline = [
 
 train_dataloader = dict(
     batch_size=16,
-    num_workers=2,
+    num_workers=1,
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -67,6 +68,6 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 
 val_evaluator = dict(
-    type='CocoMetric', ann_file=data_root + 'annotations/val.json', metric='bbox'
+    type='GradedCocoMetric', ann_file=data_root + 'annotations/val.json', metric='bbox'
 )
 test_evaluator = val_evaluator
