@@ -13,10 +13,13 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
 from urllib.parse import urlparse
 
+import mmengine
 import torch
 from mmengine.dist import barrier, get_dist_info
 from mmengine.fileio import get_file_backend
@@ -25,6 +28,8 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as host
 
 from .safe_types import safe_globals
+
+_TORCHVISION = 'torchvision_0.12.json'
 
 MapLocation = str | torch.device | dict | Callable | None
 
@@ -94,8 +99,15 @@ def load_from_safe_http(
 
 
 def load_from_safe_torchvision(filename: str, map_location: MapLocation = None) -> Any:
-    """Load a model of torchvision by name, ``torchvision://resnet50``."""
-    urls = host.get_torchvision_models()
+    """Load a model of torchvision by name, ``torchvision://resnet50``.
+
+    Without torchvision the names are those of its version 0.12, of which MMEngine
+    keeps a list.
+    """
+    if find_spec('torchvision'):
+        urls = host.get_torchvision_models()
+    else:
+        urls = mmengine.load(Path(mmengine.__file__).with_name('hub') / _TORCHVISION)
     return load_from_safe_http(urls[_name(filename)], map_location)
 
 

@@ -222,12 +222,25 @@ def test_model_names_lead_to_downloads(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     urls = {'model': f'{server}/good.pth'}
+    found = 'm2det_mmdet.compat.checkpoint.find_spec'
+    monkeypatch.setattr(found, lambda name: name)
     for table in ('get_torchvision_models', 'get_external_models', 'get_mmcls_models'):
         monkeypatch.setattr(f'mmengine.runner.checkpoint.{table}', lambda: urls)
 
     for scheme in ('torchvision', 'modelzoo', 'open-mmlab', 'openmmlab'):
         assert set(load(f'{scheme}://model')) == {'backbone.w', 'head.w'}
     assert load('mmcls://model') == {'state_dict': {'w': torch.ones(1)}}
+
+
+def test_names_of_torchvision_need_no_torchvision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    module = 'm2det_mmdet.compat.checkpoint'
+    monkeypatch.setattr(f'{module}.find_spec', lambda name: None)
+    monkeypatch.setattr(f'{module}.load_from_safe_http', lambda url, where: url)
+
+    url = load('torchvision://resnet50')
+    assert url == 'https://download.pytorch.org/models/resnet50-0676ba61.pth'
 
 
 class TinyModel(BaseModel):
