@@ -1,7 +1,7 @@
 # The demo: a narrow M2Det on generated scenes.
 _base_ = [
     '../_base_/models/m2det_r18_narrow.py',
-    '../_base_/datasets/scenes_160.py',
+    '../_base_/datasets/scenes_128.py',
     '../_base_/schedules/schedule_scratch.py',
     '../_base_/default_runtime.py',
 ]

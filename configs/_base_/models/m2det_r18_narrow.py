@@ -17,14 +17,14 @@ model = dict(
         in_channels=(48, 96),
         ffm_channels=(48, 48),
         num_levels=2,
-        num_scales=5,
+        num_scales=4,
         tum_channels=48,
         norm_cfg=dict(type='BN', momentum=0.1),
     ),
     bbox_head=dict(
         anchor_generator=dict(
-            input_size=160,
-            sizes=[0.06, 0.12, 0.25, 0.45, 0.7, 1.0],
+            input_size=128,
+            sizes=[0.1, 0.2, 0.4, 0.65, 1.0],
             steps=None,
             ratios=[],
         )

@@ -10,5 +10,5 @@ param_scheduler = [
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.06, momentum=0.9, weight_decay=5e-4, nesterov=True),
+    optimizer=dict(type='SGD', lr=0.15, momentum=0.9, weight_decay=5e-4, nesterov=True),
 )

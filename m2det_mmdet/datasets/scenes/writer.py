@@ -28,9 +28,9 @@ Progress = Callable[[int, int], None]
 def write_scenes(
     out: Path | str,
     *,
-    num_train: int = 900,
-    num_val: int = 180,
-    num_test: int = 180,
+    num_train: int = 3000,
+    num_val: int = 200,
+    num_test: int = 200,
     size: tuple[int, int] = (320, 320),
     seed: int = 0,
     overwrite: bool = False,

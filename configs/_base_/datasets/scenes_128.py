@@ -1,7 +1,7 @@
-# The scenes that `m2det scenes data/scenes` writes, at 160x160.
+# The scenes that `m2det scenes data/scenes` writes, at 128x128.
 dataset_type = 'CheckedCocoDataset'
 data_root = 'data/scenes/'
-input_size = 160
+input_size = 128
 classes = (
     'disc',
     'square',
