@@ -14,18 +14,25 @@ from .errors import UserError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of :func:`write_scenes`."""
     parser.add_argument('out', help='folder to write to')
-    parser.add_argument('--num-train', type=int, default=900, help='training images')
-    parser.add_argument('--num-val', type=int, default=180, help='validation images')
-    parser.add_argument('--num-test', type=int, default=180, help='test images')
+    defaults = write_scenes.__kwdefaults__
+    for split in ('train', 'val', 'test'):
+        parser.add_argument(
+            f'--num-{split}',
+            type=int,
+            default=defaults[f'num_{split}'],
+            help=f'number of {split} images (default: %(default)s)',
+        )
     parser.add_argument(
         '--size',
         type=int,
         nargs=2,
-        default=(320, 320),
+        default=defaults['size'],
         metavar=('WIDTH', 'HEIGHT'),
         help='size of the images, pixels',
     )
-    parser.add_argument('--seed', type=int, default=0, help='same seed, same images')
+    parser.add_argument(
+        '--seed', type=int, default=defaults['seed'], help='same seed, same images'
+    )
     parser.add_argument(
         '--force', action='store_true', help='replace scenes written there before'
     )
