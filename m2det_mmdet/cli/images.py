@@ -26,7 +26,7 @@ def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
     found: dict[Path, None] = {}
     exclude = exclude.resolve()
     for name in inputs:
-        paths = [path.absolute() for path in _expand(name)]
+        paths = [Path(os.path.abspath(path)) for path in _expand(name)]
         paths = [path for path in paths if exclude not in path.resolve().parents]
         if not paths:
             raise UserError(

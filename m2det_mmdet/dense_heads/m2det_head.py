@@ -6,7 +6,7 @@ import torch
 from mmcv.ops import batched_nms
 from mmdet.models.dense_heads import SSDHead
 from mmdet.registry import MODELS
-from mmdet.structures.bbox import scale_boxes
+from mmdet.structures.bbox import bbox_overlaps, get_box_tensor, scale_boxes
 from mmdet.utils import reduce_mean
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from ..ops import batched_soft_nms
 
 SUPPRESSIONS = ('soft_nms', 'nms')
+SOFT_NMS_OPTIONS = ('iou_threshold', 'sigma', 'min_score', 'method', 'offset')
 
 
 @MODELS.register_module()
@@ -27,28 +28,40 @@ class M2DetHead(SSDHead):
     positives of the whole batch. `M2Det <https://arxiv.org/abs/1811.04533>`_,
     section 3.4. Arguments are those of
     :class:`mmdet.models.dense_heads.SSDHead`; the background is the last class.
-    That head cannot predict in mmdet 3.1 and later, and suppresses level by
-    level after a level-wise limit; this one looks at all levels at once.
+    That head cannot predict in mmdet 3.1 and later, and limits the candidates
+    level by level; this one limits them over all levels together.
+
+    Args:
+        num_classes: Number of classes, without the background.
+        in_channels: Channels of each map; :class:`~m2det_mmdet.detectors.M2Det`
+            takes them from the neck.
+        **kwargs: Further arguments of ``SSDHead``. ``reg_decoded_bbox`` is not
+            supported.
+
+    ``train_cfg`` is ``SSDHead``'s, and may hold ``ignore_iof_thr``: an anchor that
+    is not positive and of which more than this fraction lies within an ignored
+    box, a crowd, is no negative either. (The key of the assigner of that name
+    would drop the objects within a crowd as well.)
 
     ``test_cfg`` holds
 
     - ``score_thr``: boxes of a class need a higher score than this;
     - ``nms``: ``dict(type='soft_nms', ...)`` with the arguments of
-      :func:`m2det_mmdet.ops.batched_soft_nms`, class by class;
+      :func:`m2det_mmdet.ops.batched_soft_nms` but ``max_num``, class by class;
       ``dict(type='nms', ...)`` as :func:`mmcv.ops.batched_nms` takes it; or
-      ``None`` to keep all boxes;
+      ``None`` to keep all boxes, unsorted and without a limit;
     - ``nms_pre``: highest scoring boxes an image that reach the suppression,
       ``-1`` for all (the default);
     - ``max_per_img``: boxes an image that remain.
 
     Raises:
         ValueError: If the scales of ``in_channels`` and the anchor generator
-            differ, or ``test_cfg.nms`` has an unknown type; in ``forward``, if
-            the maps are not those of ``in_channels``.
+            differ, or ``test_cfg.nms`` has an unknown type or option; in
+            ``forward``, if the maps are not those of ``in_channels``.
     """
 
-    def __init__(self, *args, **kwargs) -> None:  # noqa: ANN002, ANN003
-        super().__init__(*args, **kwargs)
+    def __init__(self, num_classes: int, in_channels: Sequence[int], **kwargs) -> None:  # noqa: ANN003
+        super().__init__(num_classes=num_classes, in_channels=in_channels, **kwargs)
         num_scales = self.prior_generator.num_levels
         if len(self.in_channels) != num_scales:
             raise ValueError(
@@ -57,11 +70,11 @@ class M2DetHead(SSDHead):
                 f'for {num_scales}: make num_scales of the neck and the sizes of '
                 'the anchor generator (one more than scales) agree.'
             )
-        nms = (self.test_cfg or {}).get('nms')
-        if nms and nms['type'] not in SUPPRESSIONS:
+        if self.reg_decoded_bbox:
             raise ValueError(
-                f'test_cfg.nms.type must be one of {SUPPRESSIONS}, got {nms["type"]!r}.'
+                'M2DetHead learns encoded boxes: remove reg_decoded_bbox=True.'
             )
+        _check_suppression((self.test_cfg or {}).get('nms'))
 
     def forward(self, x: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Predict class scores and box deltas of each scale.
@@ -123,7 +136,6 @@ class M2DetHead(SSDHead):
             flags,
             batch_gt_instances,
             batch_img_metas,
-            batch_gt_instances_ignore=batch_gt_instances_ignore,
         )
         labels = torch.cat(labels, dim=1)
         positive = labels != self.num_classes
@@ -131,11 +143,15 @@ class M2DetHead(SSDHead):
         # Over all processes, whose gradients are averaged too.
         avg_factor = reduce_mean(num_positives.sum().float()).clamp(min=1)
 
-        losses = F.cross_entropy(
+        weights = torch.cat(label_weights, dim=1)
+        if batch_gt_instances_ignore is not None:
+            ignored = self._ignored(torch.cat(anchors[0]), batch_gt_instances_ignore)
+            weights = weights.masked_fill(ignored & ~positive, 0)
+        losses = weights * F.cross_entropy(
             _flatten(cls_scores, self.cls_out_channels).transpose(1, 2),
             labels,
             reduction='none',
-        ) * torch.cat(label_weights, dim=1)
+        )
         hard = self._hard_negatives(losses.detach(), positive, num_positives)
         deltas = F.smooth_l1_loss(
             _flatten(bbox_preds, self.bbox_coder.encode_size),
@@ -147,6 +163,23 @@ class M2DetHead(SSDHead):
             'loss_cls': losses[positive | hard].sum() / avg_factor,
             'loss_bbox': deltas.sum() / avg_factor,
         }
+
+    def _ignored(self, anchors: Tensor, ignored: list[InstanceData]) -> Tensor:
+        """Tell which anchors lie within the ignored boxes of each image.
+
+        Returns:
+            ``(N, anchors)``, by ``train_cfg['ignore_iof_thr']`` if there is one.
+        """
+        threshold = self.train_cfg.get('ignore_iof_thr', 1)
+        within = torch.zeros(
+            len(ignored), len(anchors), dtype=torch.bool, device=anchors.device
+        )
+        for image, instances in enumerate(ignored):
+            if instances is not None:
+                boxes = get_box_tensor(instances.bboxes)
+                overlaps = bbox_overlaps(anchors, boxes, mode='iof')
+                within[image] = (overlaps > threshold).any(dim=1)
+        return within
 
     def _hard_negatives(
         self, losses: Tensor, positive: Tensor, num_positives: Tensor
@@ -224,7 +257,7 @@ class M2DetHead(SSDHead):
             What remains, by descending score, at most ``cfg.max_per_img``.
         """
         nms = cfg.get('nms')
-        if not nms:
+        if not nms or len(detections) == 0:
             return detections
         limit = cfg.get('max_per_img', -1)
         boxes, scores, labels = detections.bboxes, detections.scores, detections.labels
@@ -278,6 +311,22 @@ class M2DetHead(SSDHead):
         image_size = tuple(meta.get('batch_input_shape', meta['img_shape'])[:2])
         return self.prior_generator.grid_priors(
             featmap_sizes, device=device, image_size=image_size
+        )
+
+
+def _check_suppression(nms: ConfigDict | None) -> None:
+    """Raise if ``nms`` names no suppression, or options that it does not have."""
+    if not nms:
+        return
+    if nms['type'] not in SUPPRESSIONS:
+        raise ValueError(
+            f'nms.type must be one of {SUPPRESSIONS}, got {nms["type"]!r}.'
+        )
+    unknown = set(nms) - {'type', *SOFT_NMS_OPTIONS}
+    if nms['type'] == 'soft_nms' and unknown:
+        raise ValueError(
+            f'soft_nms has no option {", ".join(sorted(unknown))}; it has '
+            f'{", ".join(SOFT_NMS_OPTIONS)}, and max_per_img limits the boxes.'
         )
 
 

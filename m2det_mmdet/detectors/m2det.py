@@ -19,7 +19,7 @@ class M2Det(SingleStageDetector):
 
     Args:
         backbone: Config of the backbone.
-        neck: Config of the neck.
+        neck: Config of the neck, if there is one.
         bbox_head: Config of the dense head.
         train_cfg: Training config of the head.
         test_cfg: Test config of the head.
@@ -33,8 +33,8 @@ class M2Det(SingleStageDetector):
     def __init__(
         self,
         backbone: dict,
-        neck: dict,
-        bbox_head: dict,
+        neck: Config = None,
+        bbox_head: Config = None,
         train_cfg: Config = None,
         test_cfg: Config = None,
         data_preprocessor: Config = None,
@@ -45,8 +45,10 @@ class M2Det(SingleStageDetector):
             data_preprocessor=data_preprocessor, init_cfg=init_cfg
         )
         self.backbone = MODELS.build(backbone)
-        self.neck = MODELS.build(neck)
-        channels = _map_channels(self.neck)
+        channels = None
+        if neck is not None:
+            self.neck = MODELS.build(neck)
+            channels = _map_channels(self.neck)
         head = {'train_cfg': train_cfg, 'test_cfg': test_cfg, **bbox_head}
         if channels is not None:
             expected = list(head.setdefault('in_channels', channels))

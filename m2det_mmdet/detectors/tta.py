@@ -13,11 +13,11 @@ class M2DetTTAModel(DetTTAModel):
 
     mmdet's :class:`DetTTAModel` merges boxes that each view has already
     suppressed; soft-NMS would decay their scores twice. Here the views keep all
-    boxes above the score threshold, as in the paper's multi-scale test.
+    boxes above the score threshold.
 
     Args:
-        tta_cfg: ``nms`` and ``max_per_img`` of the merged boxes as in the
-            head's ``test_cfg``, which is the default.
+        tta_cfg: What differs for the merged boxes from the head's ``test_cfg``:
+            ``nms``, ``max_per_img``.
         **kwargs: Arguments of :class:`DetTTAModel`; ``module`` is a single-stage
             detector with :class:`~m2det_mmdet.dense_heads.M2DetHead`.
     """
@@ -25,7 +25,7 @@ class M2DetTTAModel(DetTTAModel):
     def __init__(self, tta_cfg: dict | None = None, **kwargs) -> None:  # noqa: ANN003
         super().__init__(tta_cfg=tta_cfg, **kwargs)
         head = self.module.bbox_head
-        self.tta_cfg = tta_cfg or head.test_cfg
+        self.tta_cfg = type(head.test_cfg)({**head.test_cfg, **(tta_cfg or {})})
         head.test_cfg = type(head.test_cfg)({**head.test_cfg, 'nms': None})
 
     def _merge_single_sample(self, data_samples: list[DetDataSample]) -> DetDataSample:

@@ -6,6 +6,7 @@ from mmcv.cnn import ConvModule, build_norm_layer
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from .ffm import FFMv1, FFMv2
@@ -43,7 +44,7 @@ class MLFPN(BaseModule):
             levels, as in the release.
         share_sfam: Whether all scales share SFAM's attention, as in the release.
         extra_norm: Whether a batch norm follows SFAM on the largest scale, as
-            in the release.
+            in the release; with its momentum of 0.1, whatever ``norm_cfg`` is.
         upsample_mode: Mode of :func:`torch.nn.functional.interpolate`.
         norm_cfg: Norm layer config; the default is the release's.
         act_cfg: Activation config.
@@ -67,7 +68,8 @@ class MLFPN(BaseModule):
 
     Raises:
         ValueError: If arguments contradict each other; in ``forward``, if the
-            input is too small for ``num_scales``.
+            input is too small for ``num_scales``, or one image has to train batch
+            norm on a map of one cell.
     """
 
     def __init__(
@@ -151,7 +153,10 @@ class MLFPN(BaseModule):
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the pyramid's maps, the largest first."""
-        self._check_size(tuple(inputs[0].shape[-2:]))
+        grid = tuple(inputs[0].shape[-2:])
+        self._check_size(grid)
+        if self.training and len(inputs[0]) == 1:
+            self._check_statistics(grid)
         base = self.base_fusion(inputs)
         levels: list[tuple[Tensor, ...]] = []
         for tum in self.tums:
@@ -201,6 +206,17 @@ class MLFPN(BaseModule):
         # One shared fusion serves every level.
         index = min(len(levels), len(self.level_fusions) - 1)
         return self.level_fusions[index](base, previous)
+
+    def _check_statistics(self, grid: tuple[int, int]) -> None:
+        """Raise if batch norm had to train on one cell of one image."""
+        smallest = scale_sizes(grid, self.num_scales, self.exact_strides)[-1]
+        if smallest == (1, 1) and isinstance(self.tums[0].top.norm, _BatchNorm):
+            raise ValueError(
+                'A batch of one image cannot train batch norm on the smallest scale, '
+                'which has one cell: use a batch_size of two or more with '
+                'drop_last=True in train_dataloader, a larger input, or another '
+                'norm_cfg.'
+            )
 
     def _check_size(self, grid: tuple[int, int]) -> None:
         """Raise if the smallest scale of a shallow map of ``grid`` cells vanishes."""

@@ -43,3 +43,16 @@ def test_names_in_the_common_folder_are_unique(folder: Path) -> None:
 
     assert common_folder(paths) == folder
     assert common_folder(paths[1:]) == folder / 'sub'
+
+
+def test_dots_in_a_path_do_not_lead_out_of_the_common_folder(tmp_path: Path) -> None:
+    for name in ('a/one.jpg', 'two.jpg'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'')
+    paths = find_images(
+        [str(tmp_path / 'a/one.jpg'), str(tmp_path / 'a/../two.jpg')],
+        exclude=tmp_path / 'out',
+    )
+
+    root = common_folder(paths)
+    assert [str(path.relative_to(root)) for path in paths] == ['a/one.jpg', 'two.jpg']

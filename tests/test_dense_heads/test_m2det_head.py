@@ -36,9 +36,9 @@ def build(**changes: object) -> M2DetHead:
                 'pos_iou_thr': 0.5,
                 'neg_iou_thr': 0.5,
                 'min_pos_iou': 0.0,
-                'ignore_iof_thr': 0.5,
                 'gt_max_assign_all': False,
             },
+            'ignore_iof_thr': 0.5,
             'sampler': {'type': 'PseudoSampler'},
             'smoothl1_beta': 1.0,
             'allowed_border': -1,
@@ -137,6 +137,18 @@ def test_negatives_within_a_crowd_cost_nothing() -> None:
     assert difference == pytest.approx(10, abs=1e-4)
 
 
+def test_an_object_within_a_crowd_is_learned_all_the_same() -> None:
+    head = build()
+    truth = [objects([2, 2, 6.4, 6.4])]
+    crowd = [InstanceData(bboxes=torch.tensor([[0.0, 0.0, 16.0, 16.0]]))]
+    free = head.loss_by_feat(*outputs(), truth, [META])
+    spared = head.loss_by_feat(*outputs(), truth, [META], crowd)
+
+    # Of the classes only the two positives are left, each log(2 + e^20).
+    assert spared['loss_bbox'] == free['loss_bbox'] > 0
+    assert spared['loss_cls'].item() == pytest.approx(20, rel=1e-6)
+
+
 def test_predictions_are_decoded_thresholded_and_suppressed_by_class() -> None:
     head = build()
     scores, deltas = outputs()
@@ -204,8 +216,11 @@ def test_nms_pre_limits_what_is_suppressed(nms_pre: int, expected: int) -> None:
     assert best.tolist() == [4, 4, 12, 12]
 
 
-def test_an_image_without_detections_gives_empty_boxes() -> None:
-    found, other = build().predict_by_feat(*outputs(2), batch_img_metas=[META] * 2)
+@pytest.mark.parametrize('suppression', ['soft_nms', 'nms'])
+def test_an_image_without_detections_gives_empty_boxes(suppression: str) -> None:
+    nms = {'type': suppression, 'iou_threshold': 0.5}
+    head = build(test_cfg={'score_thr': 0.05, 'nms': nms})
+    found, other = head.predict_by_feat(*outputs(2), batch_img_metas=[META] * 2)
 
     assert found.bboxes.shape == (0, 4)
     assert found.scores.shape == found.labels.shape == (0,)
@@ -220,6 +235,16 @@ def test_scales_that_do_not_fit_the_anchors_are_named() -> None:
 def test_an_unknown_suppression_is_named() -> None:
     with pytest.raises(ValueError, match="'soft_nms', 'nms'.*got 'wbf'"):
         build(test_cfg={'nms': {'type': 'wbf'}})
+
+
+def test_an_unknown_option_of_the_suppression_is_named() -> None:
+    with pytest.raises(ValueError, match='no option max_num; it has iou_threshold'):
+        build(test_cfg={'nms': {'type': 'soft_nms', 'max_num': 5}})
+
+
+def test_decoded_regression_is_refused() -> None:
+    with pytest.raises(ValueError, match='remove reg_decoded_bbox=True'):
+        build(reg_decoded_bbox=True)
 
 
 def test_maps_that_do_not_fit_the_head_are_named() -> None:

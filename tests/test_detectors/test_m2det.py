@@ -153,3 +153,12 @@ def test_in_channels_may_be_given_for_a_neck_that_does_not_tell() -> None:
     config.neck = {'type': 'SilentNeck'}
     config.bbox_head.in_channels = (5, 5, 5)
     assert MODELS.build(config).bbox_head.in_channels == (5, 5, 5)
+
+
+def test_a_backbone_may_feed_the_head_without_a_neck() -> None:
+    config = copy.deepcopy(CONFIG)
+    del config['neck']
+    config.bbox_head.in_channels = (8, 32)
+    config.bbox_head.anchor_generator.sizes = [0.2, 0.5, 1.0]
+    losses = MODELS.build(config).loss(torch.rand(2, 3, 64, 64), [sample(64, 64)] * 2)
+    assert losses['loss_cls'] > 0

@@ -73,12 +73,13 @@ def test_no_boxes_at_all_merge_into_none() -> None:
     assert merged.pred_instances.bboxes.shape == (0, 4)
 
 
-def test_tta_cfg_replaces_the_suppression_of_the_head() -> None:
-    config = {'nms': {'type': 'nms', 'iou_threshold': 0.9}, 'max_per_img': 1}
+def test_tta_cfg_changes_the_suppression_of_the_head_in_part() -> None:
+    config = {'max_per_img': 1}
     model = MODELS.build(
         {'type': 'M2DetTTAModel', 'module': Detector(), 'tta_cfg': ConfigDict(config)}
     )
-    sample = view([[0, 0, 10, 10], [0, 0, 10, 8]], [0.9, 0.8], flip=False)
+    assert model.tta_cfg.nms.type == 'soft_nms'
+    sample = view([[0, 0, 10, 10], [20, 0, 30, 8]], [0.9, 0.8], flip=False)
     (merged,) = model.merge_preds([[sample]])
 
     assert merged.pred_instances.scores.tolist() == torch.tensor([0.9]).tolist()

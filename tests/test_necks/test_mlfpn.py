@@ -164,3 +164,11 @@ def test_a_2x2_map_fits_no_pyramid() -> None:
 def test_an_empty_pyramid_is_refused(config: dict) -> None:
     with pytest.raises(ValueError, match='num_levels >= 1 and tum_channels >= 2'):
         MLFPN(**{**TINY, **config})
+
+
+def test_one_image_cannot_train_batch_norm_on_one_cell() -> None:
+    neck = MLFPN(**{**TINY, 'num_scales': 6})
+    one = (torch.zeros(1, 4, 40, 40), torch.zeros(1, 8, 20, 20))
+    with pytest.raises(ValueError, match='batch_size of two or more'):
+        neck(one)
+    assert neck.eval()(one)[-1].shape == (1, 8, 1, 1)

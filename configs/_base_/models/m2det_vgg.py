@@ -40,8 +40,6 @@ model = dict(
             pos_iou_thr=0.5,
             neg_iou_thr=0.5,
             min_pos_iou=0.0,
-            # An anchor that lies half or more within a crowd is no negative.
-            ignore_iof_thr=0.5,
             gt_max_assign_all=False,
         ),
         sampler=dict(type='PseudoSampler'),
@@ -49,6 +47,8 @@ model = dict(
         allowed_border=-1,
         pos_weight=-1,
         neg_pos_ratio=3,
+        # More than half within a crowd: neither positive nor negative.
+        ignore_iof_thr=0.5,
     ),
     test_cfg=dict(
         score_thr=0.05,
