@@ -62,7 +62,7 @@ _REACH = (-0.25, 1.25)
 
 
 def _cells(rng: np.random.Generator) -> np.ndarray:
-    """Return where equal cells start, four to six in a unit, at any phase."""
+    """Return where equal cells start, 2.6 to 4 in a unit, at any phase."""
     cell = 1 / rng.uniform(2.6, 4)
     return np.arange(_REACH[0] - rng.uniform(0, 2) * cell, _REACH[1], cell)
 
