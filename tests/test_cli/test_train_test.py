@@ -110,12 +110,24 @@ def test_test_ends_with_the_ap(
     assert len(list(tmp_path.glob('*/shown/*'))) == 3
 
 
-def test_tta_needs_its_pipeline(
+def test_tta_tests_all_views(
     trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     argv = ['test', trained.config, trained.checkpoint, '--work-dir', str(tmp_path)]
 
-    assert main([*argv, '--tta']) == 2
+    assert main([*argv, '--tta']) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith('AP 0.')
+
+
+def test_tta_needs_its_pipeline(
+    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    config = Config.fromfile(trained.config)
+    config.pop('tta_model')
+    config.dump(tmp_path / 'no_tta.py')
+    argv = ['test', str(tmp_path / 'no_tta.py'), trained.checkpoint]
+
+    assert main([*argv, '--work-dir', str(tmp_path), '--tta']) == 2
     assert '--tta needs tta_model in' in capsys.readouterr().err
 
 

@@ -18,6 +18,8 @@ param_scheduler = [
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=2e-3, momentum=0.9, weight_decay=5e-4),
+    # Batch norm over the one-cell maps of two or three images can blow up gradients.
+    clip_grad=dict(max_norm=35, norm_type=2),
 )
 
 # The learning rate follows the total batch of all processes.
