@@ -109,6 +109,10 @@ class MLFPN(BaseModule):
         level_channels = tum_out_channels or tum_channels
         pyramid_channels = num_levels * level_channels
         thinned = tum_channels // 2
+        # The first TUM sees the base feature; later ones the level before, and the
+        # base feature too where it is reused.
+        later = level_channels + (thinned if reuse_base else 0)
+        widths = [thinned] + [later] * (num_levels - 1)
 
         self.base_fusion = FFMv1(
             in_channels, ffm_channels, upsample_mode=upsample_mode, **layer
@@ -119,8 +123,7 @@ class MLFPN(BaseModule):
         )
         self.tums = nn.ModuleList(
             TUM(
-                (thinned if level == 0 or reuse_base else 0)
-                + (level_channels if level > 0 else 0),
+                width,
                 tum_channels,
                 level_channels,
                 num_scales,
@@ -129,7 +132,7 @@ class MLFPN(BaseModule):
                 upsample_mode=upsample_mode,
                 **layer,
             )
-            for level in range(num_levels)
+            for width in widths
         )
         self.aggregation = SFAM(
             pyramid_channels,
