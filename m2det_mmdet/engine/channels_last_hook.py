@@ -11,7 +11,7 @@ class ChannelsLastHook(Hook):
     """Store the model's 4-d weights channels last, which convolutions then keep.
 
     It changes no result beyond rounding. Convolutions of few channels run
-    faster so on a CPU, and half precision ones on a GPU.
+    faster so on a CPU.
     """
 
     def before_run(self, runner: Runner) -> None:

@@ -142,9 +142,11 @@ def test_gradient_reaches_every_parameter_at_an_odd_size() -> None:
     model = build()
     losses = model.loss(torch.rand(2, 3, 70, 91), [sample(70, 91)] * 2)
     sum(losses.values()).backward()
-    # The shallow scales have no positive here, so their boxes have no gradient.
-    reached = {name for name, p in model.named_parameters() if p.grad is not None}
-    assert reached == {name for name, _ in model.named_parameters()}
+    still = [n for n, p in model.named_parameters() if not p.grad.any()]
+
+    # Only scales without a positive anchor teach their boxes nothing.
+    assert len(still) < 6
+    assert all(name.startswith('bbox_head.reg_convs') for name in still), still
 
 
 def test_in_channels_may_be_given_for_a_neck_that_does_not_tell() -> None:
