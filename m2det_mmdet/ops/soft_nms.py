@@ -10,6 +10,7 @@ from torch import Tensor
 
 # In the order of the numbers by which mmcv's compiled operator calls them.
 SOFT_NMS_METHODS = ('naive', 'linear', 'gaussian')
+SOFT_NMS_VARIANTS = ('mmcv', 'original')
 
 
 def soft_nms(
@@ -52,7 +53,7 @@ def soft_nms(
         Equal scores come in mmcv's order, which follows from its swaps. No
         gradient passes. A pair of boxes of zero area overlaps by 0.
     """
-    _check_method(method)
+    _check('method', method, SOFT_NMS_METHODS)
     # One column a box: x1, y1, x2, y2, area, score. Columns are swapped as mmcv's
     # in-place loop does, so that the boxes in play stay next to each other.
     table = _table(boxes, scores, offset)
@@ -82,6 +83,8 @@ def batched_soft_nms(
     min_score: float = 1e-3,
     method: str = 'linear',
     offset: int = 0,
+    variant: str = 'mmcv',
+    max_per_class: int = -1,
     max_num: int = -1,
 ) -> tuple[Tensor, Tensor]:
     """Soft-NMS in which only boxes of one class act on each other.
@@ -97,9 +100,15 @@ def batched_soft_nms(
         labels: Class of each box, any integers.
         iou_threshold: As for :func:`soft_nms`.
         sigma: As for :func:`soft_nms`.
-        min_score: No box with a lower score is returned.
+        min_score: No box with a lower score is returned; but see ``variant``.
         method: As for :func:`soft_nms`.
         offset: As for :func:`soft_nms`.
+        variant: ``mmcv``, or ``original``: the code of Soft-NMS's authors, which
+            M2Det's release uses. There ``naive`` and ``linear`` act above the
+            threshold only (``>``), and a box that overlaps no better one stays
+            even if it is below ``min_score``.
+        max_per_class: Number of boxes of each class; no limit where it is not
+            positive.
         max_num: Number of boxes over all classes; no limit where it is not positive.
 
     Shape:
@@ -108,40 +117,50 @@ def batched_soft_nms(
           and ``keep (K,)``, int64 indices into the input.
 
     Raises:
-        ValueError: If ``method`` is unknown.
+        ValueError: If ``method`` or ``variant`` is unknown.
 
     Note:
         Unlike :func:`soft_nms`, a class whose best box is below ``min_score``
         gives nothing. Equal scores come in input order.
     """
-    _check_method(method)
+    _check('method', method, SOFT_NMS_METHODS)
+    _check('variant', variant, SOFT_NMS_VARIANTS)
+    strict = variant == 'original'
     finite = (boxes.isfinite().all(1) & scores.isfinite()).nonzero().flatten()
     table = _table(boxes[finite], scores[finite], offset)
     _, group = np.unique(labels[finite].cpu().numpy(), return_inverse=True)
-    members = [
-        np.flatnonzero(group == label) for label in range(group.max(initial=-1) + 1)
-    ]
+    rooms = np.full(group.max(initial=-1) + 1, max_per_class)
+    members = [np.flatnonzero(group == label) for label in range(len(rooms))]
+    # Boxes that are picked or dropped stand at minus infinity.
     current = table[5].copy()
+    if not strict:
+        current[current < min_score] = -np.inf
     limit = min(max_num if max_num > 0 else len(current), len(current))
     picked: list[int] = []
     while len(picked) < limit:
         best = int(current.argmax())
-        if current[best] < min_score:
+        if current[best] == -np.inf:
             break
         picked.append(best)
         table[5, best] = current[best]
         current[best] = -np.inf
-        rest = members[group[best]]
-        rest = rest[current[rest] >= min_score]
+        label = group[best]
+        rooms[label] -= 1
+        rest = members[label]
+        rest = rest[current[rest] > -np.inf]
+        members[label] = rest
+        if rooms[label] == 0:
+            current[rest] = -np.inf
+            continue
         iou = _iou(table[:, best], table[:, rest], offset)
-        current[rest] *= _decay(iou, method, iou_threshold, sigma)
-        members[group[best]] = rest
+        weaker = current[rest] * _decay(iou, method, iou_threshold, sigma, strict)
+        current[rest] = np.where((iou > 0) & (weaker < min_score), -np.inf, weaker)
     return _result(boxes, table[5, picked], finite.cpu().numpy()[picked])
 
 
-def _check_method(method: str) -> None:
-    if method not in SOFT_NMS_METHODS:
-        raise ValueError(f'method must be one of {SOFT_NMS_METHODS}, got {method!r}.')
+def _check(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f'{name} must be one of {choices}, got {value!r}.')
 
 
 def _table(boxes: Tensor, scores: Tensor, offset: int) -> np.ndarray:
@@ -163,13 +182,18 @@ def _iou(box: np.ndarray, others: np.ndarray, offset: int) -> np.ndarray:
 
 
 def _decay(
-    iou: np.ndarray, method: str, iou_threshold: float, sigma: float
+    iou: np.ndarray,
+    method: str,
+    iou_threshold: float,
+    sigma: float,
+    strict: bool = False,
 ) -> np.ndarray:
     """Factor on the score for each overlap."""
     if method == 'gaussian':
         return np.exp(-(iou * iou) / sigma)
     weaker = 0 if method == 'naive' else 1 - iou
-    return np.where(iou >= iou_threshold, weaker, 1).astype(iou.dtype, copy=False)
+    acts = iou > iou_threshold if strict else iou >= iou_threshold
+    return np.where(acts, weaker, 1).astype(iou.dtype, copy=False)
 
 
 def _fill_holes(alive: np.ndarray, table: np.ndarray, index: np.ndarray) -> int:

@@ -193,3 +193,47 @@ def test_mmcv_soft_nms_in_numpy_and_torch() -> None:
     dets, keep = mmcv.ops.batched_nms(BOXES, SCORES, labels, config)
     assert keep.tolist() == [0, 1, 2]
     torch.testing.assert_close(dets[:, :4], BOXES)
+
+
+@pytest.mark.parametrize('method', ['naive', 'linear'])
+def test_the_original_acts_above_the_threshold_only(method: str) -> None:
+    labels = torch.zeros(3, dtype=torch.long)
+    settings = {'iou_threshold': 0.5, 'method': method}
+    mmcv_dets, _ = batched_soft_nms(BOXES, SCORES, labels, **settings)
+    dets, keep = batched_soft_nms(BOXES, SCORES, labels, variant='original', **settings)
+
+    assert keep.tolist() == [0, 1, 2]
+    torch.testing.assert_close(dets[:, 4], SCORES)
+    assert not (mmcv_dets[:, 4] == 0.8).any()
+
+
+def test_the_original_keeps_a_weak_box_that_nothing_overlaps() -> None:
+    # The second overlaps the first and decays below the limit, the third is alone.
+    scores = torch.tensor([0.9, 0.0011, 0.0005])
+    labels = torch.zeros(3, dtype=torch.long)
+    _, keep = batched_soft_nms(BOXES, scores, labels, variant='original')
+    assert keep.tolist() == [0, 2]
+    _, keep = batched_soft_nms(BOXES, scores, labels)
+    assert keep.tolist() == [0]
+
+
+def test_each_class_keeps_its_best_boxes() -> None:
+    boxes, scores, labels = random_boxes(60)
+    settings = {'iou_threshold': 0.3, 'offset': 1}
+    dets, keep = batched_soft_nms(boxes, scores, labels, max_per_class=4, **settings)
+    all_dets, all_keep = batched_soft_nms(boxes, scores, labels, **settings)
+
+    assert labels[keep].bincount().tolist() == [4, 4, 4]
+    for label in range(3):
+        of_class = labels[all_keep] == label
+        assert keep[labels[keep] == label].equal(all_keep[of_class][:4])
+        assert dets[labels[keep] == label].equal(all_dets[of_class][:4])
+    _, two = batched_soft_nms(
+        boxes, scores, labels, max_per_class=4, max_num=2, **settings
+    )
+    assert two.equal(keep[:2])
+
+
+def test_an_unknown_variant_is_named() -> None:
+    with pytest.raises(ValueError, match=r"variant must be one of .*mmcv.*'mmcv2'"):
+        batched_soft_nms(BOXES, SCORES, torch.zeros(3), variant='mmcv2')
