@@ -89,16 +89,48 @@ class CheckedCocoDataset(CocoDataset):
       without ground truth, name ``CocoDataset``;
     - an image that is missing or unreadable stops when it is used first.
 
+    Args:
+        *args: Arguments of ``CocoDataset``.
+        keep_crowds: Whether crowds are objects to learn, as in M2Det's release,
+            instead of ignored boxes.
+        inclusive_boxes: Whether ``x2, y2`` are the last pixel inside a box, as in
+            M2Det's release: ``x1 + width - 1``. Boxes of one pixel vanish.
+        **kwargs: Arguments of ``CocoDataset``.
+
     Raises:
         DatasetError: One sentence that names the file and the fix.
     """
 
     COCOAPI = CheckedCOCO
 
+    def __init__(
+        self,
+        *args: Any,
+        keep_crowds: bool = False,
+        inclusive_boxes: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        # The parent reads the annotations already.
+        self.keep_crowds = keep_crowds
+        self.inclusive_boxes = inclusive_boxes
+        super().__init__(*args, **kwargs)
+
     def load_data_list(self) -> list[dict]:
         """Load the annotation file."""
         with _explained(self.ann_file):
             return super().load_data_list()
+
+    def parse_data_info(self, raw_data_info: dict) -> dict:
+        """Parse an image's annotations as the parent, then as the arguments say."""
+        info = super().parse_data_info(raw_data_info)
+        for instance in info['instances']:
+            if self.keep_crowds:
+                instance['ignore_flag'] = 0
+            if self.inclusive_boxes:
+                x1, y1, x2, y2 = instance['bbox']
+                instance['bbox'] = [x1, y1, x2 - 1, y2 - 1]
+        info['instances'] = [i for i in info['instances'] if _has_area(i['bbox'])]
+        return info
 
     def filter_data(self) -> list[dict]:
         """Filter as the parent, and count what is left."""
@@ -163,6 +195,11 @@ def _explained(ann_file: str) -> Iterator[None]:
         ) from error
     except DatasetError as error:
         raise DatasetError(f'The annotation file {ann_file} {error}.') from error
+
+
+def _has_area(box: Sequence[float]) -> bool:
+    x1, y1, x2, y2 = box
+    return x2 > x1 and y2 > y1
 
 
 def _has_object(data_info: dict) -> bool:

@@ -1,7 +1,15 @@
-"""Hooks and metrics."""
+"""Hooks, metrics and schedulers."""
 
 from .channels_last_hook import ChannelsLastHook
 from .class_check_hook import ClassCheckHook
 from .graded_coco_metric import GradedCocoMetric
+from .inclusive_coco_metric import InclusiveCocoMetric
+from .warmup_step_lr import WarmupStepLR
 
-__all__ = ['ChannelsLastHook', 'ClassCheckHook', 'GradedCocoMetric']
+__all__ = [
+    'ChannelsLastHook',
+    'ClassCheckHook',
+    'GradedCocoMetric',
+    'InclusiveCocoMetric',
+    'WarmupStepLR',
+]

@@ -287,3 +287,22 @@ def test_wrapped_datasets_are_checked(
     (folder / 'ann.json').unlink()
     with pytest.raises(DatasetError, match='does not exist'):
         DATASETS.build(cfg)
+
+
+def test_crowds_can_be_objects(folder: Path) -> None:
+    _change(folder, lambda content: content['annotations'][0].update(iscrowd=1))
+
+    assert _boxes(_build(folder), 0) == []
+    assert _boxes(_build(folder, keep_crowds=True), 0) == [[4, 6, 24, 16]]
+
+
+def test_boxes_can_end_at_their_last_pixel(folder: Path) -> None:
+    _change(
+        folder,
+        lambda content: content['annotations'].append(
+            _annotation(3, image_id=10, category_id=2, bbox=[4, 6, 1, 10], area=10)
+        ),
+    )
+    # x from 4 to 23 are 20 pixels; what is one pixel wide has no width any more.
+    assert _boxes(_build(folder, inclusive_boxes=True), 0) == [[4, 6, 23, 15]]
+    assert len(_boxes(_build(folder), 0)) == 2
