@@ -16,7 +16,15 @@ from torch.nn import functional as F
 from ..ops import batched_soft_nms
 
 SUPPRESSIONS = ('soft_nms', 'nms')
-SOFT_NMS_OPTIONS = ('iou_threshold', 'sigma', 'min_score', 'method', 'offset')
+SOFT_NMS_OPTIONS = (
+    'iou_threshold',
+    'sigma',
+    'min_score',
+    'method',
+    'offset',
+    'variant',
+    'max_per_class',
+)
 
 
 @MODELS.register_module()
@@ -99,9 +107,10 @@ class M2DetHead(SSDHead):
         featmap_sizes: list[tuple[int, int]],
         batch_img_metas: list[dict],
         device: torch.device | str = 'cuda',
+        dtype: torch.dtype = torch.float32,
     ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
         """Return the anchors of each image and which lie within its own pixels."""
-        anchors = self._priors(featmap_sizes, batch_img_metas, device=device)
+        anchors = self._priors(featmap_sizes, batch_img_metas, device, dtype)
         flags = []
         for meta in batch_img_metas:
             height, width = meta.get('pad_shape', meta['img_shape'])[:2]
@@ -128,9 +137,11 @@ class M2DetHead(SSDHead):
             batch's number of positives, at least one.
         """
         sizes = [tuple(score.shape[-2:]) for score in cls_scores]
-        anchors, flags = self.get_anchors(
-            sizes, batch_img_metas, device=cls_scores[0].device
-        )
+        scores = _flatten(cls_scores, self.cls_out_channels)
+        # mmdet's coders encode in float32 and cannot fill targets of another dtype.
+        keeps_dtype = getattr(self.bbox_coder, 'keeps_dtype', False)
+        dtype = scores.dtype if keeps_dtype else torch.float32
+        anchors, flags = self.get_anchors(sizes, batch_img_metas, scores.device, dtype)
         labels, label_weights, bbox_targets, bbox_weights, _ = self.get_targets(
             anchors,
             flags,
@@ -148,9 +159,7 @@ class M2DetHead(SSDHead):
             ignored = self._ignored(torch.cat(anchors[0]), batch_gt_instances_ignore)
             weights = weights.masked_fill(ignored & ~positive, 0)
         losses = weights * F.cross_entropy(
-            _flatten(cls_scores, self.cls_out_channels).transpose(1, 2),
-            labels,
-            reduction='none',
+            scores.transpose(1, 2), labels, reduction='none'
         )
         hard = self._hard_negatives(losses.detach(), positive, num_positives)
         deltas = F.smooth_l1_loss(
@@ -230,9 +239,10 @@ class M2DetHead(SSDHead):
         """
         cfg = self.test_cfg if cfg is None else cfg
         sizes = [tuple(score.shape[-2:]) for score in cls_scores]
-        priors = self._priors(sizes, batch_img_metas, device=cls_scores[0].device)
-        priors = torch.cat(priors)
         scores = _flatten(cls_scores, self.cls_out_channels).detach().softmax(dim=-1)
+        priors = torch.cat(
+            self._priors(sizes, batch_img_metas, scores.device, scores.dtype)
+        )
         deltas = _flatten(bbox_preds, self.bbox_coder.encode_size).detach()
         detections = []
         for image, meta in enumerate(batch_img_metas):
@@ -305,12 +315,13 @@ class M2DetHead(SSDHead):
         featmap_sizes: list[tuple[int, int]],
         batch_img_metas: list[dict],
         device: torch.device | str,
+        dtype: torch.dtype,
     ) -> list[Tensor]:
         """Return the anchors of each scale for the batch's padded size."""
         meta = batch_img_metas[0]
         image_size = tuple(meta.get('batch_input_shape', meta['img_shape'])[:2])
         return self.prior_generator.grid_priors(
-            featmap_sizes, device=device, image_size=image_size
+            featmap_sizes, dtype, device, image_size=image_size
         )
 
 

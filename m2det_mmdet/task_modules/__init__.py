@@ -1,5 +1,6 @@
 """Prior generators, coders and assigners."""
 
 from .anchor_generator import M2DetAnchorGenerator
+from .ssd_bbox_coder import SSDBBoxCoder
 
-__all__ = ['M2DetAnchorGenerator']
+__all__ = ['M2DetAnchorGenerator', 'SSDBBoxCoder']

@@ -250,3 +250,15 @@ def test_decoded_regression_is_refused() -> None:
 def test_maps_that_do_not_fit_the_head_are_named() -> None:
     with pytest.raises(ValueError, match=r'\[3, 3\] channels and got \[3, 4\]'):
         build()([torch.zeros(1, 3, 2, 2), torch.zeros(1, 4, 1, 1)])
+
+
+@pytest.mark.parametrize('coder', ['DeltaXYWHBBoxCoder', 'SSDBBoxCoder'])
+def test_losses_of_double_predictions_are_double(coder: str) -> None:
+    options = {'SSDBBoxCoder': {}, 'DeltaXYWHBBoxCoder': {'target_stds': [0.1] * 4}}
+    head = build(bbox_coder={'type': coder, **options[coder]})
+    scores, deltas = ([x.double().requires_grad_() for x in maps] for maps in outputs())
+    losses = head.loss_by_feat(scores, deltas, [objects([2, 2, 6, 6])], [META])
+
+    assert {loss.dtype for loss in losses.values()} == {torch.float64}
+    sum(losses.values()).backward()
+    assert all(x.grad.isfinite().all() for x in (*scores, *deltas))
