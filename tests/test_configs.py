@@ -1,7 +1,9 @@
 """Every config loads, builds, and agrees with itself."""
 
+from functools import cache
 from pathlib import Path
 
+import mmengine
 import pytest
 import torch
 from mmdet.registry import MODELS
@@ -9,8 +11,14 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from m2det_mmdet.necks import MLFPN
+
 CONFIGS = Path(__file__).parents[1] / 'configs'
-LEAVES = sorted(CONFIGS.glob('[!_]*/*.py'))
+LEAVES = sorted(
+    path
+    for path in CONFIGS.rglob('*.py')
+    if '_base_' not in path.relative_to(CONFIGS).parts
+)
 # Input size, sizes as hundredths of it, and steps, as in the authors' release.
 ANCHORS = {
     320: ([8, 15, 33, 51, 69, 87, 105], [8, 16, 32, 64, 107, 320]),
@@ -25,7 +33,12 @@ PAPER = [
     in ('vgg_320', 'vgg_512', 'vgg_704', 'vgg_800', 'r50_320', 'r101_320', 'r101_512')
 ]
 
+ABLATION = [leaf for leaf in LEAVES if leaf.parent.name == 'ablation']
+
 each_paper_leaf = pytest.mark.parametrize('leaf', PAPER, ids=lambda leaf: leaf.stem)
+each_ablation_leaf = pytest.mark.parametrize(
+    'leaf', ABLATION, ids=lambda leaf: leaf.stem
+)
 each_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
 
 
@@ -34,6 +47,22 @@ def load(leaf: Path) -> Config:
     init_default_scope(config.default_scope)
     config.model.backbone.init_cfg = None
     return config
+
+
+@cache
+def build(leaf: Path) -> nn.Module:
+    """The detector of a config, without weights."""
+    with torch.device('meta'):
+        model = MODELS.build(load(leaf).model)
+    return model.to('meta').eval()
+
+
+def map_sizes(model: nn.Module, side: int) -> list[tuple[int, int]]:
+    """Cells of the maps that a detector makes of a square image."""
+    with torch.no_grad():
+        maps = model.extract_feat(torch.empty(1, 3, side, side, device='meta'))
+    assert [x.shape[1] for x in maps] == list(model.bbox_head.in_channels)
+    return [tuple(x.shape[2:]) for x in maps]
 
 
 def find(pipeline: list[dict], name: str) -> list[dict]:
@@ -47,21 +76,47 @@ def inner(dataset: dict) -> dict:
 def test_there_are_leaves_and_no_two_share_a_name() -> None:
     names = [path.name for path in CONFIGS.rglob('*.py')]
     assert len(LEAVES) >= 11
+    assert len(ABLATION) == 7 + 10
     assert len(set(names)) == len(names)
+
+
+def test_every_leaf_stands_in_a_metafile_and_its_readme() -> None:
+    root = CONFIGS.parent
+    stems = []
+    for path in mmengine.load(root / 'model-index.yml')['Import']:
+        metafile = mmengine.load(root / path)
+        (collection,) = metafile['Collections']
+        readme = root / collection['README']
+        for model in metafile['Models']:
+            config = root / model['Config']
+            link = config.relative_to(readme.parent).as_posix()
+            assert model['In Collection'] == collection['Name']
+            assert model['Name'] == config.stem
+            assert f'[{model["Name"]}]({link})' in readme.read_text()
+            stems.append(model['Name'])
+
+    assert sorted(stems) == sorted(leaf.stem for leaf in LEAVES)
 
 
 @each_leaf
 def test_it_builds_and_its_anchors_fit_its_images(leaf: Path) -> None:
-    config = load(leaf)
-    with torch.device('meta'):
-        model = MODELS.build(config.model)
-    size = config.model.bbox_head.anchor_generator.input_size
+    config, model = load(leaf), build(leaf)
+    anchors = model.bbox_head.prior_generator
+    size = anchors.input_size
+    maps = map_sizes(model, size)
 
     for loader in (config.train_dataloader, config.val_dataloader):
         (resize,) = find(inner(loader.dataset).pipeline, 'Resize')
         assert tuple(resize.scale) == (size, size)
     assert config.val_dataloader == config.test_dataloader or 'bccd' in leaf.stem
-    assert len(model.neck.strides((size, size))) == len(model.bbox_head.in_channels)
+    assert len(maps) == anchors.num_levels
+    for (height, width), step in zip(maps, anchors.steps or (), strict=False):
+        assert height == width
+        # Steps are whole pixels.
+        assert abs(size / width - step) < 1
+    if isinstance(model.neck, MLFPN):
+        strides = [(size / height, size / width) for height, width in maps]
+        assert model.neck.strides((size, size)) == strides
 
 
 @each_leaf
@@ -108,24 +163,82 @@ def test_the_anchors_of_the_release(leaf: Path) -> None:
     assert list(anchors.ratios) == [2, 3]
 
 
-def holds(neck: nn.Module, side: int) -> bool:
+@each_ablation_leaf
+def test_an_ablation_changes_nothing_but_the_network(leaf: Path) -> None:
+    paper = 'm2det_r101_320.py' if 'r101' in leaf.stem else 'm2det_vgg_320.py'
+    configs = [load(leaf), load(leaf.parents[1] / paper)]
+    for config in configs:
+        config.model.neck = config.model.bbox_head.in_channels = None
+        config.pop('channels', None)
+
+    assert configs[0].to_dict() == configs[1].to_dict()
+
+
+def ablation(step: str) -> nn.Module:
+    return build(CONFIGS / 'm2det' / 'ablation' / f'ablation_{step}_320.py')
+
+
+@pytest.mark.parametrize(
+    ('before', 'after', 'added'),
+    [
+        # Smoothing: in 8 TUMs for 5 scales a 1x1 convolution and its norm.
+        ('8_stum', '8_tum', 8 * 5 * (256 * 256 + 2 * 256)),
+        # In 7 TUMs more: 1x1 from 768 to 128 channels and its norm, and 128 more
+        # inputs for two 3x3 convolutions.
+        (
+            '8_tum',
+            'base_feature',
+            7 * (768 * 128 + 2 * 128 + 2 * 9 * 128 * 256),
+        ),
+        # For 6 scales two layers between 2048 and 128 channels.
+        ('base_feature', 'sfam', 6 * (2 * 2048 * 128 + 128 + 2048)),
+        ('sfam', 'tum_8x256', 0),
+    ],
+)
+def test_each_step_of_the_ablation_adds_what_it_names(
+    before: str, after: str, added: int
+) -> None:
+    counts = [
+        sum(parameter.numel() for parameter in ablation(step).parameters())
+        for step in (before, after)
+    ]
+    assert counts[1] - counts[0] == added
+
+
+@pytest.mark.parametrize(
+    'leaf',
+    [leaf for leaf in ABLATION if leaf.stem.startswith('ablation_tum_')],
+    ids=lambda leaf: leaf.stem,
+)
+def test_an_ablation_has_as_many_tums_and_channels_as_its_name_says(leaf: Path) -> None:
+    neck = build(leaf).neck
+    width = neck.tums[0].top.out_channels
+    assert leaf.stem == f'ablation_tum_{len(neck.tums)}x{width}_320'
+    assert neck.out_channels == [len(neck.tums) * width] * 6
+
+
+def holds(model: nn.Module, side: int) -> bool:
+    """Whether an image of ``side`` pixels is large enough for all maps."""
     try:
-        return len(neck.strides((side, side))) == neck.num_scales
-    except ValueError:
+        if isinstance(model.neck, MLFPN):
+            model.neck.strides((side, side))
+        else:
+            map_sizes(model, side)
+    except (ValueError, RuntimeError):
         return False
+    return True
 
 
 @each_leaf
 def test_every_size_of_the_multi_scale_test_holds_the_pyramid(leaf: Path) -> None:
-    config = load(leaf)
-    with torch.device('meta'):
-        neck = MODELS.build(config.model).neck
+    config, model = load(leaf), build(leaf)
     views, flips, *_ = config.tta_pipeline[1].transforms
-    size = config.model.bbox_head.anchor_generator.input_size
-    smallest = next(side for side in range(32, size, 32) if holds(neck, side))
+    size = model.bbox_head.prior_generator.input_size
+    smallest = next(side for side in range(32, size, 32) if holds(model, side))
 
     assert [flip.prob for flip in flips] == [0.0, 1.0]
     # Rounded up to multiples of 32.
-    sizes = [-(-size * factor // 32) * 32 for factor in (0.75, 1, 1.25, 1.5)]
-    sides = [max(smallest, side) for side in sizes]
+    multiples = [int(-(-size * factor // 32)) * 32 for factor in (0.75, 1, 1.25, 1.5)]
+    sides = [max(smallest, side) for side in multiples]
     assert [tuple(view.scale) for view in views] == [(side, side) for side in sides]
+    assert all(holds(model, side) for side in sides)

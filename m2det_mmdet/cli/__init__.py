@@ -23,6 +23,7 @@ COMMANDS = {
     'predict': 'detect objects in images',
     'scenes': 'write the generated demo data set',
     'draw': 'draw ground truth beside predictions',
+    'table': 'tell what the detectors of a family of configs cost',
 }
 
 
@@ -78,6 +79,8 @@ def run_command(name: str, argv: Sequence[str], prog: str | None = None) -> int:
 
 
 def _sentence(error: Exception) -> str:
+    if isinstance(error, UserError):
+        return str(error)
     # An error of a data loader's worker arrives as the text of its traceback.
     last_line = str(error).strip().splitlines()[-1]
     return re.sub(r'^[\w.]+Error: ', '', last_line)

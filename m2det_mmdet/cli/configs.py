@@ -73,11 +73,20 @@ def find_config(name: str) -> Path:
 
 def shipped_configs() -> dict[str, Path]:
     """Configs of this project that can be run, by the stem of their names."""
-    root = next((root for root in _ROOTS if root.is_dir()), None)
-    if root is None:
-        return {}
-    paths = sorted(path for path in root.glob('*/*.py') if path.parent.name != '_base_')
-    return {path.stem: path for path in paths}
+    return {path.stem: path for path in _shipped('*.py') if '_base_' not in path.parts}
+
+
+def find_family(name: str) -> Path:
+    """Metafile of the folder of configs ``name``: of ``m2det``, of ``ablation``.
+
+    Raises:
+        UserError: If no folder of that name has a metafile; names those that have.
+    """
+    families = {path.parent.name: path for path in _shipped('metafile.yml')}
+    if name not in families:
+        known = ', '.join(families) or 'none is installed'
+        raise UserError(f'There is no family of configs {name}; there are: {known}.')
+    return families[name]
 
 
 def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
@@ -164,11 +173,25 @@ def _name(cfg: Config) -> str:
     return Path(cfg.filename).stem.removesuffix(_DUMP_SUFFIX)
 
 
+def _shipped(pattern: str) -> list[Path]:
+    """Files of this project's configs, by ``pattern`` of their names."""
+    root = next((root for root in _ROOTS if root.is_dir()), None)
+    return sorted(root.rglob(pattern)) if root else []
+
+
 def _is_tail(path: Path, candidate: Path) -> bool:
-    """Whether ``path`` is ``configs/<family>/<name>.py`` of ``candidate``."""
-    return path.parts == candidate.parts[-3:]
+    """Whether ``path`` is ``configs/<folders>/<name>.py`` of ``candidate``."""
+    length = len(path.parts)
+    return path.parts[:1] == ('configs',) and candidate.parts[-length:] == path.parts
 
 
 def _listing(shipped: dict[str, Path]) -> str:
-    names = ', '.join(shipped)
-    return f'give a path, or one of {names}.' if names else 'give the path of a config.'
+    """Advice that names the main configs, and the folders of the others."""
+    if not shipped:
+        return 'give the path of a config.'
+    depth = min(len(path.parts) for path in shipped.values())
+    main = [stem for stem, path in shipped.items() if len(path.parts) == depth]
+    rest = (path.parent.name for path in shipped.values() if len(path.parts) > depth)
+    folders = ', '.join(dict.fromkeys(rest))
+    more = f'; there are more in {folders}' if folders else ''
+    return f'give a path, or one of {", ".join(main)}{more}.'

@@ -1,24 +1,32 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from m2det_mmdet.cli import main
-from m2det_mmdet.cli.configs import find_config, load_config, shipped_configs
+from m2det_mmdet.cli.configs import (
+    find_config,
+    find_family,
+    load_config,
+    shipped_configs,
+)
 from m2det_mmdet.cli.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
-VGG_320 = REPOSITORY / 'configs' / 'm2det' / 'm2det_vgg_320.py'
+FAMILY = 'configs/m2det'
 
 
 @pytest.mark.parametrize(
-    'name', ['m2det_vgg_320', 'm2det_vgg_320.py', 'configs/m2det/m2det_vgg_320.py']
+    'path',
+    [f'{FAMILY}/m2det_vgg_320.py', f'{FAMILY}/ablation/ablation_sfam_320.py'],
 )
 def test_our_configs_are_found_from_anywhere(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    assert find_config(name).samefile(VGG_320)
+    for name in (path, Path(path).name, Path(path).stem):
+        assert find_config(name).samefile(REPOSITORY / path)
 
 
 def test_a_path_comes_before_a_name(
@@ -30,9 +38,19 @@ def test_a_path_comes_before_a_name(
     assert find_config('m2det_vgg_320.py') == Path('m2det_vgg_320.py')
 
 
-def test_a_path_that_only_ends_alike_is_not_ours() -> None:
-    with pytest.raises(UserError, match=r'no config mine/m2det_vgg_320\.py'):
-        find_config('mine/m2det_vgg_320.py')
+@pytest.mark.parametrize(
+    'name',
+    [
+        'mine/m2det_vgg_320.py',
+        'ablation/ablation_sfam_320.py',
+        'configs/ablation_sfam_320.py',
+        f'{FAMILY}/ablation_sfam_320.py',
+        '',
+    ],
+)
+def test_a_path_that_only_ends_alike_is_not_ours(name: str) -> None:
+    with pytest.raises(UserError, match=rf'no config {re.escape(name)}: '):
+        find_config(name)
 
 
 def test_similar_names_are_offered() -> None:
@@ -40,9 +58,24 @@ def test_similar_names_are_offered() -> None:
         find_config('m2det_vg_320')
 
 
-def test_names_are_listed_where_none_is_similar() -> None:
-    with pytest.raises(UserError, match='one of .*m2det_r50_320.*m2det_vgg_512'):
+def test_the_main_names_are_listed_where_none_is_similar() -> None:
+    with pytest.raises(
+        UserError, match='one of .*m2det_r50_320.*m2det_vgg_512'
+    ) as raised:
         find_config('zzz')
+
+    assert 'there are more in ablation' in str(raised.value)
+    assert 'ablation_' not in str(raised.value)
+
+
+def test_a_family_is_a_folder_with_a_metafile() -> None:
+    assert find_family('m2det').samefile(REPOSITORY / FAMILY / 'metafile.yml')
+    metafile = REPOSITORY / FAMILY / 'ablation' / 'metafile.yml'
+    assert find_family('ablation').samefile(metafile)
+    with pytest.raises(
+        UserError, match=r'family of configs _base_; .*: ablation, m2det'
+    ):
+        find_family('_base_')
 
 
 def test_no_two_configs_share_a_name() -> None:

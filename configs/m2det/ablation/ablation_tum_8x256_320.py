@@ -1,0 +1,2 @@
+# The paper's choice: m2det_vgg_320.
+_base_ = '../m2det_vgg_320.py'

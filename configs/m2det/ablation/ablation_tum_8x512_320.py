@@ -1,0 +1,3 @@
+_base_ = '../m2det_vgg_320.py'
+
+model = dict(neck=dict(num_levels=8, tum_channels=512))

@@ -1,0 +1,92 @@
+"""Tell what the detectors of a family of configs cost, beside what was reported.
+
+m2det table FAMILY [--out FILE]
+
+Prints Markdown tables of the configs in a metafile: parameters in millions and GFLOP
+for one image of the config's input size, a multiply-add counted as two; nothing is
+downloaded. Of the metafile it takes, where a model's Metadata have them, Table (the
+table's title), Step (what the config adds) and Reported box AP.
+"""
+
+import argparse
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import mmengine
+
+from ..engine.complexity import measure
+from .configs import find_family, load_config
+
+_ABSENT = '-'
+_PAGE = """# {title}
+
+Written by `m2det table {family} --out FILE`.
+
+Parameters are in millions, those that modules share counted once. GFLOP are those of
+backbone, neck and head for one image, a multiply-add counted as two. The box AP, where
+there is such a column, is the one that the authors report; a dash means that no figure
+has been taken over from them.
+
+{tables}
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument(
+        'family', help='folder of configs with a metafile: m2det, ablation'
+    )
+    parser.add_argument(
+        '--out', type=Path, metavar='FILE', help='write a Markdown page instead'
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the tables of a family, or write them to a page."""
+    metafile = mmengine.load(find_family(args.family))
+    tables = _tables(metafile['Models'])
+    if args.out is None:
+        print(tables)
+        return
+    title = metafile['Collections'][0]['Name']
+    page = _PAGE.format(title=title, family=args.family, tables=tables)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(page, encoding='utf-8')
+    print(f'Tables written to {args.out}')
+
+
+def _tables(models: list[dict[str, Any]]) -> str:
+    """Return one table for each run of ``models`` with the same title."""
+    parts = []
+    for title, group in groupby(models, lambda model: _fact(model, 'Table')):
+        if title != _ABSENT:
+            parts.append(f'## {title}')
+        parts.append(_markdown([_row(model) for model in group]))
+    return '\n\n'.join(parts)
+
+
+def _row(model: dict[str, Any]) -> dict[str, str]:
+    """Return the cells of a config by the names of their columns."""
+    cost = measure(load_config(model['Config']))
+    height, width = cost.input_size
+    return {
+        'config': model['Name'],
+        'step': _fact(model, 'Step'),
+        'input': f'{width}x{height}',
+        'parameters (M)': f'{cost.parameters / 1e6:.2f}',
+        'GFLOP': f'{cost.flops / 1e9:.1f}',
+        'reported box AP': _fact(model, 'Reported box AP'),
+    }
+
+
+def _fact(model: dict[str, Any], key: str) -> str:
+    return str(model.get('Metadata', {}).get(key, _ABSENT))
+
+
+def _markdown(rows: list[dict[str, str]]) -> str:
+    """Return a table of ``rows`` without the columns that are absent from all."""
+    names = [name for name in rows[0] if any(row[name] != _ABSENT for row in rows)]
+    lines = [names, ['---'] * len(names)]
+    lines += [[row[name] for name in names] for row in rows]
+    return '\n'.join(f'| {" | ".join(cells)} |' for cells in lines)

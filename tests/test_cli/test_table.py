@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+
+from m2det_mmdet.cli import main, table
+from m2det_mmdet.engine.complexity import Complexity
+
+ROOT = Path(__file__).parents[2]
+METAFILE = """
+Collections:
+  - Name: A family
+Models:
+  - Name: one
+    Config: configs/family/one.py
+    Metadata: {Table: Sizes, Step: small, Reported box AP: 12.5}
+  - Name: two
+    Config: configs/family/two.py
+    Metadata: {Table: Sizes, Step: large}
+  - Name: three
+    Config: configs/family/three.py
+"""
+TABLES = """## Sizes
+
+| config | step | input | parameters (M) | GFLOP | reported box AP |
+| --- | --- | --- | --- | --- | --- |
+| one | small | 6x4 | 1.24 | 1.2 | 12.5 |
+| two | large | 6x4 | 2.47 | 2.5 | - |
+
+| config | input | parameters (M) | GFLOP |
+| --- | --- | --- | --- |
+| three | 6x4 | 3.71 | 3.7 |
+"""
+
+
+@pytest.fixture
+def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A metafile in place of the shipped ones, whose configs tell their costs."""
+    folder = tmp_path / 'configs' / 'family'
+    folder.mkdir(parents=True)
+    path = folder / 'metafile.yml'
+    path.write_text(METAFILE)
+    for times, name in enumerate(('one', 'two', 'three'), start=1):
+        (folder / f'{name}.py').write_text(f'times = {times}')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(table, 'find_family', lambda name: path)
+    monkeypatch.setattr(
+        table,
+        'measure',
+        lambda cfg: Complexity(
+            (4, 6), 1_236_000 * cfg.times, 1_236_000_000 * cfg.times
+        ),
+    )
+
+
+@pytest.mark.usefixtures('family')
+def test_models_of_equal_title_share_a_table_of_what_is_known(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    assert main(['table', 'family']) == 0
+    assert capsys.readouterr().out == TABLES
+
+
+@pytest.mark.usefixtures('family')
+def test_a_page_has_a_title_and_tells_how_it_was_made(tmp_path: Path) -> None:
+    page = tmp_path / 'new' / 'page.md'
+
+    assert main(['table', 'family', '--out', str(page)]) == 0
+    text = page.read_text()
+    assert text.startswith('# A family\n\nWritten by `m2det table family --out FILE`.')
+    assert text.endswith(f'\n\n{TABLES}')
+    assert str(tmp_path) not in text
+
+
+def test_an_unknown_family_ends_in_one_sentence(capsys: pytest.CaptureFixture) -> None:
+    assert main(['table', 'resnet']) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('m2det table: There is no family of configs resnet; ')
+    assert error.count('\n') == 1
+
+
+def test_the_page_of_the_ablation_is_what_the_command_writes(tmp_path: Path) -> None:
+    page = tmp_path / 'ablation.md'
+
+    assert main(['table', 'ablation', '--out', str(page)]) == 0
+    assert page.read_text() == (ROOT / 'docs' / 'ablation.md').read_text()
