@@ -1,0 +1,179 @@
+"""Convert a checkpoint of M2Det's authors to one of MMDetection, or back.
+
+m2det convert INPUT CONFIG OUT [--to-release] [--force]
+
+INPUT is a checkpoint of the release, CONFIG that of the same network (those named
+m2det_*_release), OUT what `m2det test CONFIG OUT` takes. With --to-release INPUT is a
+checkpoint of CONFIG and OUT one for the authors' code.
+"""
+
+import argparse
+import os
+import zipfile
+import zlib
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
+
+from ..compat.checkpoint import load_safely
+from ..convert import Conversion, ConversionError, convert
+from .configs import add_config_arguments, load_config
+from .errors import UserError
+
+_BUFFERS = ('running_mean', 'running_var', 'num_batches_tracked')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument('input', type=Path, help='path of the checkpoint to convert')
+    add_config_arguments(parser)
+    parser.add_argument('out', type=Path, help='path of the checkpoint to write')
+    parser.add_argument(
+        '--to-release', action='store_true', help="write one for the authors' code"
+    )
+    parser.add_argument('--force', action='store_true', help='replace OUT')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert as the arguments say, and tell what was done."""
+    source, out = args.input.expanduser(), args.out.expanduser()
+    _check_paths(source, out, force=args.force)
+    state_dict = _read(source)
+    cfg = load_config(args.config, args.cfg_options)
+    model = _build(cfg)
+    try:
+        conversion = convert(state_dict, model, reverse=args.to_release)
+    except ConversionError as error:
+        raise UserError(f'{source} was not converted. {error}') from error
+    if args.to_release:
+        _write(OrderedDict(conversion.state_dict), out, for_old_torch=True)
+    else:
+        meta = _meta(cfg, model.bbox_head.num_classes)
+        _write({'meta': meta, 'state_dict': conversion.state_dict}, out)
+    print('\n'.join(_summary(conversion, args.to_release, source, out)))
+
+
+def _check_paths(source: Path, out: Path, *, force: bool) -> None:
+    if not source.is_file():
+        raise UserError(f'There is no file {source}: check the path.')
+    if out.is_dir():
+        raise UserError(f'{out} is a folder: give the name of a file.')
+    if out.exists() and out.samefile(source):
+        raise UserError(f'{out} is the file to read: give another name to write to.')
+    if out.exists() and not force:
+        raise UserError(f'{out} exists: give another name, or --force to replace it.')
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """Load the state dict of a checkpoint, which may hold other things too."""
+    _check_archive(path)
+    checkpoint = load_safely(str(path), 'cpu')
+    if not isinstance(checkpoint, Mapping):
+        raise UserError(
+            f'{path} holds no state dict but one {type(checkpoint).__name__}.'
+        )
+    wrapped = (checkpoint.get(key) for key in ('state_dict', 'model'))
+    return next((x for x in wrapped if isinstance(x, Mapping)), checkpoint)
+
+
+def _check_archive(path: Path) -> None:
+    """Raise if a file in a zip archive is damaged, which torch does not check."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise UserError(f'{path} is damaged ({error}): copy it again.') from error
+    if damaged is not None:
+        raise UserError(f'{path} is damaged (in its part {damaged}): copy it again.')
+
+
+def _build(cfg: Config) -> nn.Module:
+    """Build the structure of the config's detector, without weights."""
+    if 'model' not in cfg:
+        raise UserError(f'{cfg.filename} has no model: give the config of a detector.')
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    if 'backbone' in cfg.model:
+        cfg.model.backbone.init_cfg = None
+    try:
+        with torch.device('meta'):
+            return MODELS.build(cfg.model)
+    except ValueError as error:
+        raise UserError(f'{cfg.filename} does not build: {error}') from error
+
+
+def _meta(cfg: Config, num_classes: int) -> dict[str, Any]:
+    """Names and colours of the classes, where the config tells as many as needed."""
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    kind = dataset.get('type')
+    dataset_class = DATASETS.get(kind) if isinstance(kind, str) else kind
+    known = getattr(dataset_class, 'METAINFO', {})
+    given = dataset.get('metainfo') or {}
+    # Colours belong to the classes beside which they stand.
+    info = given if 'classes' in given else known
+    classes, palette = info.get('classes', ()), info.get('palette')
+    if isinstance(classes, str) or len(classes) != num_classes:
+        return {}
+    dataset_meta: dict[str, Any] = {'classes': tuple(classes)}
+    if isinstance(palette, list):
+        dataset_meta['palette'] = [tuple(colour) for colour in palette]
+    return {'dataset_meta': dataset_meta}
+
+
+def _write(checkpoint: Mapping, out: Path, *, for_old_torch: bool = False) -> None:
+    """Write the whole file or nothing.
+
+    PyTorch before 1.6, as the release asks for, cannot read zip archives.
+    """
+    partial = out.with_name(f'.{out.name}.{os.getpid()}.partial')
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(partial, 'xb') as file:
+                torch.save(
+                    checkpoint, file, _use_new_zipfile_serialization=not for_old_torch
+                )
+            partial.replace(out)
+        finally:
+            partial.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f'{out} cannot be written: {error}') from error
+
+
+def _summary(
+    conversion: Conversion, reverse: bool, source: Path, out: Path
+) -> Iterator[str]:
+    """Say what was read, what differs, and what was written."""
+    aliases, result = conversion.aliases, conversion.state_dict
+    yield f'Read {source}: {_size(conversion.source, aliases)}'
+    if conversion.ignored:
+        yield f'Left out, the network does not use it: {", ".join(conversion.ignored)}'
+    if reverse and 'base.conv1.weight' in result:
+        yield "Not written: base.fc, the unused classifier of the release's ResNets"
+    if aliases:
+        layers = sorted({name.partition('.')[0] for name in aliases})
+        yield (
+            f'{len(aliases)} names of the release repeat tensors of its shared '
+            f'layers ({", ".join(layers)})'
+        )
+    if conversion.filled:
+        yield f'Absent, set to zero: {len(conversion.filled)} num_batches_tracked'
+    yield f'Wrote {out}: {_size(result, aliases)}'
+
+
+def _size(tensors: Mapping[str, Tensor], aliases: Sequence[str]) -> str:
+    """Count all tensors, and the parameters among them but for ``aliases``."""
+    parameters = sum(
+        value.numel()
+        for name, value in tensors.items()
+        if name not in aliases and not name.endswith(_BUFFERS)
+    )
+    return f'{len(tensors):,} tensors, {parameters:,} parameters'

@@ -1,0 +1,56 @@
+"""What the conversion of a state dict raises."""
+
+from collections.abc import Iterable, Sequence
+
+Shape = tuple[int, ...]
+
+_LISTED = 20
+
+
+class ConversionError(ValueError):
+    """A state dict cannot be converted; the message says why and what to do.
+
+    Args:
+        reason: One sentence.
+        missing: Names that the model needs and the state dict lacks.
+        unexpected: Names of the state dict for which the model has no place.
+        misshapen: ``(name, shape in the state dict, shape in the model)``.
+        advice: Sentences that follow the lists.
+
+    Attributes:
+        missing: As above, complete and sorted, as are ``unexpected`` and ``misshapen``;
+            names are those of the state dict's side, without ``module.``.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        missing: Iterable[str] = (),
+        unexpected: Iterable[str] = (),
+        misshapen: Iterable[tuple[str, Shape, Shape]] = (),
+        advice: Sequence[str] = (),
+    ) -> None:
+        self.missing = sorted(missing)
+        self.unexpected = sorted(unexpected)
+        self.misshapen = sorted(misshapen)
+        shapes = [
+            f'{name}: {found} in the checkpoint, {expected} in the model'
+            for name, found, expected in self.misshapen
+        ]
+        lines = [
+            *_listing('Missing', self.missing),
+            *_listing('Unexpected', self.unexpected),
+            *_listing('Of another shape', shapes),
+        ]
+        super().__init__('\n'.join([reason, *lines, *advice]))
+
+
+def _listing(title: str, lines: Sequence[str]) -> list[str]:
+    return [f'{title} ({len(lines)}):', indented(lines)] if lines else []
+
+
+def indented(lines: Sequence[str]) -> str:
+    """Return the first of ``lines`` on lines of their own, and count the others."""
+    more = [f'and {len(lines) - _LISTED} more'] if len(lines) > _LISTED else []
+    return '\n'.join(f'  {line}' for line in [*lines[:_LISTED], *more])

@@ -1,0 +1,266 @@
+"""The command that converts the authors' checkpoints."""
+
+import os
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmdet.apis import init_detector
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from m2det_mmdet.cli import main
+from m2det_mmdet.convert import to_release
+from m2det_mmdet.datasets.scenes import CLASSES
+
+BASE = Path(__file__).parents[2] / 'configs' / 'm2det' / 'm2det_r18_scenes.py'
+CONFIG = f"""
+_base_ = {str(BASE)!r}
+
+model = dict(
+    backbone=dict(base_channels=8, stem_channels=8),
+    neck=dict(
+        in_channels=(16, 32),
+        ffm_channels=(8, 8),
+        tum_channels=8,
+        share_leach=True,
+        extra_norm=True,
+        sfam=False,
+    ),
+)
+"""
+
+
+@pytest.fixture(scope='module')
+def released(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """Paths of a config and of a release checkpoint of its network, and its weights."""
+    root = tmp_path_factory.mktemp('released')
+    config = root / 'small.py'
+    config.write_text(CONFIG)
+    init_default_scope('mmdet')
+    model = MODELS.build(Config.fromfile(config).model)
+    weights = model.state_dict()
+    release = to_release(weights, model)
+    old = {
+        f'module.{name}': value
+        for name, value in release.items()
+        if not name.endswith('num_batches_tracked')
+    }
+    old['module.base.fc.weight'] = torch.zeros(10, 32)
+    checkpoint = root / 'released.pth'
+    torch.save(OrderedDict(old), checkpoint)
+    parameters = sum(value.numel() for value in model.parameters())
+    return SimpleNamespace(
+        config=str(config),
+        checkpoint=checkpoint,
+        weights=weights,
+        parameters=parameters,
+        num_read=len(old),
+    )
+
+
+def test_a_converted_checkpoint_is_one_of_mmdet(
+    released: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / 'new' / 'folder' / 'ours.pth'
+
+    assert main(['convert', str(released.checkpoint), released.config, str(out)]) == 0
+    printed = capsys.readouterr().out
+
+    model = init_detector(released.config, str(out), device='cpu')
+    assert model.dataset_meta['classes'] == CLASSES
+    found = model.state_dict()
+    assert found.keys() == released.weights.keys()
+    assert all(torch.equal(found[name], x) for name, x in released.weights.items())
+    # The unused classifier, of 10 x 32 weights, is read; the repeated leach is not.
+    assert printed.splitlines() == [
+        f'Read {released.checkpoint}: {released.num_read} tensors, '
+        f'{released.parameters + 320:,} parameters',
+        'Left out, the network does not use it: base.fc.weight',
+        '6 names of the release repeat tensors of its shared layers (leach)',
+        f'Absent, set to zero: {_count(found) + 1} num_batches_tracked',
+        f'Wrote {out}: {len(found)} tensors, {released.parameters:,} parameters',
+    ]
+    assert os.listdir(out.parent) == ['ours.pth']
+
+
+def test_there_and_back(
+    released: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    ours, back = tmp_path / 'ours.pth', tmp_path / 'back.pth'
+    checkpoint = {
+        'state_dict': released.weights,
+        'ema_state_dict': {},
+        'message_hub': 1,
+    }
+    torch.save(checkpoint, ours)
+
+    argv = ['convert', str(ours), released.config, str(back), '--to-release']
+    assert main(argv) == 0
+
+    # What PyTorch 0.4 can read: no zip archive.
+    assert not zipfile.is_zipfile(back)
+    found = torch.load(back, weights_only=True)
+    assert isinstance(found, OrderedDict)
+    expected = torch.load(released.checkpoint, weights_only=True)
+    del expected['module.base.fc.weight']
+    assert {f'module.{x}' for x in found if 'num_batches' not in x} == set(expected)
+    for name, value in expected.items():
+        assert torch.equal(found[name.removeprefix('module.')], value), name
+    assert 'Not written: base.fc' in capsys.readouterr().out
+
+    assert main(['convert', str(back), released.config, str(ours), '--force']) == 0
+    again = torch.load(ours, weights_only=True)['state_dict']
+    assert all(torch.equal(again[name], x) for name, x in released.weights.items())
+
+
+def test_class_names_are_written_only_if_they_fit(
+    released: SimpleNamespace, tmp_path: Path
+) -> None:
+    state = torch.load(released.checkpoint, weights_only=True)
+    anchors = len(state['module.loc.0.bias']) // 4
+    for scale in range(4):
+        for name in ('weight', 'bias'):
+            key = f'module.conf.{scale}.{name}'
+            state[key] = state[key][: anchors * 4]
+    torch.save({'model': state}, tmp_path / 'three.pth')
+    out = tmp_path / 'out.pth'
+    argv = ['convert', str(tmp_path / 'three.pth'), released.config, str(out)]
+
+    assert main([*argv, '--cfg-options', 'model.bbox_head.num_classes=3']) == 0
+
+    assert torch.load(out, weights_only=True)['meta'] == {}
+
+
+def _flip_a_byte(path: Path, data: bytes) -> None:
+    with zipfile.ZipFile(path) as archive:
+        part = max(archive.infolist(), key=lambda info: info.file_size)
+    middle = part.header_offset + part.file_size // 2
+    path.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+
+
+class _Command:
+    def __reduce__(self) -> tuple:
+        return os.system, ('exit 1',)
+
+
+SPOILED = {
+    'damaged': (_flip_a_byte, 'is damaged (in its part '),
+    'truncated': (
+        lambda path, data: path.write_bytes(data[: len(data) // 2]),
+        'it is damaged, incomplete or of another kind',
+    ),
+    'empty': (lambda path, _: path.write_bytes(b''), 'cannot be read as a checkpoint'),
+    'code': (
+        lambda path, _: path.write_bytes(pickle.dumps({'x': _Command()}, protocol=2)),
+        'was refused: it holds',
+    ),
+    'foreign': (
+        lambda path, _: torch.save({'layer1.0.conv1.weight': torch.ones(1)}, path),
+        'Unexpected (1):\n  layer1.0.conv1.weight\nIf it is a checkpoint of the',
+    ),
+    'optimizer': (
+        lambda path, _: torch.save({'optimizer': {'state': {}}}, path),
+        'values that are no tensors.\nUnexpected (1):\n  optimizer\n',
+    ),
+    'tensor': (
+        lambda path, _: torch.save(torch.ones(1), path),
+        'holds no state dict but one Tensor',
+    ),
+    'missing': (lambda path, _: path.unlink(), 'check the path'),
+}
+
+
+@pytest.mark.parametrize('spoil', SPOILED)
+def test_spoiled_files_are_refused(
+    spoil: str,
+    released: SimpleNamespace,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    path = tmp_path / 'spoiled.pth'
+    data = released.checkpoint.read_bytes()
+    path.write_bytes(data)
+    write, message = SPOILED[spoil]
+    write(path, data)
+
+    argv = ['convert', str(path), released.config, str(tmp_path / 'out.pth')]
+    assert main(argv) == 2
+
+    output = capsys.readouterr()
+    assert output.out == ''
+    assert output.err.startswith('m2det convert: ')
+    assert 'spoiled.pth' in output.err
+    assert message in output.err
+    assert set(os.listdir(tmp_path)) <= {'spoiled.pth'}
+
+
+def test_what_is_there_is_not_replaced_unasked(
+    released: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    there = tmp_path / 'there.pth'
+    there.write_text('mine')
+    link = tmp_path / 'link.pth'
+    link.hardlink_to(released.checkpoint)
+    before = released.checkpoint.read_bytes()
+
+    def convert(out: Path, *options: str) -> str:
+        argv = ['convert', str(released.checkpoint), released.config, str(out)]
+        assert main([*argv, *options]) == 2
+        return capsys.readouterr().err
+
+    assert 'there.pth exists: give another name, or --force' in convert(there)
+    assert 'is a folder' in convert(tmp_path, '--force')
+    assert 'is the file to read' in convert(released.checkpoint, '--force')
+    assert 'is the file to read' in convert(link, '--force')
+    assert 'cannot be written' in convert(there / 'out.pth')
+    assert there.read_text() == 'mine'
+    assert released.checkpoint.read_bytes() == before
+    assert set(os.listdir(tmp_path)) == {'there.pth', 'link.pth'}
+
+
+@pytest.mark.parametrize('error', [OSError('disk full'), KeyboardInterrupt()])
+def test_a_failed_write_leaves_the_old_file(
+    error: BaseException,
+    released: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / 'out.pth'
+    out.write_text('old')
+    monkeypatch.setattr(torch, 'save', _fail_halfway(error))
+
+    argv = ['convert', str(released.checkpoint), released.config, str(out), '--force']
+    assert main(argv) in (2, 130)
+
+    assert os.listdir(tmp_path) == ['out.pth']
+    assert out.read_text() == 'old'
+
+
+def test_a_config_that_does_not_build_is_named(
+    released: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = str(tmp_path / 'out.pth')
+    argv = ['convert', str(released.checkpoint), released.config, out]
+
+    assert main([*argv, '--cfg-options', 'model.neck.num_levels=0']) == 2
+
+    assert 'does not build: ' in capsys.readouterr().err
+
+
+def _fail_halfway(error: BaseException) -> Callable:
+    def save(checkpoint: dict, file: object, **options: object) -> None:
+        file.write(b'half')
+        raise error
+
+    return save
+
+
+def _count(state: dict) -> int:
+    return sum(name.endswith('num_batches_tracked') for name in state)
