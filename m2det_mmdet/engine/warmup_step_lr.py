@@ -51,7 +51,8 @@ class WarmupStepLR(LRSchedulerMixin, _ParamScheduler):
                 'WarmupStepLR needs one of factors for each of milestones, got '
                 f'milestones={list(milestones)} and factors={list(factors)}.'
             )
-        if sorted({warmup, *milestones}) != [warmup, *milestones]:
+        ascending = sorted(set(milestones)) == list(milestones)
+        if not ascending or min(milestones, default=warmup) < warmup:
             raise ValueError(
                 'milestones must ascend from the end of the warm-up, got '
                 f'warmup={warmup} and milestones={list(milestones)}.'

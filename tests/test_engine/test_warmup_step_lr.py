@@ -39,6 +39,14 @@ def test_without_a_warm_up_the_rate_starts_in_full() -> None:
     assert rates(scheduler, sgd, 3) == [1, 0.5, 0.5]
 
 
+def test_a_step_may_end_the_warm_up() -> None:
+    sgd = optimizer()
+    scheduler = WarmupStepLR(
+        sgd, warmup=2, start_factor=0, milestones=[2], factors=[0.5], by_epoch=False
+    )
+    assert rates(scheduler, sgd, 4) == [0, 0.5, 0.5, 0.5]
+
+
 def test_every_group_keeps_its_own_rate() -> None:
     groups = [{'params': [nn.Parameter(torch.zeros(1))], 'lr': lr} for lr in (1.0, 3.0)]
     sgd = torch.optim.SGD(groups, lr=1.0)
