@@ -4,6 +4,9 @@ Source: `Soft-NMS <https://arxiv.org/abs/1704.04503>`_. The scores are those of 
 compiled operator, which runs on the CPU as well.
 """
 
+from collections.abc import Callable, Iterator
+from itertools import islice
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -129,33 +132,57 @@ def batched_soft_nms(
     finite = (boxes.isfinite().all(1) & scores.isfinite()).nonzero().flatten()
     table = _table(boxes[finite], scores[finite], offset)
     _, group = np.unique(labels[finite].cpu().numpy(), return_inverse=True)
-    rooms = np.full(group.max(initial=-1) + 1, max_per_class)
-    members = [np.flatnonzero(group == label) for label in range(len(rooms))]
     # Boxes that are picked or dropped stand at minus infinity.
     current = table[5].copy()
     if not strict:
         current[current < min_score] = -np.inf
-    limit = min(max_num if max_num > 0 else len(current), len(current))
-    picked: list[int] = []
-    while len(picked) < limit:
-        best = int(current.argmax())
-        if current[best] == -np.inf:
-            break
-        picked.append(best)
-        table[5, best] = current[best]
-        current[best] = -np.inf
-        label = group[best]
-        rooms[label] -= 1
-        rest = members[label]
-        rest = rest[current[rest] > -np.inf]
-        members[label] = rest
-        if rooms[label] == 0:
-            current[rest] = -np.inf
-            continue
+
+    def weaken(best: int, rest: np.ndarray) -> None:
         iou = _iou(table[:, best], table[:, rest], offset)
         weaker = current[rest] * _decay(iou, method, iou_threshold, sigma, strict)
         current[rest] = np.where((iou > 0) & (weaker < min_score), -np.inf, weaker)
+
+    picks = _picks(current, group, weaken, max_per_class)
+    picked = []
+    for best, table[5, best] in islice(picks, max_num if max_num > 0 else None):
+        picked.append(best)
     return _result(boxes, table[5, picked], finite.cpu().numpy()[picked])
+
+
+def _picks(
+    current: np.ndarray,
+    group: np.ndarray,
+    weaken: Callable[[int, np.ndarray], None],
+    max_per_group: int,
+) -> Iterator[tuple[int, float]]:
+    """Pick the best box of all, weaken the others of its group, and repeat.
+
+    Args:
+        current: Scores ``(N,)``, minus infinity where not in play; changed in place.
+        group: Group of each box, ``(N,)``, from 0.
+        weaken: Lowers the scores of the boxes ``rest`` beside the box ``best``.
+        max_per_group: Boxes of a group; no limit where it is not positive.
+
+    Yields:
+        Index and score of each box.
+    """
+    members = [np.flatnonzero(group == i) for i in range(group.max(initial=-1) + 1)]
+    rooms = [max_per_group] * len(members)
+    for _ in range(len(current)):
+        best = int(current.argmax())
+        if current[best] == -np.inf:
+            return
+        yield best, current[best]
+        current[best] = -np.inf
+        label = group[best]
+        rest = members[label]
+        rest = rest[current[rest] > -np.inf]
+        members[label] = rest
+        rooms[label] -= 1
+        if rooms[label] == 0:
+            current[rest] = -np.inf
+        else:
+            weaken(best, rest)
 
 
 def _check(name: str, value: str, choices: tuple[str, ...]) -> None:
