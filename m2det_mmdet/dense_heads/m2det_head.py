@@ -49,7 +49,10 @@ class M2DetHead(SSDHead):
     ``train_cfg`` is ``SSDHead``'s, and may hold ``ignore_iof_thr``: an anchor that
     is not positive and of which more than this fraction lies within an ignored
     box, a crowd, is no negative either. (The key of the assigner of that name
-    would drop the objects within a crowd as well.)
+    would drop the objects within a crowd as well.) With
+    ``rank_by_shifted_scores=True`` negatives are ranked as in M2Det's release, whose
+    log-sum-exp is shifted by the largest score of the batch: anchors of which all
+    scores lie about 100 below it come last.
 
     ``test_cfg`` holds
 
@@ -142,7 +145,7 @@ class M2DetHead(SSDHead):
         keeps_dtype = getattr(self.bbox_coder, 'keeps_dtype', False)
         dtype = scores.dtype if keeps_dtype else torch.float32
         anchors, flags = self.get_anchors(sizes, batch_img_metas, scores.device, dtype)
-        labels, label_weights, bbox_targets, bbox_weights, _ = self.get_targets(
+        labels, label_weights, bbox_targets, *_ = self.get_targets(
             anchors,
             flags,
             batch_gt_instances,
@@ -161,16 +164,20 @@ class M2DetHead(SSDHead):
         losses = weights * F.cross_entropy(
             scores.transpose(1, 2), labels, reduction='none'
         )
-        hard = self._hard_negatives(losses.detach(), positive, num_positives)
-        deltas = F.smooth_l1_loss(
-            _flatten(bbox_preds, self.bbox_coder.encode_size),
-            torch.cat(bbox_targets, dim=1),
-            reduction='none',
+        hardness = losses.detach()
+        if self.train_cfg.get('rank_by_shifted_scores', False):
+            hardness = _shifted_cross_entropy(scores.detach(), labels)
+            hardness = hardness.masked_fill(weights == 0, 0)
+        hard = self._hard_negatives(hardness, positive, num_positives)
+        loss_bbox = F.smooth_l1_loss(
+            _flatten(bbox_preds, self.bbox_coder.encode_size)[positive],
+            torch.cat(bbox_targets, dim=1)[positive],
+            reduction='sum',
             beta=self.train_cfg['smoothl1_beta'],
-        ) * torch.cat(bbox_weights, dim=1)
+        )
         return {
             'loss_cls': losses[positive | hard].sum() / avg_factor,
-            'loss_bbox': deltas.sum() / avg_factor,
+            'loss_bbox': loss_bbox / avg_factor,
         }
 
     def _ignored(self, anchors: Tensor, ignored: list[InstanceData]) -> Tensor:
@@ -191,12 +198,12 @@ class M2DetHead(SSDHead):
         return within
 
     def _hard_negatives(
-        self, losses: Tensor, positive: Tensor, num_positives: Tensor
+        self, hardness: Tensor, positive: Tensor, num_positives: Tensor
     ) -> Tensor:
-        """Select each image's negatives of largest loss.
+        """Select each image's hardest negatives.
 
         Args:
-            losses: Classification losses ``(N, anchors)``.
+            hardness: What to rank by, ``(N, anchors)``: losses.
             positive: Whether an anchor is positive, ``(N, anchors)``.
             num_positives: Positives of each image, ``(N,)``.
 
@@ -204,11 +211,13 @@ class M2DetHead(SSDHead):
             Whether an anchor is selected, ``(N, anchors)``: ``neg_pos_ratio``
             times as many as positives, or all negatives if there are fewer.
         """
-        ranked = losses.masked_fill(positive, -1).argsort(
+        # Before negatives of no loss and after all others, as in SSD.
+        ranked = hardness.masked_fill(positive, 0).argsort(
             dim=1, descending=True, stable=True
         )
         limit = self.train_cfg['neg_pos_ratio'] * num_positives
-        first = torch.arange(losses.shape[1], device=losses.device) < limit[:, None]
+        order = torch.arange(hardness.shape[1], device=hardness.device)
+        first = order < limit[:, None]
         return torch.zeros_like(positive).scatter(1, ranked, first) & ~positive
 
     def predict_by_feat(
@@ -326,7 +335,7 @@ class M2DetHead(SSDHead):
 
 
 def _check_suppression(nms: ConfigDict | None) -> None:
-    """Raise if ``nms`` names no suppression, or options that it does not have."""
+    """Raise if ``nms`` names no suppression, or options that it cannot have."""
     if not nms:
         return
     if nms['type'] not in SUPPRESSIONS:
@@ -339,6 +348,26 @@ def _check_suppression(nms: ConfigDict | None) -> None:
             f'soft_nms has no option {", ".join(sorted(unknown))}; it has '
             f'{", ".join(SOFT_NMS_OPTIONS)}, and max_per_img limits the boxes.'
         )
+    if nms['type'] == 'soft_nms':
+        options = {key: value for key, value in nms.items() if key != 'type'}
+        # Its values are checked by a call without boxes.
+        none = torch.empty(0, device='cpu')
+        batched_soft_nms(none.reshape(0, 4), none, none, **options)
+
+
+def _shifted_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy by a log-sum-exp that is shifted by the largest score of all.
+
+    Args:
+        scores: ``(N, anchors, classes)``.
+        labels: ``(N, anchors)``.
+
+    Returns:
+        ``(N, anchors)``; minus infinity where every exponential underflows.
+    """
+    largest = scores.max()
+    log_sum = (scores - largest).exp().sum(dim=2).log() + largest
+    return log_sum - scores.gather(2, labels[..., None])[..., 0]
 
 
 def _flatten(maps: Sequence[Tensor], channels: int) -> Tensor:

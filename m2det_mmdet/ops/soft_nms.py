@@ -120,7 +120,8 @@ def batched_soft_nms(
           and ``keep (K,)``, int64 indices into the input.
 
     Raises:
-        ValueError: If ``method`` or ``variant`` is unknown.
+        ValueError: If ``method`` or ``variant`` is unknown, ``iou_threshold`` lies
+            outside 0 and 1, ``sigma`` is not positive, or a limit is no whole number.
 
     Note:
         Unlike :func:`soft_nms`, a class whose best box is below ``min_score``
@@ -128,6 +129,7 @@ def batched_soft_nms(
     """
     _check('method', method, SOFT_NMS_METHODS)
     _check('variant', variant, SOFT_NMS_VARIANTS)
+    _check_numbers(iou_threshold, sigma, max_per_class=max_per_class, max_num=max_num)
     strict = variant == 'original'
     finite = (boxes.isfinite().all(1) & scores.isfinite()).nonzero().flatten()
     table = _table(boxes[finite], scores[finite], offset)
@@ -144,7 +146,8 @@ def batched_soft_nms(
 
     picks = _picks(current, group, weaken, max_per_class)
     picked = []
-    for best, table[5, best] in islice(picks, max_num if max_num > 0 else None):
+    for best, score in islice(picks, max_num if max_num > 0 else None):
+        table[5, best] = score
         picked.append(best)
     return _result(boxes, table[5, picked], finite.cpu().numpy()[picked])
 
@@ -188,6 +191,16 @@ def _picks(
 def _check(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ValueError(f'{name} must be one of {choices}, got {value!r}.')
+
+
+def _check_numbers(iou_threshold: float, sigma: float, **limits: int) -> None:
+    if not 0 <= iou_threshold <= 1:
+        raise ValueError(f'iou_threshold must be from 0 to 1, got {iou_threshold}.')
+    if not sigma > 0:
+        raise ValueError(f'sigma must be positive, got {sigma}.')
+    for name, limit in limits.items():
+        if not isinstance(limit, int):
+            raise ValueError(f'{name} must be a whole number, got {limit!r}.')
 
 
 def _table(boxes: Tensor, scores: Tensor, offset: int) -> np.ndarray:

@@ -5,7 +5,12 @@ from collections.abc import Sequence
 import torch
 from mmdet.models.task_modules.coders import BaseBBoxCoder
 from mmdet.registry import TASK_UTILS
-from mmdet.structures.bbox import bbox_cxcywh_to_xyxy, bbox_xyxy_to_cxcywh
+from mmdet.structures.bbox import (
+    BaseBoxes,
+    bbox_cxcywh_to_xyxy,
+    bbox_xyxy_to_cxcywh,
+    get_box_tensor,
+)
 from torch import Tensor
 
 
@@ -40,7 +45,9 @@ class SSDBBoxCoder(BaseBBoxCoder):
         self.variances = variances
         self.clip_border = clip_border
 
-    def encode(self, bboxes: Tensor, gt_bboxes: Tensor) -> Tensor:
+    def encode(
+        self, bboxes: Tensor | BaseBoxes, gt_bboxes: Tensor | BaseBoxes
+    ) -> Tensor:
         """Encode boxes relative to anchors.
 
         Args:
@@ -50,6 +57,7 @@ class SSDBBoxCoder(BaseBBoxCoder):
         Returns:
             ``(N, 4)`` shifts ``x, y`` and scales ``w, h``, in the dtype of the anchors.
         """
+        bboxes, gt_bboxes = get_box_tensor(bboxes), get_box_tensor(gt_bboxes)
         centre, size = bbox_xyxy_to_cxcywh(bboxes).split(2, dim=-1)
         gt_centre, gt_size = bbox_xyxy_to_cxcywh(gt_bboxes).split(2, dim=-1)
         shift = (gt_centre - centre) / size / self.variances[0]
@@ -58,7 +66,7 @@ class SSDBBoxCoder(BaseBBoxCoder):
 
     def decode(
         self,
-        bboxes: Tensor,
+        bboxes: Tensor | BaseBoxes,
         pred_bboxes: Tensor,
         max_shape: Sequence[int] | None = None,
     ) -> Tensor:
@@ -72,7 +80,7 @@ class SSDBBoxCoder(BaseBBoxCoder):
         Returns:
             ``(..., 4)``, xyxy in pixels.
         """
-        centre, size = bbox_xyxy_to_cxcywh(bboxes).split(2, dim=-1)
+        centre, size = bbox_xyxy_to_cxcywh(get_box_tensor(bboxes)).split(2, dim=-1)
         shift, scale = pred_bboxes.split(2, dim=-1)
         centre = centre + shift * self.variances[0] * size
         size = size * (scale * self.variances[1]).exp()

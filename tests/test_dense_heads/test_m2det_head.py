@@ -262,3 +262,53 @@ def test_losses_of_double_predictions_are_double(coder: str) -> None:
     assert {loss.dtype for loss in losses.values()} == {torch.float64}
     sum(losses.values()).backward()
     assert all(x.grad.isfinite().all() for x in (*scores, *deltas))
+
+
+def test_boxes_of_background_anchors_may_be_anything() -> None:
+    head = build()
+    scores, deltas = outputs()
+    truth = [objects([2, 2, 6.4, 6.4])]
+    expected = head.loss_by_feat(scores, deltas, truth, [META])['loss_bbox']
+    deltas[0][0, 0, 1, 1] = math.inf
+
+    assert head.loss_by_feat(scores, deltas, truth, [META])['loss_bbox'] == expected
+
+
+def test_ranking_by_shifted_scores_leaves_the_lowest_anchors_last() -> None:
+    # One object, hence three negatives of the six that are left. Of two anchors all
+    # scores lie 200 below the largest: they are hard, and yet the release ranks them
+    # last.
+    scores, deltas = outputs()
+    scores = [torch.zeros_like(level) for level in scores]
+    scores[0][0, 2::3] = 3
+    scores[0][0, :3, 1, 1] = torch.tensor([-190.0, -200, -200])
+    scores[0][0, :3, 1, 0] = torch.tensor([-190.0, -200, -200])
+    truth = [objects([4, 4, 12, 12])]
+    chosen = {}
+    for shifted in (False, True):
+        config = build().train_cfg.copy()
+        head = build(train_cfg={**config, 'rank_by_shifted_scores': shifted})
+        maps = [level.clone().requires_grad_() for level in scores]
+        head.loss_by_feat(maps, deltas, truth, [META])['loss_cls'].backward()
+        chosen[shifted] = maps[0].grad[0, :3, 1].abs().sum(dim=0) > 0
+
+    assert chosen[False].tolist() == [True, True]
+    assert chosen[True].tolist() == [False, False]
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        ({'variant': 'foo'}, "variant must be one of .*'foo'"),
+        ({'method': 'hard'}, "method must be one of .*'hard'"),
+        ({'iou_threshold': 45}, 'iou_threshold must be from 0 to 1, got 45'),
+        ({'iou_threshold': math.nan}, 'iou_threshold must be from 0 to 1, got nan'),
+        ({'sigma': 0}, 'sigma must be positive, got 0'),
+        ({'max_per_class': 1.5}, r'max_per_class must be a whole number, got 1\.5'),
+    ],
+)
+def test_a_setting_of_soft_nms_without_sense_stops_when_built(
+    option: dict, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(test_cfg={'nms': {'type': 'soft_nms', **option}})

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from mmdet.registry import TASK_UTILS
+from mmdet.structures.bbox import HorizontalBoxes
 
 from m2det_mmdet.task_modules import SSDBBoxCoder
 
@@ -55,3 +56,11 @@ def test_clipping_is_an_option() -> None:
     boxes = SSDBBoxCoder(clip_border=True).decode(ANCHOR, code, max_shape=(60, 45))
 
     torch.testing.assert_close(boxes, torch.tensor([[30.0, 0, 45, 60]]))
+
+
+def test_boxes_may_have_a_type() -> None:
+    anchors, boxes = HorizontalBoxes(ANCHOR), HorizontalBoxes(BOX)
+    code = SSDBBoxCoder().encode(anchors, boxes)
+
+    torch.testing.assert_close(code, torch.tensor([CODE]))
+    torch.testing.assert_close(SSDBBoxCoder().decode(anchors, code), BOX)
