@@ -17,6 +17,7 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type='ClassCheckHook'),
+    dict(type='WeightsCheckHook'),
     dict(type='CheckInvalidLossHook', interval=50, priority='VERY_LOW'),
 ]
 

@@ -12,6 +12,7 @@ from importlib import import_module
 
 from ..compat.checkpoint import CheckpointError
 from ..datasets.coco import DatasetError
+from ..engine.weights_check_hook import WeightsError
 from ..version import __version__
 from .errors import UserError
 
@@ -26,6 +27,8 @@ COMMANDS = {
     'table': 'tell what the detectors of a family of configs cost',
     'convert': "convert a checkpoint of M2Det's authors, or one for their code",
 }
+
+_EXPECTED = (UserError, CheckpointError, DatasetError, WeightsError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +74,7 @@ def run_command(name: str, argv: Sequence[str], prog: str | None = None) -> int:
     module.add_arguments(parser)
     try:
         return module.run(parser.parse_args(argv)) or 0
-    except (UserError, CheckpointError, DatasetError, FileNotFoundError) as error:
+    except (*_EXPECTED, FileNotFoundError, PermissionError) as error:
         print(f'{parser.prog}: {_sentence(error)}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from .errors import UserError
 _PACKAGE = Path(__file__).resolve().parent.parent
 # In a wheel, and in the repository.
 _ROOTS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
+_SUFFIXES = ('.py', '.json', '.yml', '.yaml')
 # Marks the copies of configs that a run leaves in its work folder.
 _DUMP_SUFFIX = '_full'
 
@@ -95,7 +96,10 @@ def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
     Raises:
         UserError: If there is no such config, or an option does not fit it.
     """
-    cfg = Config.fromfile(find_config(name))
+    path = find_config(name)
+    if path.suffix not in _SUFFIXES:
+        raise UserError(f'{name} is no config: its name would end in .py.')
+    cfg = Config.fromfile(path)
     for key, value in (options or {}).items():
         try:
             cfg.merge_from_dict({key: value})
@@ -132,7 +136,11 @@ def build_runner(cfg: Config) -> Runner:
     # Registered runners are those of mmdet's registry, as in its scripts.
     from mmdet.registry import RUNNERS
 
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    try:
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    except ValueError as error:
+        # What our modules say of their arguments.
+        raise UserError(f'{cfg.filename} does not build: {error}') from error
     config = Path(cfg.filename)
     dumped = Path(runner.work_dir, config.name)
     if runner.rank == 0 and dumped.is_file() and not dumped.samefile(config):

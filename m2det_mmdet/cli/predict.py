@@ -23,10 +23,12 @@ import numpy as np
 import torch
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
+from mmengine.runner import CheckpointLoader
 from rich.progress import track
 
 from ..datasets.coco import load_annotations
 from ..engine.coco_results import CocoIds, to_records
+from ..engine.weights_check_hook import check_weights
 from .configs import add_config_arguments, check_checkpoint, load_config
 from .errors import UserError
 from .images import common_folder, find_images, read_images
@@ -63,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         show_progress=False,
     )
+    weights = CheckpointLoader.load_checkpoint(args.checkpoint, 'cpu')
+    check_weights(weights, inferencer.model, complete=True)
     ids = _coco_ids(inferencer, args.ann_file)
     image_ids = _image_ids(paths, ids, args.ann_file)
     unreadable: list[Path] = []

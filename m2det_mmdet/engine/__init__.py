@@ -5,6 +5,7 @@ from .class_check_hook import ClassCheckHook
 from .graded_coco_metric import GradedCocoMetric
 from .inclusive_coco_metric import InclusiveCocoMetric
 from .warmup_step_lr import WarmupStepLR
+from .weights_check_hook import WeightsCheckHook
 
 __all__ = [
     'ChannelsLastHook',
@@ -12,4 +13,5 @@ __all__ = [
     'GradedCocoMetric',
     'InclusiveCocoMetric',
     'WarmupStepLR',
+    'WeightsCheckHook',
 ]

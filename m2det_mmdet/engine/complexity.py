@@ -49,7 +49,11 @@ def measure(config: Config) -> Complexity:
 def _test_size(config: Config) -> tuple[int, int]:
     """Pixels ``(height, width)`` to which the config resizes its test images."""
     pipeline = config.test_dataloader.dataset.pipeline
-    width, height = next(
-        step.scale for step in pipeline if step.type.endswith('Resize')
-    )
+    scales = [step.scale for step in pipeline if step.type.endswith('Resize')]
+    if not scales:
+        raise ValueError(
+            f'The test pipeline of {config.filename} has no Resize that tells the size '
+            'of its images.'
+        )
+    width, height = scales[0]
     return height, width

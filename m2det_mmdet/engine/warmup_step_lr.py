@@ -25,7 +25,8 @@ class WarmupStepLR(LRSchedulerMixin, _ParamScheduler):
         warmup: Length of the warm-up; epochs, or iterations with ``by_epoch=False``.
             0 for none.
         start_factor: Fraction of the learning rate at the first step.
-        milestones: When the rate changes, ascending, in the unit of ``warmup``.
+        milestones: When the rate changes, ascending, in the unit of ``warmup`` and
+            counted, as that is, from ``begin``.
         factors: For each milestone the fraction of the learning rate from there on.
         **kwargs: ``begin``, ``end``, ``by_epoch``, ``last_step`` and ``verbose`` of
             MMEngine's schedulers. With ``convert_to_iter_based=True`` a config gives
@@ -33,7 +34,8 @@ class WarmupStepLR(LRSchedulerMixin, _ParamScheduler):
 
     Raises:
         ValueError: If ``milestones`` and ``factors`` differ in length, milestones
-            do not ascend or lie within the warm-up, or a factor is no fraction.
+            do not ascend or lie within the warm-up, that is negative, or a factor is
+            no fraction.
     """
 
     def __init__(
@@ -52,9 +54,10 @@ class WarmupStepLR(LRSchedulerMixin, _ParamScheduler):
                 f'milestones={list(milestones)} and factors={list(factors)}.'
             )
         ascending = sorted(set(milestones)) == list(milestones)
-        if not ascending or min(milestones, default=warmup) < warmup:
+        if not ascending or not 0 <= warmup <= min(milestones, default=warmup):
             raise ValueError(
-                'milestones must ascend from the end of the warm-up, got '
+                'milestones must ascend from the end of the warm-up, which is not '
+                'negative, got '
                 f'warmup={warmup} and milestones={list(milestones)}.'
             )
         if not all(0 <= factor <= 1 for factor in (start_factor, *factors)):

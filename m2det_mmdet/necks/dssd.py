@@ -22,7 +22,8 @@ class DSSDNeck(SSDNeck):
     it. `DSSD <https://arxiv.org/abs/1701.06659>`_, section 3.2 and figure 3.
 
     Args:
-        in_channels: Channels of the backbone's maps, each half the one before.
+        in_channels: Channels of the backbone's maps, of which each has half the size
+            of the one before.
         out_channels: Channels of all maps before the decoder.
         level_strides: Stride of each extra layer.
         last_kernel_size: Kernel of the last extra layer.

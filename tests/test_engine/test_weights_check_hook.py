@@ -1,0 +1,66 @@
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.runner import EpochBasedTrainLoop
+from torch import Tensor, nn
+
+from m2det_mmdet.engine import WeightsCheckHook
+from m2det_mmdet.engine.weights_check_hook import WeightsError, check_weights
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+
+
+def without(*names: str) -> dict[str, Tensor]:
+    return {k: v for k, v in network().state_dict().items() if k not in names}
+
+
+def test_what_fits_passes() -> None:
+    check_weights({'state_dict': without()}, network(), complete=True)
+    # An old file, of several processes, with more than the model needs.
+    old = {f'module.{name}': value for name, value in without().items()}
+    del old['module.1.num_batches_tracked']
+    old['module.teacher.weight'] = torch.zeros(1)
+    check_weights(old, network(), complete=True)
+
+
+def test_a_test_needs_all_weights() -> None:
+    weights = without('0.weight', '1.bias')
+    weights['1.weight'] = torch.zeros(5)
+    with pytest.raises(
+        WeightsError,
+        match=r'of 6 tensors it lacks 2 \(0\.weight, 1\.bias\) and has 1 \(1\.weight\) '
+        'of another shape; take the config',
+    ):
+        check_weights(weights, network(), complete=True)
+    check_weights(weights, network(), complete=False)
+
+
+def test_a_long_list_is_cut() -> None:
+    with pytest.raises(WeightsError, match=r'lacks 6 \(0.weight, 0.bias, 1.weight, \.'):
+        check_weights({'x': torch.zeros(1)}, network(), complete=True)
+
+
+@pytest.mark.parametrize('complete', [True, False])
+@pytest.mark.parametrize('prefix', ['', 'module.'])
+def test_the_authors_checkpoints_stop_in_either_mode(
+    prefix: str, complete: bool
+) -> None:
+    weights = {f'{prefix}unet1.layers.0.conv.weight': torch.zeros(1)}
+    with pytest.raises(WeightsError, match='m2det convert'):
+        check_weights(weights, network(), complete=complete)
+
+
+def test_a_training_may_start_from_a_part() -> None:
+    hook = WeightsCheckHook()
+    loop = object.__new__(EpochBasedTrainLoop)
+    checkpoint = {'state_dict': without('0.bias')}
+
+    training = SimpleNamespace(model=network(), _train_loop=loop)
+    hook.after_load_checkpoint(training, checkpoint)
+    # Before it is needed, the loop is still a config.
+    testing = SimpleNamespace(model=network(), _train_loop={'type': 'x'})
+    with pytest.raises(WeightsError, match=r'0\.bias'):
+        hook.after_load_checkpoint(testing, checkpoint)
