@@ -12,10 +12,19 @@ check_environment()
 install()
 
 # What follows imports mmdet, which needs `install` to have run.
-from . import datasets, dense_heads, detectors, engine, necks, task_modules  # noqa: E402
+from . import (  # noqa: E402
+    convert,
+    datasets,
+    dense_heads,
+    detectors,
+    engine,
+    necks,
+    task_modules,
+)
 
 __all__ = [
     '__version__',
+    'convert',
     'datasets',
     'dense_heads',
     'detectors',

@@ -377,6 +377,10 @@ def test_layers_that_the_release_shares_may_not_differ() -> None:
         ({'reuse_base': False}, 'has model.neck.reuse_base=True, got False'),
         ({'exact_strides': True}, 'has model.neck.exact_strides=False, got True'),
         ({'upsample_mode': 'bilinear'}, 'upsample_mode=nearest, got bilinear'),
+        ({'act_cfg': {'type': 'LeakyReLU'}}, 'act_cfg.type=ReLU, got LeakyReLU'),
+        ({'act_cfg': None}, 'act_cfg.type=ReLU, got NoneType'),
+        ({'norm_cfg': {'type': 'BN', 'eps': 1e-3}}, 'eps=1e-05, got 0.001'),
+        ({'tum_out_channels': 16}, 'tum_out_channels=8, got 16'),
         ({'out_channels': 8}, 'neck.projections.0.conv.weight'),
         ({'norm_cfg': None}, 'neck.base_fusion.reduce.0.conv.bias'),
         ({'norm_cfg': {'type': 'GN', 'num_groups': 2}}, 'reduce.0.gn.weight'),
@@ -406,11 +410,64 @@ def test_other_detectors_are_refused() -> None:
         from_release(released(), model)
 
 
-@pytest.mark.parametrize('state', [{}, {'epoch': 3}, {0: torch.zeros(1)}])
+@pytest.mark.parametrize(
+    'state',
+    [
+        {'epoch': 3},
+        {0: torch.zeros(1)},
+        {'Norm.weight': torch.zeros(3, dtype=torch.int32)},
+        {'Norm.weight': torch.zeros(3, device='meta')},
+        {'Norm.weight': torch.zeros(3).to_sparse()},
+    ],
+)
 def test_what_is_no_state_dict_is_refused(state: dict) -> None:
     with pytest.raises(ConversionError, match='no state dict') as error:
         from_release(state, build())
     assert error.value.unexpected == [str(name) for name in state]
+
+
+@pytest.mark.parametrize('state', [{}, 'released.pth', None])
+def test_what_holds_no_tensors_is_refused(state: object) -> None:
+    kind = type(state).__name__
+    with pytest.raises(ConversionError, match=f'it is {kind} without tensors'):
+        from_release(state, build())
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'message'),
+    [
+        ({'out_feature_indices': (21, 34)}, r'\(22, 34\), got \(21, 34\)'),
+        ({'depth': 19}, r'stage_blocks=\(2, 2, 3, 3, 3\), got \(2, 2, 4'),
+    ],
+)
+def test_another_vgg_is_refused(backbone: dict, message: str) -> None:
+    with torch.device('meta'):
+        model = build('m2det_vgg')
+        cfg = Config.fromfile(BASE / 'm2det_vgg.py').model.backbone
+        cfg.update(init_cfg=None, **backbone)
+        model.backbone = MODELS.build(cfg)
+    with pytest.raises(ConversionError, match=message):
+        from_release(released(), model)
+
+
+def test_a_wrapped_detector_is_unwrapped() -> None:
+    model = build()
+    wrapped = nn.DataParallel(model)
+
+    assert_same(from_release(released(), wrapped), from_release(released(), model))
+
+
+def test_separate_layers_share_no_memory() -> None:
+    model = build(sfam=True, share_leach=False, share_sfam=False)
+    ours = from_release(released(sfam=True), model)
+
+    places = [value.data_ptr() for value in ours.values()]
+    assert len(set(places)) == len(ours)
+
+
+def test_the_other_backbone_is_named() -> None:
+    with pytest.raises(ConversionError, match='set model.backbone.type=ResNet'):
+        from_release(released(), build('m2det_vgg'))
 
 
 def test_the_wrong_direction_is_named() -> None:

@@ -8,7 +8,6 @@ checkpoint of CONFIG and OUT one for the authors' code.
 """
 
 import argparse
-import os
 import zipfile
 import zlib
 from collections import OrderedDict
@@ -26,6 +25,7 @@ from ..compat.checkpoint import load_safely
 from ..convert import Conversion, ConversionError, convert
 from .configs import add_config_arguments, load_config
 from .errors import UserError
+from .files import check_output, write_whole
 
 _BUFFERS = ('running_mean', 'running_var', 'num_batches_tracked')
 
@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Convert as the arguments say, and tell what was done."""
-    source, out = args.input.expanduser(), args.out.expanduser()
-    _check_paths(source, out, force=args.force)
+    source = args.input.expanduser()
+    out = _check_paths(source, args.out, force=args.force)
     state_dict = _read(source)
     cfg = load_config(args.config, args.cfg_options)
     model = _build(cfg)
@@ -53,22 +53,30 @@ def run(args: argparse.Namespace) -> None:
     except ConversionError as error:
         raise UserError(f'{source} was not converted. {error}') from error
     if args.to_release:
-        _write(OrderedDict(conversion.state_dict), out, for_old_torch=True)
+        checkpoint = OrderedDict(conversion.state_dict)
     else:
         meta = _meta(cfg, model.bbox_head.num_classes)
-        _write({'meta': meta, 'state_dict': conversion.state_dict}, out)
+        checkpoint = {'meta': meta, 'state_dict': conversion.state_dict}
+    # PyTorch before 1.6, as the release asks for, cannot read zip archives.
+    in_zip = not args.to_release
+    write_whole(
+        out,
+        lambda file: torch.save(
+            checkpoint, file, _use_new_zipfile_serialization=in_zip
+        ),
+    )
     print('\n'.join(_summary(conversion, args.to_release, source, out)))
 
 
-def _check_paths(source: Path, out: Path, *, force: bool) -> None:
+def _check_paths(source: Path, out: Path, *, force: bool) -> Path:
+    """Return the path to write to, which is not ``source``."""
     if not source.is_file():
-        raise UserError(f'There is no file {source}: check the path.')
-    if out.is_dir():
-        raise UserError(f'{out} is a folder: give the name of a file.')
+        raise UserError(
+            f'{source} is no file on disk: the order of arguments is INPUT CONFIG OUT.'
+        )
     if out.exists() and out.samefile(source):
         raise UserError(f'{out} is the file to read: give another name to write to.')
-    if out.exists() and not force:
-        raise UserError(f'{out} exists: give another name, or --force to replace it.')
+    return check_output(out, force=force)
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -106,8 +114,10 @@ def _build(cfg: Config) -> nn.Module:
     try:
         with torch.device('meta'):
             return MODELS.build(cfg.model)
-    except ValueError as error:
-        raise UserError(f'{cfg.filename} does not build: {error}') from error
+    except Exception as error:
+        raise UserError(
+            f'The model of {cfg.filename} does not build: {error}'
+        ) from error
 
 
 def _meta(cfg: Config, num_classes: int) -> dict[str, Any]:
@@ -126,26 +136,6 @@ def _meta(cfg: Config, num_classes: int) -> dict[str, Any]:
     if isinstance(palette, list):
         dataset_meta['palette'] = [tuple(colour) for colour in palette]
     return {'dataset_meta': dataset_meta}
-
-
-def _write(checkpoint: Mapping, out: Path, *, for_old_torch: bool = False) -> None:
-    """Write the whole file or nothing.
-
-    PyTorch before 1.6, as the release asks for, cannot read zip archives.
-    """
-    partial = out.with_name(f'.{out.name}.{os.getpid()}.partial')
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(partial, 'xb') as file:
-                torch.save(
-                    checkpoint, file, _use_new_zipfile_serialization=not for_old_torch
-                )
-            partial.replace(out)
-        finally:
-            partial.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:
-        raise UserError(f'{out} cannot be written: {error}') from error
 
 
 def _summary(
@@ -167,6 +157,8 @@ def _summary(
     if conversion.filled:
         yield f'Absent, set to zero: {len(conversion.filled)} num_batches_tracked'
     yield f'Wrote {out}: {_size(result, aliases)}'
+    if not reverse:
+        yield 'Input size, anchors and pixels are those of CONFIG: no weights tell them'
 
 
 def _size(tensors: Mapping[str, Tensor], aliases: Sequence[str]) -> str:

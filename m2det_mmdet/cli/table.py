@@ -1,6 +1,6 @@
 """Tell what the detectors of a family of configs cost, beside what was reported.
 
-m2det table FAMILY [--out FILE]
+m2det table FAMILY [--out FILE [--force]]
 
 Prints Markdown tables of the configs in a metafile: parameters in millions and GFLOP
 for one image of the config's input size, a multiply-add counted as two; nothing is
@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import mmengine
+from mmengine.config import Config
 
 from ..engine.complexity import measure
-from .configs import find_family, load_config
+from .configs import find_family
+from .files import check_output, write_whole
 
 _ABSENT = '-'
 _PAGE = """# {title}
@@ -40,20 +42,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--out', type=Path, metavar='FILE', help='write a Markdown page instead'
     )
+    parser.add_argument('--force', action='store_true', help='replace FILE')
 
 
 def run(args: argparse.Namespace) -> None:
     """Print the tables of a family, or write them to a page."""
-    metafile = mmengine.load(find_family(args.family))
-    tables = _tables(metafile['Models'])
-    if args.out is None:
+    metafile = find_family(args.family)
+    out = None if args.out is None else check_output(args.out, force=args.force)
+    content = mmengine.load(metafile)
+    models = [
+        {**model, 'Config': _path(metafile, model['Config'])}
+        for model in content['Models']
+    ]
+    tables = _tables(models)
+    if out is None:
         print(tables)
         return
-    title = metafile['Collections'][0]['Name']
+    title = content['Collections'][0]['Name']
     page = _PAGE.format(title=title, family=args.family, tables=tables)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(page, encoding='utf-8')
+    write_whole(out, lambda file: file.write(page.encode()))
     print(f'Tables written to {args.out}')
+
+
+def _path(metafile: Path, config: str) -> Path:
+    """Path of a config that a metafile names from the root of its project."""
+    return next(root / config for root in metafile.parents if (root / config).is_file())
 
 
 def _tables(models: list[dict[str, Any]]) -> str:
@@ -68,7 +81,7 @@ def _tables(models: list[dict[str, Any]]) -> str:
 
 def _row(model: dict[str, Any]) -> dict[str, str]:
     """Return the cells of a config by the names of their columns."""
-    cost = measure(load_config(model['Config']))
+    cost = measure(Config.fromfile(model['Config']))
     height, width = cost.input_size
     return {
         'config': model['Name'],

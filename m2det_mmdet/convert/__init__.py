@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 
 from .checks import check_fit, check_values
 from .error import ConversionError
-from .names import UNUSED, Names, table_of_names
+from .names import COUNTER, UNUSED, Names, table_of_names
 
 __all__ = ['Conversion', 'ConversionError', 'convert', 'from_release', 'to_release']
 
@@ -25,8 +26,8 @@ class Conversion:
 
     Attributes:
         source: What was read, without the prefix ``module.``.
-        state_dict: The result. Names of one shared layer hold the same tensor; none
-            shares memory with ``source``.
+        state_dict: The result. Only the release's names of one shared layer hold the
+            same tensor; none shares memory with ``source``.
         ignored: Names in ``source`` that the network does not use.
         filled: Counters of batches that ``source`` lacks; zero in the result.
         aliases: The release's names of shared layers but the first of each.
@@ -96,6 +97,8 @@ def convert(
     Raises:
         ConversionError: As there.
     """
+    if is_model_wrapper(model):
+        model = model.module
     table = table_of_names(model)
     source = _tensors(state_dict)
     ignored = () if reverse else tuple(name for name in UNUSED if name in source)
@@ -115,23 +118,33 @@ def convert(
             # The background moves from the first class of each anchor to the last.
             anchors = value.unflatten(0, (-1, model.bbox_head.cls_out_channels))
             value = anchors.roll(1 if reverse else -1, dims=1).flatten(0, 1)
-        result.update(dict.fromkeys(write, value))
+        # Copies of ours are trained apart; the release's are one tensor.
+        result.update({name: value if reverse else value.clone() for name in write})
     aliases = tuple(name for _, theirs in table for name in theirs[1:])
     return Conversion(source, result, ignored, tuple(filled), aliases)
 
 
 def _tensors(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors without the prefix that ``DataParallel`` adds to all."""
+    if not isinstance(state_dict, Mapping) or not state_dict:
+        kind = type(state_dict).__name__
+        raise ConversionError(f'This is no state dict: it is {kind} without tensors.')
     strange = [
         str(name)
         for name, value in state_dict.items()
-        if not (isinstance(name, str) and isinstance(value, Tensor))
+        if not (isinstance(name, str) and _is_weight(name, value))
     ]
-    if strange or not state_dict:
+    if strange:
         raise ConversionError(
-            'This is no state dict: it is empty or holds values that are no tensors.',
+            'This is no state dict of dense floating point tensors.',
             unexpected=strange,
             advice=["Give what a checkpoint holds below 'state_dict' or 'model'."],
         )
     prefix = 'module.' if all(name.startswith('module.') for name in state_dict) else ''
     return {name.removeprefix(prefix): value for name, value in state_dict.items()}
+
+
+def _is_weight(name: str, value: object) -> bool:
+    if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta:
+        return False
+    return value.is_floating_point() or name.endswith(COUNTER)

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from .error import ConversionError, Shape, indented
 from .names import COUNTER, Names, Table
 
+# The first convolution, which tells the backbone.
+_BACKBONES = {'base.0.weight': 'SSDVGG', 'base.conv1.weight': 'ResNet'}
+
 
 def check_fit(
     source: Mapping[str, Tensor],
@@ -57,7 +60,7 @@ def check_values(source: Mapping[str, Tensor], table: Table, reverse: bool) -> N
     differing: list[str] = []
     for ours, theirs in table:
         names = [name for name in (ours if reverse else theirs) if name in source]
-        infinite += [name for name in names if not source[name].isfinite().all()]
+        infinite += [name for name in names if not _is_finite(source[name])]
         first = source[names[0]] if names else None
         others = [name for name in names[1:] if not _identical(source[name], first)]
         differing += names[:1] + others if others else []
@@ -78,20 +81,23 @@ def check_values(source: Mapping[str, Tensor], table: Table, reverse: bool) -> N
         )
 
 
-def _settings(shapes: Mapping[str, Shape]) -> dict[str, int | bool]:
+def _settings(shapes: Mapping[str, Shape]) -> dict[str, int | bool | str]:
     """Read a config's settings from tensors under the release's names."""
 
     def count(pattern: str) -> int:
         matches = (re.match(pattern, name) for name in shapes)
         return len({match[1] for match in matches if match})
 
-    settings: dict[str, int | bool] = {
+    settings: dict[str, int | bool | str] = {
         'model.neck.num_levels': count(r'unet(\d+)\.'),
         'model.neck.num_scales': count(r'loc\.(\d+)\.'),
         'model.neck.smooth': bool(count(r'unet1\.(smooth)\.')),
         'model.neck.sfam': bool(count(r'(sfam_module)\.')),
         'model.neck.extra_norm': bool(count(r'(Norm)\.')),
     }
+    for name, backbone in _BACKBONES.items():
+        if name in shapes:
+            settings['model.backbone.type'] = backbone
     width = shapes.get('unet1.toplayer.0.conv.weight')
     if width:
         settings['model.neck.tum_channels'] = width[0]
@@ -117,6 +123,12 @@ def _hints(found: Mapping[str, object], expected: Mapping[str, object]) -> list[
     ]
     fallback = "If it is a checkpoint of the authors' release, take its config: "
     return [*hints, f'{fallback}m2det_*_release.']
+
+
+def _is_finite(value: Tensor) -> bool:
+    # Types of eight bits have no such test of their own.
+    wide = torch.promote_types(value.dtype, torch.float32)
+    return bool(value.to(wide).isfinite().all())
 
 
 def _identical(value: Tensor, other: Tensor) -> bool:

@@ -6,7 +6,7 @@ a shared layer once for each use.
 
 import re
 from collections.abc import Iterator
-from operator import attrgetter
+from typing import Any
 
 from mmdet.models.backbones import SSDVGG, ResNet
 from torch import nn
@@ -32,12 +32,6 @@ _CONV_NORM = ('conv.weight', *(f'bn.{name}' for name in _NORM))
 _RESNET = re.compile(r'(layer\d\.\d+\.)?(conv\d|bn\d|downsample\.[01])\.\w+')
 
 _PARTS = {'backbone': (SSDVGG, ResNet), 'neck': (MLFPN,), 'bbox_head': (M2DetHead,)}
-# What the release cannot be told, and no name or shape of a tensor shows.
-_FIXED = {
-    'neck.reuse_base': True,
-    'neck.exact_strides': False,
-    'neck.base_fusion.upsample_mode': 'nearest',
-}
 
 
 def table_of_names(model: nn.Module) -> Table:
@@ -52,8 +46,7 @@ def table_of_names(model: nn.Module) -> Table:
                 f'The release knows {" or ".join(t.__name__ for t in types)} as '
                 f'model.{part}, got {type(getattr(model, part, None)).__name__}.'
             )
-    for setting, value in _FIXED.items():
-        given = attrgetter(setting)(model)
+    for setting, given, value in _fixed(model):
         if given != value:
             raise ConversionError(
                 f"The release's network has model.{setting}={value}, got {given}."
@@ -72,6 +65,31 @@ def table_of_names(model: nn.Module) -> Table:
             advice=['Compare the config with those named m2det_*_release.'],
         )
     return table
+
+
+def _fixed(model: nn.Module) -> Iterator[tuple[str, Any, Any]]:
+    """Yield settings that no name or shape shows, with the model's and the right value.
+
+    Those of a ResNet's strides are not among them, nor is anything beyond the network.
+    """
+    backbone, neck = model.backbone, model.neck
+    conv, tum = neck.base_fusion.reduce[0], neck.tums[0]
+    if isinstance(backbone, SSDVGG):
+        yield 'backbone.type', type(backbone).__name__, 'SSDVGG'
+        yield 'backbone.stage_blocks', tuple(backbone.stage_blocks), (2, 2, 3, 3, 3)
+        taps = tuple(backbone.out_feature_indices)
+        yield 'backbone.out_feature_indices', taps, (22, 34)
+    else:
+        yield 'backbone.type', type(backbone).__name__, 'ResNet'
+    yield 'neck.reuse_base', neck.reuse_base, True
+    yield 'neck.exact_strides', neck.exact_strides, False
+    yield 'neck.upsample_mode', neck.base_fusion.upsample_mode, 'nearest'
+    activation = getattr(conv, 'activate', None)
+    yield 'neck.act_cfg.type', type(activation).__name__, 'ReLU'
+    if conv.norm is not None:
+        yield 'neck.norm_cfg.eps', conv.norm.eps, 1e-5
+    width = tum.encoder[0].out_channels
+    yield 'neck.tum_out_channels', tum.top.out_channels, width
 
 
 def _layers(model: nn.Module) -> Iterator[Layer]:

@@ -17,7 +17,7 @@ from mmengine.registry import init_default_scope
 
 from m2det_mmdet.cli import main
 from m2det_mmdet.convert import to_release
-from m2det_mmdet.datasets.scenes import CLASSES
+from m2det_mmdet.datasets.scenes import CLASSES, write_scenes
 
 BASE = Path(__file__).parents[2] / 'configs' / 'm2det' / 'm2det_r18_scenes.py'
 CONFIG = f"""
@@ -86,8 +86,34 @@ def test_a_converted_checkpoint_is_one_of_mmdet(
         '6 names of the release repeat tensors of its shared layers (leach)',
         f'Absent, set to zero: {_count(found) + 1} num_batches_tracked',
         f'Wrote {out}: {len(found)} tensors, {released.parameters:,} parameters',
+        'Input size, anchors and pixels are those of CONFIG: no weights tell them',
     ]
     assert os.listdir(out.parent) == ['ours.pth']
+
+
+@pytest.mark.parametrize('command', ['test', 'predict'])
+def test_an_unconverted_checkpoint_stops(
+    command: str,
+    released: SimpleNamespace,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    scenes = tmp_path / 'scenes'
+    write_scenes(scenes, num_train=1, num_val=1, num_test=1, size=(128, 128))
+    argv = [command, released.config, str(released.checkpoint)]
+    if command == 'predict':
+        argv += [str(scenes / 'val'), '-o', str(tmp_path / 'out')]
+    else:
+        annotations = scenes / 'annotations' / 'val.json'
+        argv += ['--work-dir', str(tmp_path / 'work'), '--cfg-options']
+        argv += [f'test_evaluator.ann_file={annotations}']
+        argv += [f'test_dataloader.dataset.data_root={scenes}/']
+        argv += ['test_dataloader.num_workers=0']
+        argv += ['test_dataloader.persistent_workers=False']
+
+    assert main(argv) == 2
+    assert 'write one that loads here with `m2det convert' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
 
 
 def test_there_and_back(
@@ -167,13 +193,13 @@ SPOILED = {
     ),
     'optimizer': (
         lambda path, _: torch.save({'optimizer': {'state': {}}}, path),
-        'values that are no tensors.\nUnexpected (1):\n  optimizer\n',
+        'dense floating point tensors.\nUnexpected (1):\n  optimizer\n',
     ),
     'tensor': (
         lambda path, _: torch.save(torch.ones(1), path),
         'holds no state dict but one Tensor',
     ),
-    'missing': (lambda path, _: path.unlink(), 'check the path'),
+    'missing': (lambda path, _: path.unlink(), 'the order of arguments is INPUT'),
 }
 
 
@@ -243,15 +269,31 @@ def test_a_failed_write_leaves_the_old_file(
     assert out.read_text() == 'old'
 
 
+@pytest.mark.parametrize(
+    'option', ['neck.num_levels=0', 'neck.nosuch=1', 'type=NoSuch', 'backbone.depth=99']
+)
 def test_a_config_that_does_not_build_is_named(
-    released: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+    option: str,
+    released: SimpleNamespace,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
 ) -> None:
     out = str(tmp_path / 'out.pth')
     argv = ['convert', str(released.checkpoint), released.config, out]
 
-    assert main([*argv, '--cfg-options', 'model.neck.num_levels=0']) == 2
+    assert main([*argv, '--cfg-options', f'model.{option}']) == 2
 
     assert 'does not build: ' in capsys.readouterr().err
+
+
+def test_swapped_arguments_are_named(
+    released: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    there = tmp_path / 'there.pth'
+    there.write_text('mine')
+
+    assert main(['convert', str(released.checkpoint), str(there), 'small']) == 2
+    assert 'there.pth is no config' in capsys.readouterr().err
 
 
 def _fail_halfway(error: BaseException) -> Callable:

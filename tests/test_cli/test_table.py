@@ -71,6 +71,35 @@ def test_a_page_has_a_title_and_tells_how_it_was_made(tmp_path: Path) -> None:
     assert str(tmp_path) not in text
 
 
+@pytest.mark.usefixtures('family')
+def test_a_page_replaces_nothing_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    page = tmp_path / 'page.md'
+    page.write_text('mine')
+
+    assert main(['table', 'family', '--out', str(page)]) == 2
+    assert 'page.md exists' in capsys.readouterr().err
+    assert page.read_text() == 'mine'
+    assert main(['table', 'family', '--out', str(tmp_path)]) == 2
+    assert 'is a folder' in capsys.readouterr().err
+    assert main(['table', 'family', '--out', str(page), '--force']) == 0
+    assert page.read_text().endswith(TABLES)
+
+
+@pytest.mark.usefixtures('family')
+def test_configs_are_those_beside_the_metafile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    mine = tmp_path / 'elsewhere' / 'configs' / 'family'
+    mine.mkdir(parents=True)
+    (mine / 'one.py').write_text('times = 1000')
+    monkeypatch.chdir(tmp_path / 'elsewhere')
+
+    assert main(['table', 'family']) == 0
+    assert capsys.readouterr().out == TABLES
+
+
 def test_an_unknown_family_ends_in_one_sentence(capsys: pytest.CaptureFixture) -> None:
     assert main(['table', 'resnet']) == 2
     error = capsys.readouterr().err

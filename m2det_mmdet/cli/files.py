@@ -1,0 +1,58 @@
+"""Files that a subcommand writes: whole or not at all, and nothing lost unasked."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from .errors import UserError
+
+
+def check_output(path: Path, *, force: bool) -> Path:
+    """Stop before any work whose result could not be written to ``path``.
+
+    Args:
+        path: Where to write; a link stands for the file that it names.
+        force: Whether a file there may be replaced.
+
+    Returns:
+        The path without links.
+
+    Raises:
+        UserError: If something else than a file is there, or a file without ``force``.
+    """
+    out = path.expanduser().resolve()
+    if out.is_dir():
+        raise UserError(f'{path} is a folder: give the name of a file.')
+    if out.exists() and not out.is_file():
+        raise UserError(f'{path} is no regular file: give another name.')
+    if out.exists() and not force:
+        raise UserError(f'{path} exists: give another name, or --force to replace it.')
+    return out
+
+
+def write_whole(out: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file beside ``out``, then put it in its place; make the folder first.
+
+    Args:
+        out: As :func:`check_output` returns it.
+        write: Writes the content to an open file.
+
+    Raises:
+        UserError: If it cannot be written; what was there is left.
+    """
+    partial = out.with_name(f'.{out.name}.{os.getpid()}.partial')
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(partial, 'xb') as file:
+                write(file)
+            partial.replace(out)
+        finally:
+            partial.unlink(missing_ok=True)
+    # torch reports a full disk as RuntimeError.
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f'{out} cannot be written ({error}): check the folder and the space on '
+            'its disk.'
+        ) from error
