@@ -19,6 +19,7 @@ release_model = dict(
             bias=0,
         ),
     ),
+    train_cfg=dict(rank_by_shifted_scores=True),
     test_cfg=dict(
         score_thr=0.1,
         nms=dict(offset=1, variant='original', max_per_class=50),
@@ -38,7 +39,11 @@ release_augmentation = [
     dict(type='PhotoMetricDistortion'),
     dict(type='Expand', mean=release_mean, to_rgb=False, ratio_range=(1, 4), prob=0.6),
 ]
-release_dataset = dict(keep_crowds=True, inclusive_boxes=True)
+release_dataset = dict(
+    keep_crowds=True,
+    inclusive_boxes=True,
+    filter_cfg=dict(filter_empty_gt=False, min_size=0),
+)
 release_evaluator = dict(type='InclusiveCocoMetric')
 
 release_train_cfg = dict(max_epochs=160)

@@ -10,7 +10,7 @@ from mmengine.optim import build_optim_wrapper
 from torch import nn
 
 ROOT = Path(__file__).parents[2]
-RELEASE = sorted((ROOT / 'configs/m2det/release').glob('*.py'))
+RELEASE = sorted((ROOT / 'configs/m2det/release').glob('*_release.py'))
 PAPER = [
     ROOT / 'configs/m2det' / f'm2det_{name}.py' for name in ('vgg_320', 'r101_512')
 ]

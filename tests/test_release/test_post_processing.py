@@ -24,17 +24,17 @@ MODES = {
 }
 
 
-def outputs(data: dict[str, np.ndarray], image: int) -> tuple[np.ndarray, np.ndarray]:
+def outputs(data: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Class scores with background last, ``(1, P, 81)``, and regressions."""
     probability = np.zeros((1, NUM_PRIORS, 81))
-    prior, label = data[f'img{image}_score_prior'], data[f'img{image}_score_class']
-    probability[0, prior, label - 1] = data[f'img{image}_score_value']
+    prior, label = data['score_prior'], data['score_class']
+    probability[0, prior, label - 1] = data['score_value']
     probability[..., 80] = 1 - probability.sum(axis=2)
     logits = np.log(
         probability, where=probability > 0, out=np.full_like(probability, -80)
     )
     deltas = np.zeros((1, NUM_PRIORS, 4), np.float32)
-    deltas[0, data[f'img{image}_loc_prior']] = data[f'img{image}_loc_value']
+    deltas[0, data['loc_prior']] = data['loc_value']
     return logits.astype(np.float32), deltas
 
 
@@ -47,8 +47,8 @@ def test_detections_of_the_release(
     image: int,
     mode: str,
 ) -> None:
-    data = reference('post')
-    width, height = data[f'img{image}_size']
+    data = reference(f'post_{image}')
+    width, height = data['size']
     meta = {'img_shape': (SIZE, SIZE), 'scale_factor': (SIZE / width, SIZE / height)}
     settings = release_head.test_cfg.copy()
     settings.nms = settings.nms.copy()
@@ -56,7 +56,7 @@ def test_detections_of_the_release(
         owner, name = (settings.nms, key[4:]) if '.' in key else (settings, key)
         owner[name] = value
 
-    scores, deltas = map(to_maps, outputs(data, image))
+    scores, deltas = map(to_maps, outputs(data))
     (found,) = release_head.predict_by_feat(
         scores, deltas, batch_img_metas=[meta], cfg=settings, rescale=True
     )
@@ -64,7 +64,7 @@ def test_detections_of_the_release(
     rows = torch.cat(
         [found.labels[:, None] + 1.0, found.bboxes, found.scores[:, None]], dim=1
     ).numpy()
-    expected = data[f'img{image}_dets_{mode}']
+    expected = data[f'dets_{mode}']
     assert len(rows) == len(expected) > 0
     # Class by class, best first.
     rows, expected = (x[np.lexsort((-x[:, 5], x[:, 0]))] for x in (rows, expected))
