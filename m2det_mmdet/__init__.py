@@ -5,27 +5,22 @@ mmcv usable without compiled operators and checkpoints safe to load, and
 registers what configs name.
 """
 
-import sys
-from contextlib import redirect_stdout
-
 from .compat import check_environment, install
 from .version import __version__
 
 check_environment()
 install()
 
-# What follows imports mmdet, which needs `install` to have run. The onedl line prints
-# meanwhile; standard output belongs to the results of commands.
-with redirect_stdout(sys.stderr):
-    from . import (
-        convert,
-        datasets,
-        dense_heads,
-        detectors,
-        engine,
-        necks,
-        task_modules,
-    )
+# What follows imports mmdet, which needs `install` to have run.
+from . import (  # noqa: E402
+    convert,
+    datasets,
+    dense_heads,
+    detectors,
+    engine,
+    necks,
+    task_modules,
+)
 
 __all__ = [
     '__version__',

@@ -437,6 +437,7 @@ def test_what_holds_no_tensors_is_refused(state: object) -> None:
     ('backbone', 'message'),
     [
         ({'out_feature_indices': (21, 34)}, r'\(22, 34\), got \(21, 34\)'),
+        ({'with_last_pool': True}, 'with_last_pool=False, got True'),
         ({'depth': 19}, r'stage_blocks=\(2, 2, 3, 3, 3\), got \(2, 2, 4'),
     ],
 )

@@ -7,8 +7,12 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+import torch
+from mmdet.registry import MODELS, RUNNERS
 from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from torch import nn
 
 from .errors import UserError
 
@@ -111,6 +115,26 @@ def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
     return cfg
 
 
+def build_structure(cfg: Config) -> nn.Module:
+    """Build the config's model without the values of its weights.
+
+    Raises:
+        UserError: If there is no model, or it does not build.
+    """
+    if 'model' not in cfg:
+        raise UserError(f'{cfg.filename} has no model: give the config of a detector.')
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    try:
+        with torch.device('meta'):
+            model = MODELS.build(cfg.model)
+    except Exception as error:
+        raise UserError(
+            f'The model of {cfg.filename} does not build: {error}'
+        ) from error
+    # Some layers make their weights elsewhere.
+    return model.to('meta')
+
+
 def launch_config(args: argparse.Namespace) -> Config:
     """Load the config of a command that builds a runner.
 
@@ -134,8 +158,6 @@ def build_runner(cfg: Config) -> Runner:
     folder would make the next call fail.
     """
     # Registered runners are those of mmdet's registry, as in its scripts.
-    from mmdet.registry import RUNNERS
-
     try:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     except ValueError as error:

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmdet.registry import DATASETS, MODELS
+from mmdet.registry import DATASETS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..compat.checkpoint import load_safely
 from ..convert import Conversion, ConversionError, convert
-from .configs import add_config_arguments, load_config
+from .configs import add_config_arguments, build_structure, load_config
 from .errors import UserError
 from .files import check_output, write_whole
 
@@ -47,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     out = _check_paths(source, args.out, force=args.force)
     state_dict = _read(source)
     cfg = load_config(args.config, args.cfg_options)
-    model = _build(cfg)
+    model = build_structure(cfg)
     try:
         conversion = convert(state_dict, model, reverse=args.to_release)
     except ConversionError as error:
@@ -74,7 +73,8 @@ def _check_paths(source: Path, out: Path, *, force: bool) -> Path:
         raise UserError(
             f'{source} is no file on disk: the order of arguments is INPUT CONFIG OUT.'
         )
-    if out.exists() and out.samefile(source):
+    resolved = check_output(out, force=True)
+    if resolved.exists() and resolved.samefile(source):
         raise UserError(f'{out} is the file to read: give another name to write to.')
     return check_output(out, force=force)
 
@@ -102,22 +102,6 @@ def _check_archive(path: Path) -> None:
         raise UserError(f'{path} is damaged ({error}): copy it again.') from error
     if damaged is not None:
         raise UserError(f'{path} is damaged (in its part {damaged}): copy it again.')
-
-
-def _build(cfg: Config) -> nn.Module:
-    """Build the structure of the config's detector, without weights."""
-    if 'model' not in cfg:
-        raise UserError(f'{cfg.filename} has no model: give the config of a detector.')
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
-    if 'backbone' in cfg.model:
-        cfg.model.backbone.init_cfg = None
-    try:
-        with torch.device('meta'):
-            return MODELS.build(cfg.model)
-    except Exception as error:
-        raise UserError(
-            f'The model of {cfg.filename} does not build: {error}'
-        ) from error
 
 
 def _meta(cfg: Config, num_classes: int) -> dict[str, Any]:

@@ -21,7 +21,12 @@ def check_output(path: Path, *, force: bool) -> Path:
     Raises:
         UserError: If something else than a file is there, or a file without ``force``.
     """
-    out = path.expanduser().resolve()
+    try:
+        out = path.expanduser().resolve()
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f'{path} cannot be followed ({error}): give another.'
+        ) from error
     if out.is_dir():
         raise UserError(f'{path} is a folder: give the name of a file.')
     if out.exists() and not out.is_file():

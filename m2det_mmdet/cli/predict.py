@@ -29,7 +29,12 @@ from rich.progress import track
 from ..datasets.coco import load_annotations
 from ..engine.coco_results import CocoIds, to_records
 from ..engine.weights_check_hook import check_weights
-from .configs import add_config_arguments, check_checkpoint, load_config
+from .configs import (
+    add_config_arguments,
+    build_structure,
+    check_checkpoint,
+    load_config,
+)
 from .errors import UserError
 from .images import common_folder, find_images, read_images
 
@@ -59,14 +64,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     paths = find_images(args.inputs, exclude=args.out)
     root = common_folder(paths)
-    inferencer = DetInferencer(
-        load_config(args.config, args.cfg_options),
-        args.checkpoint,
-        device=args.device,
-        show_progress=False,
-    )
-    weights = CheckpointLoader.load_checkpoint(args.checkpoint, 'cpu')
-    check_weights(weights, inferencer.model, complete=True)
+    inferencer = _inferencer(args)
     ids = _coco_ids(inferencer, args.ann_file)
     image_ids = _image_ids(paths, ids, args.ann_file)
     unreadable: list[Path] = []
@@ -99,6 +97,14 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError(
             f'--device {args.device} cannot be used here ({reason}): take cpu.'
         ) from error
+
+
+def _inferencer(args: argparse.Namespace) -> DetInferencer:
+    """Build the detector with the weights of a checkpoint that has all of them."""
+    cfg = load_config(args.config, args.cfg_options)
+    weights = CheckpointLoader.load_checkpoint(args.checkpoint, 'cpu')
+    check_weights(weights, build_structure(cfg), complete=True)
+    return DetInferencer(cfg, args.checkpoint, device=args.device, show_progress=False)
 
 
 def _coco_ids(inferencer: DetInferencer, ann_file: str | None) -> CocoIds:

@@ -6,6 +6,7 @@ m2det train CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--cfg-options K=V .
 import argparse
 
 from mmengine.config import Config
+from mmengine.runner import find_latest_checkpoint
 
 from .configs import (
     add_config_arguments,
@@ -61,9 +62,12 @@ def _enable_auto_scale_lr(cfg: Config) -> None:
 
 
 def _resume(cfg: Config, checkpoint: str) -> None:
-    cfg.resume = True
     if checkpoint == 'auto':
+        # In an empty work folder the run begins as without the option.
+        if find_latest_checkpoint(cfg.work_dir) is None:
+            return
         cfg.load_from = None
     else:
         check_checkpoint(checkpoint)
         cfg.load_from = checkpoint
+    cfg.resume = True

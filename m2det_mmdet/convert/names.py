@@ -77,6 +77,8 @@ def _fixed(model: nn.Module) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(backbone, SSDVGG):
         yield 'backbone.type', type(backbone).__name__, 'SSDVGG'
         yield 'backbone.stage_blocks', tuple(backbone.stage_blocks), (2, 2, 3, 3, 3)
+        # The released one ends with the ReLU of fc7, the 35th layer.
+        yield 'backbone.with_last_pool', len(backbone.features) != 35, False
         taps = tuple(backbone.out_feature_indices)
         yield 'backbone.out_feature_indices', taps, (22, 34)
     else:

@@ -85,7 +85,7 @@ class M2DetHead(SSDHead):
             raise ValueError(
                 'M2DetHead learns encoded boxes: remove reg_decoded_bbox=True.'
             )
-        _check_suppression((self.test_cfg or {}).get('nms'))
+        check_suppression(self.test_cfg or {})
 
     def forward(self, x: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Predict class scores and box deltas of each scale.
@@ -334,8 +334,13 @@ class M2DetHead(SSDHead):
         )
 
 
-def _check_suppression(nms: ConfigDict | None) -> None:
-    """Raise if ``nms`` names no suppression, or options that it cannot have."""
+def check_suppression(test_cfg: ConfigDict) -> None:
+    """Check what ``test_cfg`` of :class:`M2DetHead` says of the suppression.
+
+    Raises:
+        ValueError: If it names an unknown suppression, or options that it cannot have.
+    """
+    nms = test_cfg.get('nms')
     if not nms:
         return
     if nms['type'] not in SUPPRESSIONS:
@@ -352,7 +357,8 @@ def _check_suppression(nms: ConfigDict | None) -> None:
         options = {key: value for key, value in nms.items() if key != 'type'}
         # Its values are checked by a call without boxes.
         none = torch.empty(0, device='cpu')
-        batched_soft_nms(none.reshape(0, 4), none, none, **options)
+        limit = test_cfg.get('max_per_img', -1)
+        batched_soft_nms(none.reshape(0, 4), none, none, max_num=limit, **options)
 
 
 def _shifted_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """Stops a run whose checkpoint is not one of its model."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
 
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
@@ -29,6 +31,9 @@ class WeightsCheckHook(Hook):
         WeightsError: One sentence that names tensors and the fix.
     """
 
+    # Before hooks that take the checkpoint apart.
+    priority = 'VERY_HIGH'
+
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Check before the weights are loaded."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
@@ -36,41 +41,70 @@ class WeightsCheckHook(Hook):
         check_weights(checkpoint, model, complete=not trains)
 
 
-def check_weights(checkpoint: Mapping, model: nn.Module, *, complete: bool) -> None:
+def check_weights(checkpoint: Any, model: nn.Module, *, complete: bool) -> None:
     """Compare a checkpoint with ``model``.
 
     Args:
-        checkpoint: A state dict, or a mapping that holds one as ``state_dict``.
+        checkpoint: A state dict, or a mapping that holds one as ``state_dict`` or
+            ``model``.
         model: The detector.
         complete: Whether every tensor of ``model`` has to be there.
 
     Raises:
         WeightsError: If the checkpoint is of the authors' release, or not complete.
     """
-    weights: Mapping[str, Tensor] = checkpoint.get('state_dict', checkpoint)
-    shapes = {name.removeprefix('module.'): x.shape for name, x in weights.items()}
-    if any(name.startswith('unet1.') for name in shapes):
+    weights = _tensors(_unwrapped(checkpoint))
+    if any(name.startswith('unet1.') for name in weights):
         raise WeightsError(
             "This is a checkpoint of M2Det's authors, whose tensors have other names: "
             'write one that loads here with `m2det convert CHECKPOINT CONFIG OUT`.'
         )
-    expected = {
-        name.removeprefix('module.'): x.shape
-        for name, x in model.state_dict().items()
-        if not name.endswith(_COUNTER)
-    }
-    missing = [name for name in expected if name not in shapes]
+    expected = _tensors(model.state_dict())
+    missing = [name for name in expected if name not in weights]
     misshapen = [
         name
-        for name, shape in expected.items()
-        if name in shapes and shapes[name] != shape
+        for name, value in expected.items()
+        if name in weights and weights[name].shape != value.shape
     ]
-    if complete and (missing or misshapen):
+    if not complete or not (missing or misshapen) or _loads(weights, model):
+        return
+    raise WeightsError(
+        f'The checkpoint does not fit the config: of {len(expected)} tensors it lacks '
+        f'{_some(missing)} and has {_some(misshapen)} of another shape; take the '
+        'config that it was trained with.'
+    )
+
+
+def _unwrapped(checkpoint: Any) -> Mapping[str, Any]:
+    """Return the state dict of a checkpoint."""
+    if not isinstance(checkpoint, Mapping):
         raise WeightsError(
-            f'The checkpoint does not fit the config: of {len(expected)} tensors it '
-            f'lacks {_some(missing)} and has {_some(misshapen)} of another shape; take '
-            'the config that it was trained with.'
+            f'The checkpoint holds no state dict but one {type(checkpoint).__name__}: '
+            'take another file.'
         )
+    inner = (checkpoint.get(key) for key in ('state_dict', 'model'))
+    return next((x for x in inner if isinstance(x, Mapping)), checkpoint)
+
+
+def _tensors(weights: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the tensors that a model needs, by the names of a model on one device."""
+    return {
+        name.removeprefix('module.'): value
+        for name, value in weights.items()
+        if isinstance(value, Tensor) and not name.endswith(_COUNTER)
+    }
+
+
+def _loads(weights: Mapping[str, Tensor], model: nn.Module) -> bool:
+    """Whether nothing is missing after what ``model`` itself renames in loading."""
+    trial = deepcopy(model).to('meta')
+    empty = {name: value.to('meta') for name, value in weights.items()}
+    try:
+        missing, _ = trial.load_state_dict(empty, strict=False)
+    except RuntimeError:
+        # Tensors of another shape.
+        return False
+    return all(name.endswith(_COUNTER) for name in missing)
 
 
 def _some(names: Sequence[str]) -> str:

@@ -4,8 +4,10 @@ Source: `Soft-NMS <https://arxiv.org/abs/1704.04503>`_. The scores are those of 
 compiled operator, which runs on the CPU as well.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import islice
+from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -120,8 +122,9 @@ def batched_soft_nms(
           and ``keep (K,)``, int64 indices into the input.
 
     Raises:
-        ValueError: If ``method`` or ``variant`` is unknown, ``iou_threshold`` lies
-            outside 0 and 1, ``sigma`` is not positive, or a limit is no whole number.
+        ValueError: If ``method`` or ``variant`` is unknown, another option is no
+            number, ``iou_threshold`` lies outside 0 and 1, ``sigma`` is not positive,
+            or a limit is no whole number.
 
     Note:
         Unlike :func:`soft_nms`, a class whose best box is below ``min_score``
@@ -129,7 +132,8 @@ def batched_soft_nms(
     """
     _check('method', method, SOFT_NMS_METHODS)
     _check('variant', variant, SOFT_NMS_VARIANTS)
-    _check_numbers(iou_threshold, sigma, max_per_class=max_per_class, max_num=max_num)
+    _check_numbers(iou_threshold, sigma, min_score=min_score, offset=offset)
+    _check_limits(max_per_class=max_per_class, max_num=max_num)
     strict = variant == 'original'
     finite = (boxes.isfinite().all(1) & scores.isfinite()).nonzero().flatten()
     table = _table(boxes[finite], scores[finite], offset)
@@ -193,13 +197,20 @@ def _check(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f'{name} must be one of {choices}, got {value!r}.')
 
 
-def _check_numbers(iou_threshold: float, sigma: float, **limits: int) -> None:
+def _check_numbers(iou_threshold: float, sigma: float, **others: float) -> None:
+    numbers = {'iou_threshold': iou_threshold, 'sigma': sigma, **others}
+    for name, number in numbers.items():
+        if not isinstance(number, Real) or math.isnan(number):
+            raise ValueError(f'{name} must be a number, got {number!r}.')
     if not 0 <= iou_threshold <= 1:
         raise ValueError(f'iou_threshold must be from 0 to 1, got {iou_threshold}.')
-    if not sigma > 0:
+    if sigma <= 0:
         raise ValueError(f'sigma must be positive, got {sigma}.')
+
+
+def _check_limits(**limits: int) -> None:
     for name, limit in limits.items():
-        if not isinstance(limit, int):
+        if not isinstance(limit, Integral) or isinstance(limit, bool):
             raise ValueError(f'{name} must be a whole number, got {limit!r}.')
 
 

@@ -286,6 +286,18 @@ def test_a_config_that_does_not_build_is_named(
     assert 'does not build: ' in capsys.readouterr().err
 
 
+def test_the_input_is_recognised_under_the_home_folder(
+    released: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setenv('HOME', str(released.checkpoint.parent))
+    home = f'~/{released.checkpoint.name}'
+
+    assert main(['convert', home, released.config, home, '--force']) == 2
+    assert 'is the file to read' in capsys.readouterr().err
+
+
 def test_swapped_arguments_are_named(
     released: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

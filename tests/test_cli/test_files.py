@@ -54,3 +54,10 @@ def test_the_folder_is_made(tmp_path: Path) -> None:
     assert out.read_bytes() == b'x'
     with pytest.raises(UserError, match='cannot be written'):
         write_whole(out / 'below', lambda file: file.write(b'x'))
+
+
+def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
+    loop = tmp_path / 'loop'
+    loop.symlink_to(loop)
+    with pytest.raises(UserError, match='loop'):
+        write_whole(check_output(loop, force=True), lambda file: file.write(b'x'))

@@ -1,6 +1,7 @@
 import json
 import pickle
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from m2det_mmdet.cli import main
+from m2det_mmdet.cli import main, train
 from m2det_mmdet.cli.configs import launch_config
 
 
@@ -72,6 +73,32 @@ def test_training_resumes(trained: SimpleNamespace, tmp_path: Path) -> None:
     resumed = torch.load(tmp_path / 'epoch_2.pth', weights_only=False)
     assert resumed['meta']['epoch'] == 2
     assert resumed['meta']['iter'] == 4
+
+
+def test_resuming_nothing_starts_from_the_given_weights(
+    trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs = []
+    monkeypatch.setattr(train, 'build_runner', _stop_after(configs))
+    argv = ['train', trained.config, '--work-dir', str(tmp_path), '--resume']
+    options = ['--cfg-options', f'load_from={trained.checkpoint}']
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match='stopped'):
+            main([*argv, *options])
+        (tmp_path / 'last_checkpoint').write_text(trained.checkpoint)
+
+    first, second = configs
+    assert (first.get('resume'), first.load_from) == (False, trained.checkpoint)
+    assert (second.resume, second.load_from) == (True, None)
+
+
+def _stop_after(configs: list[Config]) -> Callable[[Config], None]:
+    def build_runner(cfg: Config) -> None:
+        configs.append(cfg)
+        raise RuntimeError('stopped')
+
+    return build_runner
 
 
 def test_test_ends_with_the_ap(

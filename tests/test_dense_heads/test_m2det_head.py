@@ -302,9 +302,13 @@ def test_ranking_by_shifted_scores_leaves_the_lowest_anchors_last() -> None:
         ({'variant': 'foo'}, "variant must be one of .*'foo'"),
         ({'method': 'hard'}, "method must be one of .*'hard'"),
         ({'iou_threshold': 45}, 'iou_threshold must be from 0 to 1, got 45'),
-        ({'iou_threshold': math.nan}, 'iou_threshold must be from 0 to 1, got nan'),
+        ({'iou_threshold': math.nan}, 'iou_threshold must be a number, got nan'),
         ({'sigma': 0}, 'sigma must be positive, got 0'),
+        ({'sigma': '0.5'}, "sigma must be a number, got '0.5'"),
+        ({'min_score': math.nan}, 'min_score must be a number, got nan'),
+        ({'offset': 'one'}, "offset must be a number, got 'one'"),
         ({'max_per_class': 1.5}, r'max_per_class must be a whole number, got 1\.5'),
+        ({'max_per_class': True}, 'max_per_class must be a whole number, got True'),
     ],
 )
 def test_a_setting_of_soft_nms_without_sense_stops_when_built(
@@ -312,3 +316,8 @@ def test_a_setting_of_soft_nms_without_sense_stops_when_built(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         build(test_cfg={'nms': {'type': 'soft_nms', **option}})
+
+
+def test_the_limit_of_an_image_is_checked_when_built() -> None:
+    with pytest.raises(ValueError, match=r'max_num must be a whole number, got 10\.5'):
+        build(test_cfg={'nms': {'type': 'soft_nms'}, 'max_per_img': 10.5})

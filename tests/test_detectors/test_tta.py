@@ -1,3 +1,4 @@
+import pytest
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
@@ -83,3 +84,11 @@ def test_tta_cfg_changes_the_suppression_of_the_head_in_part() -> None:
     (merged,) = model.merge_preds([[sample]])
 
     assert merged.pred_instances.scores.tolist() == torch.tensor([0.9]).tolist()
+
+
+def test_a_suppression_without_sense_stops_when_built() -> None:
+    tta_cfg = {'nms': {'type': 'soft_nms', 'iou_threshold': 5}}
+    with pytest.raises(ValueError, match='iou_threshold must be from 0 to 1, got 5'):
+        MODELS.build(
+            {'type': 'M2DetTTAModel', 'module': Detector(), 'tta_cfg': tta_cfg}
+        )

@@ -38,6 +38,32 @@ def test_a_test_needs_all_weights() -> None:
     check_weights(weights, network(), complete=False)
 
 
+def test_what_is_no_tensor_is_left_out() -> None:
+    weights = {**without(), 'extra_state': {'a': 1}}
+    check_weights({'model': weights, 'epoch': 3}, network(), complete=True)
+    with pytest.raises(WeightsError, match='no state dict but one list'):
+        check_weights([1], network(), complete=True)
+
+
+class Renaming(nn.Sequential):
+    """A network that also reads files in which its layers have another name."""
+
+    def load_state_dict(self, weights: dict[str, Tensor], **options: bool) -> object:
+        renamed = {k.removeprefix('old.'): v for k, v in weights.items()}
+        return super().load_state_dict(renamed, **options)
+
+
+def test_names_that_the_model_itself_changes_are_not_missing() -> None:
+    model = Renaming(*network())
+    old = {f'old.{name}': value for name, value in without().items()}
+    check_weights(old, model, complete=True)
+    # The trial leaves the model where it was.
+    assert not any(value.is_meta for value in model.state_dict().values())
+    del old['old.0.bias']
+    with pytest.raises(WeightsError, match='does not fit'):
+        check_weights(old, model, complete=True)
+
+
 def test_a_long_list_is_cut() -> None:
     with pytest.raises(WeightsError, match=r'lacks 6 \(0.weight, 0.bias, 1.weight, \.'):
         check_weights({'x': torch.zeros(1)}, network(), complete=True)

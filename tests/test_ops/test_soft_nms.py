@@ -237,3 +237,11 @@ def test_each_class_keeps_its_best_boxes() -> None:
 def test_an_unknown_variant_is_named() -> None:
     with pytest.raises(ValueError, match=r"variant must be one of .*mmcv.*'mmcv2'"):
         batched_soft_nms(BOXES, SCORES, torch.zeros(3), variant='mmcv2')
+
+
+def test_limits_may_be_numbers_of_numpy() -> None:
+    labels = torch.zeros(3, dtype=torch.long)
+    _, keep = batched_soft_nms(
+        BOXES, SCORES, labels, max_num=np.int64(2), max_per_class=np.int32(5)
+    )
+    assert len(keep) == 2

@@ -31,9 +31,12 @@ def test_images_and_their_augmentation(leaf: Path) -> None:
         'Expand',
         'Resize',
         'RandomFlip',
+        'FilterAnnotations',
         'PackDetInputs',
     ]
     assert steps['MinIoURandomCrop'].min_ious == (0.1, 0.3, 0.5, 0.7, 0.9)
+    distortion = TRANSFORMS.build(steps['PhotoMetricDistortion'])
+    assert (distortion.hue_delta, distortion.swap_channels) == (36, False)
     expand = steps['Expand']
     assert (expand.prob, expand.ratio_range) == (0.6, (1, 4))
     assert TRANSFORMS.build(expand).mean == BGR
@@ -43,6 +46,7 @@ def test_images_and_their_augmentation(leaf: Path) -> None:
         'keep_ratio': False,
     }
     assert steps['RandomFlip'].prob == 0.5
+    assert steps['FilterAnnotations'].min_gt_bbox_wh == [size / 100] * 2
 
     assert dataset.keep_crowds
     assert dataset.inclusive_boxes

@@ -3,9 +3,12 @@ _base_ = ['../m2det_vgg_704.py', '../../_base_/release.py']
 
 model = _base_.release_model
 
-# Resize, flip and pack as the paper's leaf does.
-train_pipeline = _base_.release_augmentation + [
-    _base_.train_pipeline[step] for step in (4, 5, 7)
+train_pipeline = [
+    *_base_.release_augmentation,
+    *_base_.train_pipeline[4:6],  # resize, flip
+    # Objects of more than a hundredth of the image's side.
+    dict(type='FilterAnnotations', min_gt_bbox_wh=[_base_.input_size / 100] * 2),
+    _base_.train_pipeline[-1],
 ]
 train_dataloader = dict(
     batch_size=_base_.release_batch_size,
