@@ -36,8 +36,7 @@ release_augmentation = [
         min_ious=(0.1, 0.3, 0.5, 0.7, 0.9),
         min_crop_size=0.3,
     ),
-    # 18 of OpenCV's 180 hues are 36 degrees.
-    dict(type='PhotoMetricDistortion', hue_delta=36, swap_channels=False),
+    dict(type='SSDPhotometricDistortion'),
     dict(type='Expand', mean=release_mean, to_rgb=False, ratio_range=(1, 4), prob=0.6),
 ]
 release_dataset = dict(

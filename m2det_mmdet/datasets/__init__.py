@@ -1,5 +1,6 @@
-"""Data sets, and the generator of the demo's."""
+"""Data sets, transforms, and the generator of the demo's scenes."""
 
 from .coco import CheckedCocoDataset, DatasetError
+from .transforms import SSDPhotometricDistortion
 
-__all__ = ['CheckedCocoDataset', 'DatasetError']
+__all__ = ['CheckedCocoDataset', 'DatasetError', 'SSDPhotometricDistortion']
