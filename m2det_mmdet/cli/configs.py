@@ -7,13 +7,12 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-import torch
-from mmdet.registry import MODELS, RUNNERS
+from mmdet.registry import RUNNERS
 from mmengine.config import Config, DictAction
-from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import nn
 
+from ..engine.structure import build_structure
 from .errors import UserError
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -115,7 +114,7 @@ def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
     return cfg
 
 
-def build_structure(cfg: Config) -> nn.Module:
+def structure_of(cfg: Config) -> nn.Module:
     """Build the config's model without the values of its weights.
 
     Raises:
@@ -123,16 +122,12 @@ def build_structure(cfg: Config) -> nn.Module:
     """
     if 'model' not in cfg:
         raise UserError(f'{cfg.filename} has no model: give the config of a detector.')
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
     try:
-        with torch.device('meta'):
-            model = MODELS.build(cfg.model)
+        return build_structure(cfg)
     except Exception as error:
         raise UserError(
             f'The model of {cfg.filename} does not build: {error}'
         ) from error
-    # Some layers make their weights elsewhere.
-    return model.to('meta')
 
 
 def launch_config(args: argparse.Namespace) -> Config:

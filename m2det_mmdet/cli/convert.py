@@ -22,7 +22,8 @@ from torch import Tensor
 
 from ..compat.checkpoint import load_safely
 from ..convert import Conversion, ConversionError, convert
-from .configs import add_config_arguments, build_structure, load_config
+from ..engine.weights_check_hook import WeightsError, state_dict_of
+from .configs import add_config_arguments, load_config, structure_of
 from .errors import UserError
 from .files import check_output, write_whole
 
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     out = _check_paths(source, args.out, force=args.force)
     state_dict = _read(source)
     cfg = load_config(args.config, args.cfg_options)
-    model = build_structure(cfg)
+    model = structure_of(cfg)
     try:
         conversion = convert(state_dict, model, reverse=args.to_release)
     except ConversionError as error:
@@ -73,8 +74,7 @@ def _check_paths(source: Path, out: Path, *, force: bool) -> Path:
         raise UserError(
             f'{source} is no file on disk: the order of arguments is INPUT CONFIG OUT.'
         )
-    resolved = check_output(out, force=True)
-    if resolved.exists() and resolved.samefile(source):
+    if out.expanduser().exists() and out.expanduser().samefile(source):
         raise UserError(f'{out} is the file to read: give another name to write to.')
     return check_output(out, force=force)
 
@@ -83,12 +83,10 @@ def _read(path: Path) -> Mapping[str, Any]:
     """Load the state dict of a checkpoint, which may hold other things too."""
     _check_archive(path)
     checkpoint = load_safely(str(path), 'cpu')
-    if not isinstance(checkpoint, Mapping):
-        raise UserError(
-            f'{path} holds no state dict but one {type(checkpoint).__name__}.'
-        )
-    wrapped = (checkpoint.get(key) for key in ('state_dict', 'model'))
-    return next((x for x in wrapped if isinstance(x, Mapping)), checkpoint)
+    try:
+        return state_dict_of(checkpoint)
+    except WeightsError as error:
+        raise UserError(f'{path} was not converted. {error}') from error
 
 
 def _check_archive(path: Path) -> None:

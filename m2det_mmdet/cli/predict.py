@@ -31,9 +31,9 @@ from ..engine.coco_results import CocoIds, to_records
 from ..engine.weights_check_hook import check_weights
 from .configs import (
     add_config_arguments,
-    build_structure,
     check_checkpoint,
     load_config,
+    structure_of,
 )
 from .errors import UserError
 from .images import common_folder, find_images, read_images
@@ -103,7 +103,7 @@ def _inferencer(args: argparse.Namespace) -> DetInferencer:
     """Build the detector with the weights of a checkpoint that has all of them."""
     cfg = load_config(args.config, args.cfg_options)
     weights = CheckpointLoader.load_checkpoint(args.checkpoint, 'cpu')
-    check_weights(weights, build_structure(cfg), complete=True)
+    check_weights(weights, structure_of(cfg), complete=True)
     return DetInferencer(cfg, args.checkpoint, device=args.device, show_progress=False)
 
 

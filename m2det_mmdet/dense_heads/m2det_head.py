@@ -85,7 +85,7 @@ class M2DetHead(SSDHead):
             raise ValueError(
                 'M2DetHead learns encoded boxes: remove reg_decoded_bbox=True.'
             )
-        check_suppression(self.test_cfg or {})
+        self.check_suppression(self.test_cfg or {})
 
     def forward(self, x: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Predict class scores and box deltas of each scale.
@@ -291,6 +291,34 @@ class M2DetHead(SSDHead):
         kept.scores = boxes[:, 4]
         return kept[:limit] if limit > 0 else kept
 
+    @staticmethod
+    def check_suppression(test_cfg: ConfigDict) -> None:
+        """Check what ``test_cfg`` of this class says of the suppression.
+
+        Raises:
+            ValueError: If it names an unknown suppression, or options that this
+                cannot have.
+        """
+        nms = test_cfg.get('nms')
+        if not nms:
+            return
+        if nms['type'] not in SUPPRESSIONS:
+            raise ValueError(
+                f'nms.type must be one of {SUPPRESSIONS}, got {nms["type"]!r}.'
+            )
+        unknown = set(nms) - {'type', *SOFT_NMS_OPTIONS}
+        if nms['type'] == 'soft_nms' and unknown:
+            raise ValueError(
+                f'soft_nms has no option {", ".join(sorted(unknown))}; it has '
+                f'{", ".join(SOFT_NMS_OPTIONS)}, and max_per_img limits the boxes.'
+            )
+        if nms['type'] == 'soft_nms':
+            options = {key: value for key, value in nms.items() if key != 'type'}
+            # Its values are checked by a call without boxes.
+            none = torch.empty(0, device='cpu')
+            limit = test_cfg.get('max_per_img', -1)
+            batched_soft_nms(none.reshape(0, 4), none, none, max_num=limit, **options)
+
     def _select(
         self,
         scores: Tensor,
@@ -332,33 +360,6 @@ class M2DetHead(SSDHead):
         return self.prior_generator.grid_priors(
             featmap_sizes, dtype, device, image_size=image_size
         )
-
-
-def check_suppression(test_cfg: ConfigDict) -> None:
-    """Check what ``test_cfg`` of :class:`M2DetHead` says of the suppression.
-
-    Raises:
-        ValueError: If it names an unknown suppression, or options that it cannot have.
-    """
-    nms = test_cfg.get('nms')
-    if not nms:
-        return
-    if nms['type'] not in SUPPRESSIONS:
-        raise ValueError(
-            f'nms.type must be one of {SUPPRESSIONS}, got {nms["type"]!r}.'
-        )
-    unknown = set(nms) - {'type', *SOFT_NMS_OPTIONS}
-    if nms['type'] == 'soft_nms' and unknown:
-        raise ValueError(
-            f'soft_nms has no option {", ".join(sorted(unknown))}; it has '
-            f'{", ".join(SOFT_NMS_OPTIONS)}, and max_per_img limits the boxes.'
-        )
-    if nms['type'] == 'soft_nms':
-        options = {key: value for key, value in nms.items() if key != 'type'}
-        # Its values are checked by a call without boxes.
-        none = torch.empty(0, device='cpu')
-        limit = test_cfg.get('max_per_img', -1)
-        batched_soft_nms(none.reshape(0, 4), none, none, max_num=limit, **options)
 
 
 def _shifted_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:

@@ -6,8 +6,6 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-from ..dense_heads.m2det_head import check_suppression
-
 
 @MODELS.register_module()
 class M2DetTTAModel(DetTTAModel):
@@ -28,7 +26,7 @@ class M2DetTTAModel(DetTTAModel):
         super().__init__(tta_cfg=tta_cfg, **kwargs)
         head = self.module.bbox_head
         self.tta_cfg = type(head.test_cfg)({**head.test_cfg, **(tta_cfg or {})})
-        check_suppression(self.tta_cfg)
+        head.check_suppression(self.tta_cfg)
         head.test_cfg = type(head.test_cfg)({**head.test_cfg, 'nms': None})
 
     def _merge_single_sample(self, data_samples: list[DetDataSample]) -> DetDataSample:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import torch
-from mmdet.registry import MODELS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
+
+from .structure import build_structure
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,9 @@ def measure(config: Config) -> Complexity:
 
     The detector is built on the meta device: no weights are loaded or computed.
     """
-    init_default_scope(config.default_scope)
     height, width = _test_size(config)
-    with torch.device('meta'):
-        model = MODELS.build(config.model).eval()
-        image = torch.empty(1, 3, height, width)
-    # The L2 norm of mmdet's SSDNeck makes its weight elsewhere.
-    model.to('meta')
+    model = build_structure(config).eval()
+    image = torch.empty(1, 3, height, width, device='meta')
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(image, mode='tensor')
     return Complexity(

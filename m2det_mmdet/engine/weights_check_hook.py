@@ -53,7 +53,7 @@ def check_weights(checkpoint: Any, model: nn.Module, *, complete: bool) -> None:
     Raises:
         WeightsError: If the checkpoint is of the authors' release, or not complete.
     """
-    weights = _tensors(_unwrapped(checkpoint))
+    weights = _tensors(state_dict_of(checkpoint))
     if any(name.startswith('unet1.') for name in weights):
         raise WeightsError(
             "This is a checkpoint of M2Det's authors, whose tensors have other names: "
@@ -75,8 +75,12 @@ def check_weights(checkpoint: Any, model: nn.Module, *, complete: bool) -> None:
     )
 
 
-def _unwrapped(checkpoint: Any) -> Mapping[str, Any]:
-    """Return the state dict of a checkpoint."""
+def state_dict_of(checkpoint: Any) -> Mapping[str, Any]:
+    """Return what a checkpoint holds as ``state_dict`` or ``model``, else all of it.
+
+    Raises:
+        WeightsError: If it is no mapping.
+    """
     if not isinstance(checkpoint, Mapping):
         raise WeightsError(
             f'The checkpoint holds no state dict but one {type(checkpoint).__name__}: '

@@ -13,6 +13,7 @@ class Head(nn.Module):
     """The part of the head that merging needs."""
 
     suppress = staticmethod(M2DetHead.suppress)
+    check_suppression = staticmethod(M2DetHead.check_suppression)
 
     def __init__(self) -> None:
         super().__init__()
