@@ -1,27 +1,24 @@
 """Soft-NMS: overlapping boxes lose score instead of being dropped.
 
 Source: `Soft-NMS <https://arxiv.org/abs/1704.04503>`_. The scores are those of mmcv's
-compiled operator, which runs on the CPU as well.
+compiled operator. Loops compiled by numba do the work on the CPU and a Triton kernel
+on the GPU; without them PyTorch does. All give the same boxes in the same order, and
+the same scores but for the rounding of an exponential.
 """
 
-import math
-from collections.abc import Callable, Iterator
-from itertools import islice
-from numbers import Integral, Real
-
-import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-# In the order of the numbers by which mmcv's compiled operator calls them.
-SOFT_NMS_METHODS = ('naive', 'linear', 'gaussian')
-SOFT_NMS_VARIANTS = ('mmcv', 'original')
+from . import kernels
+from .kernels import Settings, check_limit
+
+SOFT_NMS_METHODS = kernels.METHODS
 
 
 def soft_nms(
     boxes: Tensor,
     scores: Tensor,
-    *,
     iou_threshold: float = 0.3,
     sigma: float = 0.5,
     min_score: float = 1e-3,
@@ -35,8 +32,9 @@ def soft_nms(
     it, those that fall below ``min_score`` are dropped; repeat.
 
     Args:
-        boxes: Corners ``x1, y1, x2, y2``, pixels; finite.
-        scores: One score a box; finite.
+        boxes: Corners ``x1, y1, x2, y2``, pixels. Boxes with a NaN or infinite
+            coordinate are left out.
+        scores: One score a box, not negative. NaN and infinite ones are left out.
         iou_threshold: Overlap from which ``naive`` and ``linear`` act (``>=``).
         sigma: Width of ``gaussian``: the factor is ``exp(-iou**2 / sigma)``.
         min_score: Boxes below it are dropped, except the very best one, which
@@ -52,30 +50,30 @@ def soft_nms(
           and ``keep (K,)``, int64 indices into the input.
 
     Raises:
-        ValueError: If ``method`` is unknown.
+        ValueError: As :func:`batched_soft_nms`.
 
     Note:
-        Equal scores come in mmcv's order, which follows from its swaps. No
-        gradient passes. A pair of boxes of zero area overlaps by 0.
+        Equal scores come in input order; with mmcv their order follows from its
+        swaps. No gradient passes. A pair of boxes of zero area overlaps by 0.
     """
-    _check('method', method, SOFT_NMS_METHODS)
-    # One column a box: x1, y1, x2, y2, area, score. Columns are swapped as mmcv's
-    # in-place loop does, so that the boxes in play stay next to each other.
-    table = _table(boxes, scores, offset)
-    start, end = 0, table.shape[1]
-    index = np.arange(end)
-    limit = max_num if max_num > 0 else end
-    while start < min(end, limit):
-        best = start + int(table[5, start:end].argmax())
-        table[:, [start, best]] = table[:, [best, start]]
-        index[[start, best]] = index[[best, start]]
-        rest = table[:, start + 1 : end]
-        iou = _iou(table[:, start], rest, offset)
-        rest[5] *= _decay(iou, method, iou_threshold, sigma)
-        alive = ~(rest[5] < min_score)
-        start += 1
-        end = start + _fill_holes(alive, table[:, start:end], index[start:end])
-    return _result(boxes, table[5, :start], index[:start])
+    labels = torch.zeros(len(scores), dtype=torch.int64, device=scores.device)
+    dets, keep = batched_soft_nms(
+        boxes,
+        scores,
+        labels,
+        iou_threshold=iou_threshold,
+        sigma=sigma,
+        min_score=min_score,
+        method=method,
+        offset=offset,
+        max_num=max_num,
+    )
+    if len(keep) or not len(boxes):
+        return dets, keep
+    finite = boxes.isfinite().all(1) & scores.isfinite()
+    best = scores.detach().masked_fill(~finite, -torch.inf).argmax()[None]
+    best = best[finite[best]]
+    return torch.cat((boxes[best], scores[best, None].to(boxes)), dim=1).detach(), best
 
 
 def batched_soft_nms(
@@ -83,14 +81,8 @@ def batched_soft_nms(
     scores: Tensor,
     labels: Tensor,
     *,
-    iou_threshold: float = 0.3,
-    sigma: float = 0.5,
-    min_score: float = 1e-3,
-    method: str = 'linear',
-    offset: int = 0,
-    variant: str = 'mmcv',
-    max_per_class: int = -1,
     max_num: int = -1,
+    **options: float | str,
 ) -> tuple[Tensor, Tensor]:
     """Soft-NMS in which only boxes of one class act on each other.
 
@@ -101,170 +93,175 @@ def batched_soft_nms(
     Args:
         boxes: Corners ``x1, y1, x2, y2``, pixels. Boxes with a NaN or infinite
             coordinate are left out.
-        scores: One score a box. NaN and infinite ones are left out.
-        labels: Class of each box, any integers.
-        iou_threshold: As for :func:`soft_nms`.
-        sigma: As for :func:`soft_nms`.
-        min_score: No box with a lower score is returned; but see ``variant``.
-        method: As for :func:`soft_nms`.
-        offset: As for :func:`soft_nms`.
-        variant: ``mmcv``, or ``original``: the code of Soft-NMS's authors, which
-            M2Det's release uses. There ``naive`` and ``linear`` act above the
-            threshold only (``>``), and a box that overlaps no better one stays
-            even if it is below ``min_score``.
-        max_per_class: Number of boxes of each class; no limit where it is not
-            positive.
-        max_num: Number of boxes over all classes; no limit where it is not positive.
+        scores: One score a box, not negative. NaN and infinite ones are left out,
+            so that images with fewer boxes may be filled up with them.
+        labels: Class of each box, any whole numbers.
+        max_num: Number of boxes of an image over all classes; no limit where it is
+            not positive.
+        **options: ``iou_threshold``, ``sigma``, ``min_score``, ``method`` and
+            ``offset`` as for :func:`soft_nms`;
+
+            - ``variant``: ``mmcv`` (the default), or ``original``: the code of
+              Soft-NMS's authors, which M2Det's release uses. There ``naive`` and
+              ``linear`` act above the threshold only (``>``), and a box that
+              overlaps no better one stays even if it is below ``min_score``.
+            - ``max_per_class``: Number of boxes of each class; no limit where it is
+              not positive (the default).
 
     Shape:
-        - boxes: ``(N, 4)``; scores and labels: ``(N,)``.
-        - Output: ``dets (K, 5)`` as ``x1, y1, x2, y2, score``, best score first,
-          and ``keep (K,)``, int64 indices into the input.
+        - One image: boxes ``(N, 4)``, scores and labels ``(N,)``. Output:
+          ``dets (K, 5)`` as ``x1, y1, x2, y2, score``, best score first, and
+          ``keep (K,)``, int64 indices into the input.
+        - A batch of B: ``(B, N, 4)`` and ``(B, N)``. Output: ``dets (B, K, 5)`` and
+          ``keep (B, K)`` with ``K = max_num``, or ``N`` if that is fewer or there is
+          no limit; where an image has fewer boxes left, ``keep`` is -1 and ``dets`` 0.
 
     Raises:
-        ValueError: If ``method`` or ``variant`` is unknown, another option is no
-            number, ``iou_threshold`` lies outside 0 and 1, ``sigma`` is not positive,
-            or a limit is no whole number.
+        ValueError: If the shapes do not fit, ``method`` or ``variant`` is unknown,
+            another option is no number, ``iou_threshold`` lies outside 0 and 1,
+            ``sigma`` is not positive, or a limit is no whole number.
 
     Note:
         Unlike :func:`soft_nms`, a class whose best box is below ``min_score``
         gives nothing. Equal scores come in input order.
     """
-    _check('method', method, SOFT_NMS_METHODS)
-    _check('variant', variant, SOFT_NMS_VARIANTS)
-    _check_numbers(iou_threshold, sigma, min_score=min_score, offset=offset)
-    _check_limits(max_per_class=max_per_class, max_num=max_num)
-    strict = variant == 'original'
-    finite = (boxes.isfinite().all(1) & scores.isfinite()).nonzero().flatten()
-    table = _table(boxes[finite], scores[finite], offset)
-    _, group = np.unique(labels[finite].cpu().numpy(), return_inverse=True)
-    # Boxes that are picked or dropped stand at minus infinity.
-    current = table[5].copy()
-    if not strict:
-        current[current < min_score] = -np.inf
+    settings = Settings(**options)
+    max_num = check_limit('max_num', max_num)
+    _check_shapes(boxes, scores, labels)
+    if boxes.dim() == 3:
+        best, keep = _picks(boxes, scores, labels, settings, max_num)
+        return _dets(boxes, best, keep), keep
+    best, keep = _picks(boxes[None], scores[None], labels[None], settings, max_num)
+    count = int((keep >= 0).sum())
+    keep = keep[0, :count]
+    dets = torch.cat((boxes.detach()[keep], best[0, :count, None].to(boxes)), dim=1)
+    return dets, keep
 
-    def weaken(best: int, rest: np.ndarray) -> None:
-        iou = _iou(table[:, best], table[:, rest], offset)
-        weaker = current[rest] * _decay(iou, method, iou_threshold, sigma, strict)
-        current[rest] = np.where((iou > 0) & (weaker < min_score), -np.inf, weaker)
 
-    picks = _picks(current, group, weaken, max_per_class)
-    picked = []
-    for best, score in islice(picks, max_num if max_num > 0 else None):
-        table[5, best] = score
-        picked.append(best)
-    return _result(boxes, table[5, picked], finite.cpu().numpy()[picked])
+def multiclass_soft_nms(
+    boxes: Tensor,
+    scores: Tensor,
+    *,
+    score_thr: float = 0.0,
+    class_agnostic: bool = False,
+    max_num: int = -1,
+    **options: float | str,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Soft-NMS over boxes of which each has a score in every class.
+
+    With Triton on a GPU and a positive ``max_num``, class by class, nothing is read
+    back to the host.
+
+    Args:
+        boxes: Corners ``x1, y1, x2, y2``, pixels.
+        scores: Scores of each class, not negative.
+        score_thr: A box takes part in the classes in which it scores higher.
+        class_agnostic: Whether boxes of different classes act on each other.
+        max_num: Number of boxes of an image over all classes; no limit where it is
+            not positive.
+        **options: As for :func:`batched_soft_nms`.
+
+    Shape:
+        - boxes: ``(B, A, 4)``; scores: ``(B, A, C)``.
+        - Output: ``dets (B, K, 5)`` as ``x1, y1, x2, y2, score``, best score first,
+          ``labels (B, K)``, and ``keep (B, K)``, rows of the boxes; ``K = max_num``,
+          or ``A * C`` if that is fewer. Without a limit ``K`` are the scores above
+          the threshold in the image with the most. Where an image has no more, labels
+          and rows are -1 and ``dets`` 0.
+
+    Raises:
+        ValueError: As :func:`batched_soft_nms`.
+    """
+    settings = Settings(**options)
+    max_num = check_limit('max_num', max_num)
+    if boxes.dim() != 3 or boxes.shape[:2] != scores.shape[:2] or boxes.shape[2] != 4:
+        raise ValueError(
+            'boxes must be (B, A, 4) and scores (B, A, C), got '
+            f'{tuple(boxes.shape)} and {tuple(scores.shape)}.'
+        )
+    dtype = _working_type(boxes)
+    static = max_num > 0 and not class_agnostic
+    if static and kernels.kernel_name(boxes.device, dtype) == 'triton':
+        work = (x.detach().to(dtype) for x in (boxes, scores))
+        dense_picks = kernels.kernel(boxes.device, dtype).dense_picks
+        best, rows, labels = dense_picks(*work, score_thr, settings, max_num)
+        return _dets(boxes, best, rows), labels, rows
+    rows, labels = _above(scores, score_thr)
+    images = torch.arange(len(scores), device=scores.device)[:, None]
+    candidates = scores[images, rows, labels].masked_fill(rows < 0, -torch.inf)
+    best, keep = _picks(
+        boxes[images, rows],
+        candidates,
+        torch.zeros_like(labels) if class_agnostic else labels,
+        settings,
+        max_num,
+    )
+    if max_num > 0:
+        missing = (0, min(max_num, scores.shape[1:].numel()) - keep.shape[1])
+        best = F.pad(best, missing, value=-torch.inf)
+        keep = F.pad(keep, missing, value=-1)
+    rows, labels = (_take(x, keep, -1) for x in (rows, labels))
+    return _dets(boxes, best, rows), labels, rows
 
 
 def _picks(
-    current: np.ndarray,
-    group: np.ndarray,
-    weaken: Callable[[int, np.ndarray], None],
-    max_per_group: int,
-) -> Iterator[tuple[int, float]]:
-    """Pick the best box of all, weaken the others of its group, and repeat.
-
-    Args:
-        current: Scores ``(N,)``, minus infinity where not in play; changed in place.
-        group: Group of each box, ``(N,)``, from 0.
-        weaken: Lowers the scores of the boxes ``rest`` beside the box ``best``.
-        max_per_group: Boxes of a group; no limit where it is not positive.
-
-    Yields:
-        Index and score of each box.
-    """
-    members = [np.flatnonzero(group == i) for i in range(group.max(initial=-1) + 1)]
-    rooms = [max_per_group] * len(members)
-    for _ in range(len(current)):
-        best = int(current.argmax())
-        if current[best] == -np.inf:
-            return
-        yield best, current[best]
-        current[best] = -np.inf
-        label = group[best]
-        rest = members[label]
-        rest = rest[current[rest] > -np.inf]
-        members[label] = rest
-        rooms[label] -= 1
-        if rooms[label] == 0:
-            current[rest] = -np.inf
-        else:
-            weaken(best, rest)
+    boxes: Tensor, scores: Tensor, labels: Tensor, settings: Settings, max_num: int
+) -> tuple[Tensor, Tensor]:
+    """Run the kernel of the boxes' device."""
+    dtype = _working_type(boxes)
+    count = scores.shape[1]
+    return kernels.kernel(boxes.device, dtype).picks(
+        boxes.detach().to(dtype),
+        scores.detach().to(dtype),
+        labels.to(torch.int64),
+        settings,
+        min(max_num, count) if max_num > 0 else count,
+    )
 
 
-def _check(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f'{name} must be one of {choices}, got {value!r}.')
+def _working_type(boxes: Tensor) -> torch.dtype:
+    """Type to compute in: half precision holds no coordinates."""
+    return torch.promote_types(boxes.dtype, torch.float32)
 
 
-def _check_numbers(iou_threshold: float, sigma: float, **others: float) -> None:
-    numbers = {'iou_threshold': iou_threshold, 'sigma': sigma, **others}
-    for name, number in numbers.items():
-        if not isinstance(number, Real) or math.isnan(number):
-            raise ValueError(f'{name} must be a number, got {number!r}.')
-    if not 0 <= iou_threshold <= 1:
-        raise ValueError(f'iou_threshold must be from 0 to 1, got {iou_threshold}.')
-    if sigma <= 0:
-        raise ValueError(f'sigma must be positive, got {sigma}.')
-
-
-def _check_limits(**limits: int) -> None:
-    for name, limit in limits.items():
-        if not isinstance(limit, Integral) or isinstance(limit, bool):
-            raise ValueError(f'{name} must be a whole number, got {limit!r}.')
-
-
-def _table(boxes: Tensor, scores: Tensor, offset: int) -> np.ndarray:
-    """Fresh ``(6, N)`` array of rows x1, y1, x2, y2, area, score."""
-    dtype = torch.promote_types(boxes.dtype, torch.float32)
-    x1, y1, x2, y2 = boxes.detach().to(dtype).unbind(1)
-    area = (x2 - x1 + offset) * (y2 - y1 + offset)
-    rows = torch.stack((x1, y1, x2, y2, area, scores.detach().to(dtype)))
-    return rows.cpu().numpy()
-
-
-def _iou(box: np.ndarray, others: np.ndarray, offset: int) -> np.ndarray:
-    """Overlap ``(M,)`` of one column of the table with ``M`` others."""
-    width = np.minimum(box[2], others[2]) - np.maximum(box[0], others[0]) + offset
-    height = np.minimum(box[3], others[3]) - np.maximum(box[1], others[1]) + offset
-    inter = width.clip(min=0) * height.clip(min=0)
-    union = box[4] + others[4] - inter
-    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
-
-
-def _decay(
-    iou: np.ndarray,
-    method: str,
-    iou_threshold: float,
-    sigma: float,
-    strict: bool = False,
-) -> np.ndarray:
-    """Factor on the score for each overlap."""
-    if method == 'gaussian':
-        return np.exp(-(iou * iou) / sigma)
-    weaker = 0 if method == 'naive' else 1 - iou
-    acts = iou > iou_threshold if strict else iou >= iou_threshold
-    return np.where(acts, weaker, 1).astype(iou.dtype, copy=False)
-
-
-def _fill_holes(alive: np.ndarray, table: np.ndarray, index: np.ndarray) -> int:
-    """Move living columns from the end into the places of dead ones.
+def _above(scores: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+    """Find the scores ``(B, A, C)`` above a threshold.
 
     Returns:
-        Number of living columns, which now come first.
+        Their rows and their classes, ``(B, S)``, -1 where an image has fewer.
     """
-    count = int(alive.sum())
-    holes = np.flatnonzero(~alive[:count])
-    fillers = count + np.flatnonzero(alive[count:])[::-1]
-    table[:, holes] = table[:, fillers]
-    index[holes] = index[fillers]
-    return count
+    image, row, label = (scores > threshold).nonzero(as_tuple=True)
+    counts = image.bincount(minlength=len(scores))
+    longest = int(counts.max()) if len(counts) else 0
+    first = counts.cumsum(0) - counts
+    place = torch.arange(len(image), device=image.device) - first[image]
+    found = image.new_full((2, len(scores), longest), -1)
+    found[:, image, place] = torch.stack((row, label))
+    return found[0], found[1]
 
 
-def _result(
-    boxes: Tensor, scores: np.ndarray, keep: np.ndarray
-) -> tuple[Tensor, Tensor]:
-    """Detections on the device and in the dtype of the given boxes."""
-    keep = torch.from_numpy(keep).to(boxes.device)
-    scores = torch.from_numpy(scores).to(boxes)
-    return torch.cat((boxes.detach()[keep], scores[:, None]), dim=1), keep
+def _dets(boxes: Tensor, scores: Tensor, keep: Tensor) -> Tensor:
+    """Boxes and their final scores, ``(B, K, 5)``, in the type of the boxes."""
+    scores = scores.to(boxes).masked_fill(keep < 0, 0)
+    return torch.cat((_take(boxes.detach(), keep, 0), scores[..., None]), dim=2)
+
+
+def _take(values: Tensor, keep: Tensor, other: int) -> Tensor:
+    """Rows ``keep (B, K)`` of ``values (B, N, ...)``; ``other`` where the row is -1."""
+    if values.shape[1] == 0:
+        return values.new_full((*keep.shape, *values.shape[2:]), other)
+    images = torch.arange(len(keep), device=keep.device)[:, None]
+    absent = (keep < 0).view(*keep.shape, *[1] * (values.dim() - 2))
+    return values[images, keep.clamp(min=0)].masked_fill(absent, other)
+
+
+def _check_shapes(boxes: Tensor, scores: Tensor, labels: Tensor) -> None:
+    if boxes.shape[-1:] != (4,) or boxes.dim() not in (2, 3):
+        raise ValueError(
+            f'boxes must be (N, 4) or (B, N, 4), got {tuple(boxes.shape)}.'
+        )
+    if not boxes.shape[:-1] == scores.shape == labels.shape:
+        raise ValueError(
+            f'scores and labels must have one entry a box, {tuple(boxes.shape[:-1])}, '
+            f'got {tuple(scores.shape)} and {tuple(labels.shape)}.'
+        )

@@ -1,0 +1,81 @@
+"""What one call of soft-NMS is asked to do."""
+
+import math
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+# In the order of the numbers by which mmcv's compiled operator calls them.
+METHODS = ('naive', 'linear', 'gaussian')
+VARIANTS = ('mmcv', 'original')
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of soft-NMS that all kernels share, checked.
+
+    Args:
+        iou_threshold: Overlap at which ``naive`` and ``linear`` begin to act.
+        sigma: Width of ``gaussian``.
+        min_score: Boxes that fall below it are dropped.
+        method: One of :data:`METHODS`.
+        offset: Added to widths and heights.
+        variant: One of :data:`VARIANTS`.
+        max_per_class: Boxes of each class; no limit where it is not positive.
+
+    Raises:
+        ValueError: If ``method`` or ``variant`` is unknown, another option is no
+            number, ``iou_threshold`` lies outside 0 and 1, ``sigma`` is not positive,
+            or a limit is no whole number.
+    """
+
+    iou_threshold: float = 0.3
+    sigma: float = 0.5
+    min_score: float = 1e-3
+    method: str = 'linear'
+    offset: float = 0
+    variant: str = 'mmcv'
+    max_per_class: int = -1
+
+    def __post_init__(self) -> None:
+        check_choice('method', self.method, METHODS)
+        check_choice('variant', self.variant, VARIANTS)
+        for name in ('iou_threshold', 'sigma', 'min_score', 'offset'):
+            number = getattr(self, name)
+            if not isinstance(number, Real) or math.isnan(number):
+                raise ValueError(f'{name} must be a number, got {number!r}.')
+        if not 0 <= self.iou_threshold <= 1:
+            raise ValueError(
+                f'iou_threshold must be from 0 to 1, got {self.iou_threshold}.'
+            )
+        if self.sigma <= 0:
+            raise ValueError(f'sigma must be positive, got {self.sigma}.')
+        check_limit('max_per_class', self.max_per_class)
+
+    @property
+    def code(self) -> int:
+        """Number of the method."""
+        return METHODS.index(self.method)
+
+    @property
+    def original(self) -> bool:
+        """Whether the rules are those of Soft-NMS's authors."""
+        return self.variant == 'original'
+
+    def room(self, length: int) -> int:
+        """Boxes of a class that may be picked from ``length`` of them."""
+        limit = int(self.max_per_class)
+        return min(length, limit) if limit > 0 else length
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise ``ValueError`` if ``value`` is none of ``choices``."""
+    if value not in choices:
+        raise ValueError(f'{name} must be one of {choices}, got {value!r}.')
+
+
+def check_limit(name: str, limit: int) -> int:
+    """Return ``limit``, or raise ``ValueError`` if it is no whole number."""
+    if not isinstance(limit, Integral) or isinstance(limit, bool):
+        raise ValueError(f'{name} must be a whole number, got {limit!r}.')
+    # A number of NumPy is none to Triton.
+    return int(limit)
