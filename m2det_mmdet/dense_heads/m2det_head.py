@@ -3,28 +3,26 @@
 from collections.abc import Sequence
 
 import torch
-from mmcv.ops import batched_nms
 from mmdet.models.dense_heads import SSDHead
 from mmdet.registry import MODELS
-from mmdet.structures.bbox import bbox_overlaps, get_box_tensor, scale_boxes
+from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
 from mmdet.utils import reduce_mean
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..ops import batched_soft_nms
-
-SUPPRESSIONS = ('soft_nms', 'nms')
-SOFT_NMS_OPTIONS = (
-    'iou_threshold',
-    'sigma',
-    'min_score',
-    'method',
-    'offset',
-    'variant',
-    'max_per_class',
+from ..ops import batched_soft_nms, multiclass_soft_nms
+from .suppression import (
+    above,
+    check_suppression,
+    one_row_an_image,
+    strongest,
+    suppression_options,
 )
+
+# Sizes of images of which the anchors are kept.
+_KEPT_SIZES = 8
 
 
 @MODELS.register_module()
@@ -86,6 +84,7 @@ class M2DetHead(SSDHead):
                 'M2DetHead learns encoded boxes: remove reg_decoded_bbox=True.'
             )
         self.check_suppression(self.test_cfg or {})
+        self._kept_priors: dict[tuple, list[Tensor]] = {}
 
     def forward(self, x: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Predict class scores and box deltas of each scale.
@@ -247,22 +246,23 @@ class M2DetHead(SSDHead):
             ``(K,)`` in descending order where suppressed, ``labels`` ``(K,)``.
         """
         cfg = self.test_cfg if cfg is None else cfg
-        sizes = [tuple(score.shape[-2:]) for score in cls_scores]
-        scores = _flatten(cls_scores, self.cls_out_channels).detach().softmax(dim=-1)
-        priors = torch.cat(
-            self._priors(sizes, batch_img_metas, scores.device, scores.dtype)
+        boxes, scores = self._decode(cls_scores, bbox_preds, batch_img_metas, rescale)
+        scores = strongest(scores, cfg.get('nms_pre', -1))
+        threshold = cfg.get('score_thr', 0)
+        if not with_nms or not cfg.get('nms'):
+            return above(boxes, scores, threshold)
+        dets, labels, _ = multiclass_soft_nms(
+            boxes,
+            scores,
+            score_thr=threshold,
+            max_num=cfg.get('max_per_img', -1),
+            **suppression_options(cfg['nms']),
         )
-        deltas = _flatten(bbox_preds, self.bbox_coder.encode_size).detach()
-        detections = []
-        for image, meta in enumerate(batch_img_metas):
-            found = self._select(
-                scores[image, :, :-1], deltas[image], priors, meta, cfg
-            )
-            if rescale:
-                shrink = [1 / factor for factor in meta['scale_factor']]
-                found.bboxes = scale_boxes(found.bboxes, shrink)
-            detections.append(self.suppress(found, cfg) if with_nms else found)
-        return detections
+        counts = (labels >= 0).sum(dim=1).tolist()
+        return [
+            InstanceData(bboxes=found[:k, :4], scores=found[:k, 4], labels=classes[:k])
+            for found, classes, k in zip(dets, labels, counts, strict=True)
+        ]
 
     @staticmethod
     def suppress(detections: InstanceData, cfg: ConfigDict) -> InstanceData:
@@ -275,21 +275,21 @@ class M2DetHead(SSDHead):
         Returns:
             What remains, by descending score, at most ``cfg.max_per_img``.
         """
-        nms = cfg.get('nms')
-        if not nms or len(detections) == 0:
+        if not cfg.get('nms'):
             return detections
-        limit = cfg.get('max_per_img', -1)
-        boxes, scores, labels = detections.bboxes, detections.scores, detections.labels
-        if nms['type'] == 'soft_nms':
-            options = {key: value for key, value in nms.items() if key != 'type'}
-            boxes, keep = batched_soft_nms(
-                boxes, scores, labels, max_num=limit, **options
-            )
-        else:
-            boxes, keep = batched_nms(boxes, scores, labels, nms)
+        options = suppression_options(cfg['nms'])
+        agnostic = options.pop('class_agnostic', False)
+        labels = detections.labels
+        dets, keep = batched_soft_nms(
+            detections.bboxes,
+            detections.scores,
+            torch.zeros_like(labels) if agnostic else labels,
+            max_num=cfg.get('max_per_img', -1),
+            **options,
+        )
         kept = detections[keep]
-        kept.scores = boxes[:, 4]
-        return kept[:limit] if limit > 0 else kept
+        kept.scores = dets[:, 4]
+        return kept
 
     @staticmethod
     def check_suppression(test_cfg: ConfigDict) -> None:
@@ -299,53 +299,40 @@ class M2DetHead(SSDHead):
             ValueError: If it names an unknown suppression, or options that this
                 cannot have.
         """
-        nms = test_cfg.get('nms')
-        if not nms:
-            return
-        if nms['type'] not in SUPPRESSIONS:
-            raise ValueError(
-                f'nms.type must be one of {SUPPRESSIONS}, got {nms["type"]!r}.'
-            )
-        unknown = set(nms) - {'type', *SOFT_NMS_OPTIONS}
-        if nms['type'] == 'soft_nms' and unknown:
-            raise ValueError(
-                f'soft_nms has no option {", ".join(sorted(unknown))}; it has '
-                f'{", ".join(SOFT_NMS_OPTIONS)}, and max_per_img limits the boxes.'
-            )
-        if nms['type'] == 'soft_nms':
-            options = {key: value for key, value in nms.items() if key != 'type'}
-            # Its values are checked by a call without boxes.
-            none = torch.empty(0, device='cpu')
-            limit = test_cfg.get('max_per_img', -1)
-            batched_soft_nms(none.reshape(0, 4), none, none, max_num=limit, **options)
+        check_suppression(test_cfg)
 
-    def _select(
+    def _decode(
         self,
-        scores: Tensor,
-        deltas: Tensor,
-        priors: Tensor,
-        meta: dict,
-        cfg: ConfigDict,
-    ) -> InstanceData:
-        """Decode the boxes of one image whose class scores pass the threshold.
+        cls_scores: list[Tensor],
+        bbox_preds: list[Tensor],
+        batch_img_metas: list[dict],
+        rescale: bool,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the boxes ``(N, A, 4)`` and class scores ``(N, A, C)`` of all anchors.
 
         Args:
-            scores: ``(anchors, num_classes)``, between 0 and 1.
-            deltas: ``(anchors, 4)``.
-            priors: ``(anchors, 4)``, xyxy in input pixels.
-            meta: Meta information of the image.
-            cfg: ``test_cfg`` of this class.
+            cls_scores: Class scores of each scale.
+            bbox_preds: Box deltas of each scale.
+            batch_img_metas: Meta information of each image.
+            rescale: Whether boxes are given in pixels of the original image.
         """
-        index, labels = (scores > cfg.get('score_thr', 0)).nonzero(as_tuple=True)
-        passed = scores[index, labels]
-        limit = cfg.get('nms_pre', -1)
-        if 0 < limit < len(passed):
-            passed, best = passed.topk(limit)
-            index, labels = index[best], labels[best]
-        boxes = self.bbox_coder.decode(
-            priors[index], deltas[index], max_shape=meta['img_shape']
-        )
-        return InstanceData(bboxes=boxes, scores=passed, labels=labels)
+        sizes = [tuple(score.shape[-2:]) for score in cls_scores]
+        scores = _flatten(cls_scores, self.cls_out_channels).detach().softmax(dim=-1)
+        deltas = _flatten(bbox_preds, self.bbox_coder.encode_size).detach()
+        priors = self._priors(sizes, batch_img_metas, scores.device, scores.dtype)
+        priors = torch.cat(priors).expand(len(scores), -1, -1)
+        boxes = self.bbox_coder.decode(priors.flatten(0, 1), deltas.flatten(0, 1))
+        boxes = boxes.view_as(priors)
+        if getattr(self.bbox_coder, 'clip_border', True):
+            sides = [tuple(meta['img_shape'][1::-1]) * 2 for meta in batch_img_metas]
+            boxes = boxes.clamp(min=0).minimum(one_row_an_image(sides, boxes))
+        if rescale:
+            shrink = [
+                [1 / factor for factor in meta['scale_factor']] * 2
+                for meta in batch_img_metas
+            ]
+            boxes = boxes * one_row_an_image(shrink, boxes)
+        return boxes, scores[..., :-1]
 
     def _priors(
         self,
@@ -354,12 +341,25 @@ class M2DetHead(SSDHead):
         device: torch.device | str,
         dtype: torch.dtype,
     ) -> list[Tensor]:
-        """Return the anchors of each scale for the batch's padded size."""
+        """Return the anchors of each scale for the batch's padded size.
+
+        Those of the last few sizes are kept.
+        """
         meta = batch_img_metas[0]
         image_size = tuple(meta.get('batch_input_shape', meta['img_shape'])[:2])
-        return self.prior_generator.grid_priors(
-            featmap_sizes, dtype, device, image_size=image_size
-        )
+        generator = self.prior_generator
+        key = (generator, tuple(featmap_sizes), dtype, str(device), image_size)
+        priors = self._kept_priors.get(key)
+        if priors is None:
+            # They may serve a training step after an inference.
+            with torch.inference_mode(False):
+                priors = generator.grid_priors(
+                    featmap_sizes, dtype, device, image_size=image_size
+                )
+            if len(self._kept_priors) >= _KEPT_SIZES:
+                self._kept_priors.clear()
+            self._kept_priors[key] = priors
+        return list(priors)
 
 
 def _shifted_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:

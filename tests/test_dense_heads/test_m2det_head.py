@@ -2,12 +2,15 @@ import math
 
 import pytest
 import torch
+from mmcv.ops import batched_nms
 from mmdet.registry import MODELS
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from m2det_mmdet.dense_heads import M2DetHead
+from m2det_mmdet.dense_heads.suppression import strongest, suppression_options
+from m2det_mmdet.ops import multiclass_soft_nms
 
 # Two scales of one image of 16x16: four cells of 4-pixel squares, one of 8 pixels;
 # without ratios the second square of a cell is sqrt(4 * 8) and 8 pixels large.
@@ -15,17 +18,20 @@ META = {'img_shape': (16, 16), 'scale_factor': (0.5, 0.25)}
 SQUARE = math.sqrt(32)
 
 
+GENERATOR = {
+    'type': 'M2DetAnchorGenerator',
+    'input_size': 16,
+    'sizes': [0.25, 0.5, 0.5],
+    'ratios': [[], []],
+}
+
+
 def build(**changes: object) -> M2DetHead:
     config = {
         'type': 'M2DetHead',
         'num_classes': 2,
         'in_channels': (3, 3),
-        'anchor_generator': {
-            'type': 'M2DetAnchorGenerator',
-            'input_size': 16,
-            'sizes': [0.25, 0.5, 0.5],
-            'ratios': [[], []],
-        },
+        'anchor_generator': GENERATOR,
         'bbox_coder': {
             'type': 'DeltaXYWHBBoxCoder',
             'target_stds': [0.1, 0.1, 0.2, 0.2],
@@ -319,5 +325,165 @@ def test_a_setting_of_soft_nms_without_sense_stops_when_built(
 
 
 def test_the_limit_of_an_image_is_checked_when_built() -> None:
-    with pytest.raises(ValueError, match=r'max_num must be a whole number, got 10\.5'):
+    with pytest.raises(
+        ValueError, match=r'max_per_img must be a whole number, got 10\.5'
+    ):
         build(test_cfg={'nms': {'type': 'soft_nms'}, 'max_per_img': 10.5})
+
+
+def random_outputs(num_images: int) -> tuple[list[Tensor], list[Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    return (
+        [torch.randn(num_images, 6, n, n, generator=generator) * 2 for n in (2, 1)],
+        [torch.randn(num_images, 8, n, n, generator=generator) for n in (2, 1)],
+    )
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'nms': {'type': 'soft_nms', 'iou_threshold': 0.2, 'variant': 'original'}},
+        {'nms': {'type': 'soft_nms', 'method': 'gaussian', 'class_agnostic': True}},
+        {'nms': {'type': 'nms', 'iou_threshold': 0.3}, 'max_per_img': 4},
+        {'nms': {'type': 'soft_nms'}, 'nms_pre': 5},
+        {'nms': None},
+    ],
+)
+@pytest.mark.parametrize('rescale', [False, True])
+def test_a_batch_gives_what_its_images_give_alone(changes: dict, rescale: bool) -> None:
+    head = build(test_cfg={'score_thr': 0.1, 'max_per_img': 100, **changes})
+    metas = [
+        {**META, 'scale_factor': (0.5, 0.25), 'img_shape': (16, 16)},
+        {**META, 'scale_factor': (2.0, 1.0), 'img_shape': (9, 12)},
+        {**META, 'scale_factor': (1.0, 1.0), 'img_shape': (16, 5)},
+    ]
+    for meta in metas:
+        meta['batch_input_shape'] = (16, 16)
+    scores, deltas = random_outputs(3)
+    batch = head.predict_by_feat(scores, deltas, None, metas, rescale=rescale)
+
+    for i, found in enumerate(batch):
+        (alone,) = head.predict_by_feat(
+            [x[i : i + 1] for x in scores],
+            [x[i : i + 1] for x in deltas],
+            batch_img_metas=metas[i : i + 1],
+            rescale=rescale,
+        )
+        assert 0 < len(found) == len(alone)
+        for key in ('bboxes', 'scores', 'labels'):
+            assert torch.equal(found[key], alone[key]), key
+    height, width = metas[1]['img_shape']
+    if rescale:
+        width, height = width / 2, height / 1
+    assert batch[1].bboxes.amax(dim=0)[2:].tolist() == [width, height]
+    assert batch[1].bboxes.min() >= 0
+
+
+@pytest.mark.parametrize('class_agnostic', [False, True])
+def test_hard_nms_is_that_of_mmcv(class_agnostic: bool) -> None:
+    generator = torch.Generator().manual_seed(1)
+    boxes = torch.rand(200, 4, generator=generator) * 40
+    boxes[:, 2:] += boxes[:, :2]
+    scores = torch.rand(200, generator=generator)
+    labels = torch.randint(0, 3, (200,), generator=generator)
+    nms = {'type': 'nms', 'iou_threshold': 0.4, 'class_agnostic': class_agnostic}
+    settings = ConfigDict(nms=nms, max_per_img=50)
+    found = M2DetHead.suppress(
+        InstanceData(bboxes=boxes, scores=scores, labels=labels), settings
+    )
+    dets, keep = batched_nms(boxes, scores, labels, dict(nms))
+
+    assert len(keep) > 50
+    assert torch.equal(found.bboxes, boxes[keep[:50]])
+    assert torch.equal(found.scores, dets[:50, 4])
+    assert torch.equal(found.labels, labels[keep[:50]])
+
+
+def test_anchors_of_the_last_sizes_are_kept() -> None:
+    head = build()
+    sizes, device = [(2, 2), (1, 1)], torch.device('cpu')
+    with torch.inference_mode():
+        first, _ = head.get_anchors(sizes, [META], device)
+    again, _ = head.get_anchors(sizes, [META] * 2, device)
+    assert again[1][0] is first[0][0]
+    assert not first[0][0].is_inference()
+    again[0][0] = None
+    again, _ = head.get_anchors(sizes, [META], device)
+    assert again[0][0] is first[0][0]
+
+    for side in range(17, 30):
+        meta = {'img_shape': (side, side)}
+        other, _ = head.get_anchors(sizes, [meta], device)
+        assert other[0][0][0, 0] == side / 4 - 2
+    again, _ = head.get_anchors(sizes, [META], device)
+    assert again[0][0] is not first[0][0]
+    assert torch.equal(again[0][0], first[0][0])
+
+
+def test_one_image_of_a_batch_may_have_no_detections() -> None:
+    scores, deltas = outputs(2)
+    scores[0][1, 1, 0, 0] = 25.0
+    nothing, one = build().predict_by_feat(scores, deltas, batch_img_metas=[META] * 2)
+
+    assert len(nothing) == 0
+    assert one.labels.tolist() == [1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='there is no GPU')
+@pytest.mark.parametrize('kind', ['soft_nms', 'nms'])
+def test_the_gpu_is_waited_for_once_at_the_end(kind: str) -> None:
+    head = build(
+        bbox_coder={'type': 'SSDBBoxCoder', 'clip_border': True},
+        test_cfg={
+            'score_thr': 0.1,
+            'nms': {'type': kind, 'iou_threshold': 0.3},
+            'max_per_img': 5,
+            'nms_pre': 9,
+        },
+    )
+    scores, deltas = ([x.cuda() for x in maps] for maps in random_outputs(2))
+    metas = [META, {**META, 'scale_factor': (2.0, 2.0)}]
+    # Once without the check: anchors are made, kernels compiled.
+    expected = head.predict_by_feat(scores, deltas, None, metas, rescale=True)
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        boxes, class_scores = head._decode(scores, deltas, metas, rescale=True)
+        class_scores = strongest(class_scores, 9)
+        options = suppression_options(head.test_cfg.nms)
+        dets, _, _ = multiclass_soft_nms(
+            boxes, class_scores, score_thr=0.1, max_num=5, **options
+        )
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    for found, image in zip(expected, dets, strict=True):
+        assert torch.equal(found.bboxes, image[: len(found), :4])
+
+
+def test_anchors_follow_another_generator() -> None:
+    head, other = build(), build(anchor_generator={**GENERATOR, 'input_size': 32})
+    sizes, device = [(2, 2), (1, 1)], torch.device('cpu')
+    head.get_anchors(sizes, [META], device)
+    head.prior_generator = other.prior_generator
+
+    (found, *_), _ = head.get_anchors(sizes, [META], device)
+    (expected, *_), _ = other.get_anchors(sizes, [META], device)
+    assert torch.equal(found[0], expected[0])
+
+
+def test_a_coder_that_always_clips_still_does() -> None:
+    coder = {'type': 'LegacyDeltaXYWHBBoxCoder'}
+    head = build(bbox_coder=coder, test_cfg={'score_thr': 0.1, 'nms': None})
+    (found,) = head.predict_by_feat(*random_outputs(1), batch_img_metas=[META])
+
+    assert found.bboxes.min() == 0
+    assert found.bboxes.max() == 16
+
+
+def test_scores_that_are_no_numbers_do_not_fill_the_limit() -> None:
+    head = build(test_cfg={'score_thr': 0.1, 'nms': None, 'nms_pre': 2})
+    scores, deltas = random_outputs(1)
+    scores[1][:] = math.nan
+    (found,) = head.predict_by_feat(scores, deltas, batch_img_metas=[META])
+
+    assert len(found) == 2
+    assert found.scores.isfinite().all()

@@ -28,11 +28,8 @@ model = dict(
             steps=[8, 16, 32, 64, 107, 320],
             ratios=[2, 3],
         ),
-        bbox_coder=dict(
-            type='DeltaXYWHBBoxCoder',
-            target_means=[0.0, 0.0, 0.0, 0.0],
-            target_stds=[0.1, 0.1, 0.2, 0.2],
-        ),
+        # As mmdet's DeltaXYWHBBoxCoder, which lets the host wait for the GPU.
+        bbox_coder=dict(type='SSDBBoxCoder', clip_border=True),
     ),
     train_cfg=dict(
         assigner=dict(
