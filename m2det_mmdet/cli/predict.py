@@ -20,21 +20,23 @@ from typing import Any
 
 import mmcv
 import numpy as np
-import torch
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 from mmengine.runner import CheckpointLoader
 from rich.progress import track
 
 from ..datasets.coco import load_annotations
+from ..engine.acceleration import accelerate
 from ..engine.coco_results import CocoIds, to_records
 from ..engine.weights_check_hook import check_weights
+from .acceleration import acceleration_options, add_acceleration_arguments
 from .configs import (
     add_config_arguments,
     check_checkpoint,
     load_config,
     structure_of,
 )
+from .device import add_device_argument, find_device
 from .errors import UserError
 from .images import common_folder, find_images, read_images
 
@@ -53,10 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--score-thr', type=float, default=0.3, help='lowest score that is drawn'
     )
     parser.add_argument('--ann-file', help='COCO annotations that tell the ids')
-    parser.add_argument(
-        '--device', help='cpu, cuda, cuda:1, ...; the best there is by default'
-    )
+    add_device_argument(parser)
     parser.add_argument('--batch-size', type=int, default=1, help='images at a time')
+    add_acceleration_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,15 +89,8 @@ def _check(args: argparse.Namespace) -> None:
     check_checkpoint(args.checkpoint)
     if args.batch_size < 1:
         raise UserError(f'--batch-size must be at least 1, got {args.batch_size}.')
-    if args.device is None:
-        return
-    try:
-        torch.empty(0, device=args.device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f'--device {args.device} cannot be used here ({reason}): take cpu.'
-        ) from error
+    if args.device is not None:
+        find_device(args.device)
 
 
 def _inferencer(args: argparse.Namespace) -> DetInferencer:
@@ -104,7 +98,12 @@ def _inferencer(args: argparse.Namespace) -> DetInferencer:
     cfg = load_config(args.config, args.cfg_options)
     weights = CheckpointLoader.load_checkpoint(args.checkpoint, 'cpu')
     check_weights(weights, structure_of(cfg), complete=True)
-    return DetInferencer(cfg, args.checkpoint, device=args.device, show_progress=False)
+    inferencer = DetInferencer(
+        cfg, args.checkpoint, device=args.device, show_progress=False
+    )
+    if options := acceleration_options(args):
+        accelerate(inferencer.model, **options)
+    return inferencer
 
 
 def _coco_ids(inferencer: DetInferencer, ann_file: str | None) -> CocoIds:

@@ -1,6 +1,6 @@
 """Evaluate a checkpoint.
 
-m2det test CONFIG CHECKPOINT [--tta] [--out FILE.pkl] [--show-dir DIR]
+m2det test CONFIG CHECKPOINT [--tta] [--fast] [--out FILE.pkl] [--show-dir DIR]
 """
 
 import argparse
@@ -9,6 +9,7 @@ from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, ConfigDict
 
+from .acceleration import acceleration_options, add_acceleration_arguments
 from .configs import (
     add_config_arguments,
     add_launch_arguments,
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--tta', action='store_true', help="use the config's multi-scale and flip test"
     )
+    add_acceleration_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -51,6 +53,9 @@ def run(args: argparse.Namespace) -> None:
         cfg = trigger_visualization_hook(cfg, args)
     if args.tta:
         _use_tta(cfg)
+    if options := acceleration_options(args):
+        hooks = cfg.get('custom_hooks') or []
+        cfg.custom_hooks = [*hooks, {'type': 'AccelerationHook', **options}]
     runner = build_runner(cfg)
     if args.out is not None:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))

@@ -1,5 +1,7 @@
 """Detectors without the values of their weights."""
 
+from copy import deepcopy
+
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
@@ -14,7 +16,9 @@ def build_structure(config: Config) -> nn.Module:
         Exception: What the modules raise of their arguments.
     """
     init_default_scope(config.get('default_scope', 'mmdet'))
+    # Some modules of mmdet change the settings that they are built of.
+    settings = deepcopy(config.model)
     with torch.device('meta'):
-        model = MODELS.build(config.model)
+        model = MODELS.build(settings)
     # Some layers, as the L2 norm of mmdet's SSDNeck, make their weights elsewhere.
     return model.to('meta')

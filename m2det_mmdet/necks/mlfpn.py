@@ -1,7 +1,9 @@
 """MLFPN, the Multi-Level Feature Pyramid Network of M2Det."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 
+import torch
 from mmcv.cnn import ConvModule, build_norm_layer
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
@@ -141,6 +143,8 @@ class MLFPN(BaseModule):
             reduction=sfam_reduction,
             shared=share_sfam,
         )
+        # One in place of those of all fusions: see merge_leaches.
+        self.leach: ConvModule | None = None
         self.norm = (
             build_norm_layer({'type': 'BN'}, pyramid_channels)[1]
             if extra_norm
@@ -161,9 +165,12 @@ class MLFPN(BaseModule):
         if self.training and len(inputs[0]) == 1:
             self._check_statistics(grid)
         base = self.base_fusion(inputs)
+        thinned = None
+        if self.leach is not None:
+            thinned = self.leach(base).chunk(len(self.level_fusions), dim=1)
         levels: list[tuple[Tensor, ...]] = []
         for tum in self.tums:
-            x = self._fuse(base, levels)
+            x = self._fuse(base, levels, thinned)
             if self.with_cp and x.requires_grad:
                 levels.append(checkpoint(tum, x, use_reentrant=False))
             else:
@@ -173,6 +180,28 @@ class MLFPN(BaseModule):
         if self.projections:
             maps = [conv(x) for conv, x in zip(self.projections, maps, strict=True)]
         return tuple(maps)
+
+    def merge_leaches(self) -> None:
+        """Thin the base feature for all levels by one convolution, for inference.
+
+        Where several levels share the convolution it is computed once. Without effect
+        where a norm follows it, but for one that is folded into it, or an activation
+        that learns.
+        """
+        if self.leach is not None:
+            return
+        leaches = [fusion.leach for fusion in self.level_fusions]
+        if not all(_is_bare(leach) for leach in leaches):
+            return
+        merged = deepcopy(leaches[0])
+        merged.conv.out_channels *= len(leaches)
+        for name in ('weight', 'bias'):
+            parts = [getattr(leach.conv, name) for leach in leaches]
+            joined = nn.Parameter(torch.cat(parts).detach(), requires_grad=False)
+            setattr(merged.conv, name, joined)
+        self.leach = merged
+        for fusion in self.level_fusions:
+            fusion.leach = nn.Identity().eval()
 
     def strides(
         self, input_size: tuple[int, int], base_stride: int = 8
@@ -201,14 +230,27 @@ class MLFPN(BaseModule):
             for h, w in scale_sizes(grid, self.num_scales, self.exact_strides)
         ]
 
-    def _fuse(self, base: Tensor, levels: Sequence[tuple[Tensor, ...]]) -> Tensor:
-        """Return the input of the next TUM, given the levels so far."""
+    def _fuse(
+        self,
+        base: Tensor,
+        levels: Sequence[tuple[Tensor, ...]],
+        thinned: Sequence[Tensor] | None,
+    ) -> Tensor:
+        """Return the input of the next TUM, given the levels so far.
+
+        Args:
+            base: The base feature.
+            levels: Maps of the levels so far.
+            thinned: What the leaches make of the base feature, where they are merged.
+        """
         previous = levels[-1][0] if levels else None
         if previous is not None and not self.reuse_base:
             return previous
         # One shared fusion serves every level.
         index = min(len(levels), len(self.level_fusions) - 1)
-        return self.level_fusions[index](base, previous)
+        return self.level_fusions[index](
+            base if thinned is None else thinned[index], previous
+        )
 
     def _check_statistics(self, grid: tuple[int, int]) -> None:
         """Raise if batch norm had to train on one cell of one image."""
@@ -241,3 +283,10 @@ class MLFPN(BaseModule):
             f'num_scales={self.num_scales}: scale {lost[0]} would vanish; {advice}. '
             'Use a larger input, fewer scales or exact_strides=True.'
         )
+
+
+def _is_bare(layer: ConvModule) -> bool:
+    """Whether a layer computes a convolution, and at most a fixed activation."""
+    has_norm = layer.with_norm and not isinstance(layer.norm, nn.Identity)
+    learns = layer.with_activation and any(True for _ in layer.activate.parameters())
+    return not (has_norm or learns)

@@ -80,6 +80,22 @@ def test_results_are_those_of_the_test(
     )
 
 
+@pytest.mark.parametrize('options', [['--fast'], ['--fast', '--autocast', 'bfloat16']])
+def test_faster_predictions_are_the_same(
+    options: list[str], trained: SimpleNamespace, images: Path, tmp_path: Path
+) -> None:
+    for out, arguments in (('plain', []), ('fast', options)):
+        assert _predict(trained, images, '-o', tmp_path / out, *arguments) == 0
+
+    plain, fast = (
+        torch.tensor(sorted(record['score'] for record in _records(tmp_path / out)))
+        for out in ('plain', 'fast')
+    )
+    tolerance = 1e-4 if options == ['--fast'] else 0.02
+    torch.testing.assert_close(fast[-20:], plain[-20:], atol=tolerance, rtol=0)
+    assert options == ['--fast'] or not torch.equal(fast[-20:], plain[-20:])
+
+
 def test_earlier_results_are_no_inputs(trained: SimpleNamespace, images: Path) -> None:
     for _ in range(2):
         assert _predict(trained, images, '-o', images / 'out') == 0

@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from m2det_mmdet.cli import main, train
 from m2det_mmdet.cli.configs import launch_config
+from m2det_mmdet.engine import accelerate
 
 
 def test_training_leaves_no_second_config_of_the_same_name(
@@ -265,6 +266,65 @@ class _Runs:
 
     def __reduce__(self) -> tuple:
         return Path.touch, (self.mark,)
+
+
+@pytest.mark.parametrize(
+    ('options', 'changes'),
+    [
+        ([], None),
+        (['--fast'], {'fold_norm': True, 'channels_last': True}),
+        (['--fast', '--tta'], {'fold_norm': True, 'channels_last': True}),
+        (['--autocast', 'bfloat16'], {'autocast': 'bfloat16'}),
+    ],
+)
+def test_a_faster_test_finds_the_same(
+    options: list[str],
+    changes: dict | None,
+    trained: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+
+    def spy(model: torch.nn.Module, **arguments: object) -> torch.nn.Module:
+        calls.append(arguments)
+        return accelerate(model, **arguments)
+
+    monkeypatch.setattr('m2det_mmdet.engine.acceleration_hook.accelerate', spy)
+    argv = ['test', trained.config, trained.checkpoint, '--work-dir', str(tmp_path)]
+    tta = [option for option in options if option == '--tta']
+    files = [str(tmp_path / name) for name in ('plain.pkl', 'fast.pkl')]
+    _run(*argv, *tta, '--out', files[0])
+
+    _run(*argv, *options, '--out', files[1])
+
+    off = {'fold_norm': False, 'channels_last': False, 'compile': False}
+    expected = {**off, 'autocast': None, **(changes or {})}
+    assert calls == ([] if changes is None else [expected])
+    plain, fast = (_best_scores(file) for file in files)
+    tolerance = 0.02 if '--autocast' in options else 1e-4
+    torch.testing.assert_close(fast, plain, atol=tolerance, rtol=0)
+
+
+def test_compiling_without_a_compiler_ends_in_one_sentence(
+    trained: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setenv('CXX', 'no-compiler')
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+
+    assert main(['test', trained.config, trained.checkpoint, '--compile']) == 2
+    assert '--compile needs a C++ compiler and there is no no-compiler' in (
+        _last_line(capsys)
+    )
+
+
+def _best_scores(file: str) -> torch.Tensor:
+    """The ten best scores of each image."""
+    predictions = pickle.loads(Path(file).read_bytes())
+    scores = [image['pred_instances']['scores'] for image in predictions]
+    return torch.stack([each.sort(descending=True).values[:10] for each in scores])
 
 
 def _run(*argv: str) -> None:

@@ -172,3 +172,30 @@ def test_one_image_cannot_train_batch_norm_on_one_cell() -> None:
     with pytest.raises(ValueError, match='batch_size of two or more'):
         neck(one)
     assert neck.eval()(one)[-1].shape == (1, 8, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ('options', 'calls'), [({}, 2), ({'share_leach': True}, 1), ({'num_levels': 3}, 3)]
+)
+def test_merged_leaches_are_one_convolution(options: dict, calls: int) -> None:
+    torch.manual_seed(0)
+    neck = MLFPN(**{**TINY, 'norm_cfg': None, **options}).eval()
+    for leach in (fusion.leach for fusion in neck.level_fusions):
+        nn.init.normal_(leach.conv.bias)
+    expected = neck(inputs())
+    neck.merge_leaches()
+
+    assert neck.leach.conv.out_channels == calls * 2
+    assert not any(isinstance(x, nn.Conv2d) for x in neck.level_fusions.modules())
+    for found, y in zip(neck(inputs()), expected, strict=True):
+        torch.testing.assert_close(found, y)
+
+
+@pytest.mark.parametrize(
+    'options', [{}, {'norm_cfg': None, 'act_cfg': {'type': 'PReLU'}}]
+)
+def test_leaches_with_a_norm_or_an_activation_that_learns_stay(options: dict) -> None:
+    neck = MLFPN(**{**TINY, **options})
+    neck.merge_leaches()
+
+    assert neck.leach is None
