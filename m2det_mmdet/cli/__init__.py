@@ -25,6 +25,7 @@ COMMANDS = {
     'scenes': 'write the generated demo data set',
     'draw': 'draw ground truth beside predictions',
     'table': 'tell what the detectors of a family of configs cost',
+    'bench': 'time a detector: network, suppression, images a second',
     'convert': "convert a checkpoint of M2Det's authors, or one for their code",
 }
 

@@ -1,0 +1,67 @@
+"""What a measurement ran on: the machine and the versions."""
+
+import os
+import platform
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import mmcv
+import mmdet
+import torch
+
+from ..version import __version__
+
+_CPU_INFO = Path('/proc/cpuinfo')
+
+
+def describe_machine(device: torch.device) -> str:
+    """Name the device that computes; of a CPU its threads too."""
+    if device.type == 'cuda':
+        return f'CUDA, {torch.cuda.get_device_name(device)}'
+    if device.type == 'cpu':
+        return f'CPU, {_cpu_name()}, {_count(torch.get_num_threads(), "thread")}'
+    return str(device)
+
+
+def load() -> float | None:
+    """Jobs that ran or waited for a CPU in the last minute; ``None`` if not told."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        # Windows.
+        return None
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes, by name; tells whether mmcv has compiled operators."""
+    kind = 'with' if has_compiled_operators() else 'without'
+    return {
+        'python': platform.python_version(),
+        'torch': torch.__version__,
+        'mmcv': f'{mmcv.__version__} {kind} compiled operators',
+        'mmdet': mmdet.__version__,
+        'm2det': __version__,
+    }
+
+
+def has_compiled_operators() -> bool:
+    """Whether mmcv has its own operators, not the stand-in of this package."""
+    import_module('mmcv.ops')
+    spec = sys.modules['mmcv._ext'].__spec__
+    package = __name__.partition('.')[0]
+    return not str(spec.origin).startswith(f'{package}.')
+
+
+def _cpu_name() -> str:
+    try:
+        text = _CPU_INFO.read_text(encoding='utf-8', errors='replace')
+    except OSError:
+        text = ''
+    named = re.search(r'^model name\s*:\s*(.+)$', text, re.MULTILINE)
+    return named[1].strip() if named else platform.processor() or platform.machine()
+
+
+def _count(number: int, noun: str) -> str:
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
