@@ -1,11 +1,13 @@
 """Train a detector.
 
-m2det train CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--cfg-options K=V ...]
+m2det train CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--amp]
+    [--cfg-options K=V ...]
 """
 
 import argparse
 
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.runner import find_latest_checkpoint
 
 from .configs import (
@@ -23,7 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_arguments(parser)
     add_launch_arguments(parser)
     parser.add_argument(
-        '--amp', action='store_true', help='train in automatic mixed precision'
+        '--amp', action='store_true', help='train in automatic mixed precision on a GPU'
+    )
+    parser.add_argument(
+        '--amp-dtype',
+        choices=['float16', 'bfloat16'],
+        help="--amp in this precision (default: the config's, else float16)",
     )
     parser.add_argument(
         '--auto-scale-lr',
@@ -42,14 +49,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train as the arguments say."""
     cfg = launch_config(args)
-    if args.amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.loss_scale = 'dynamic'
+    if args.amp or args.amp_dtype:
+        _mix_precision(cfg, args.amp_dtype)
     if args.auto_scale_lr:
         _enable_auto_scale_lr(cfg)
     if args.resume is not None:
         _resume(cfg, args.resume)
     build_runner(cfg).train()
+
+
+def _mix_precision(cfg: Config, dtype: str | None) -> None:
+    """Train with autocast to ``dtype``; for ``None`` as the config says."""
+    device = get_device()
+    if device in ('cpu', 'mps'):
+        raise UserError(
+            f'--amp trains on a GPU, and the best device here is {device}: leave the '
+            'option out.'
+        )
+    wrapper = cfg.optim_wrapper
+    wrapper.type = 'AmpOptimWrapper'
+    if dtype is not None:
+        wrapper.dtype = dtype
+    # The range of bfloat16 is that of float32: its gradients need no scale.
+    wrapper.loss_scale = 1.0 if wrapper.get('dtype') == 'bfloat16' else 'dynamic'
 
 
 def _enable_auto_scale_lr(cfg: Config) -> None:

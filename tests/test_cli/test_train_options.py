@@ -1,0 +1,120 @@
+"""Options that train in less memory or time: each for two iterations."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim.optimizer import amp_optimizer_wrapper
+
+from m2det_mmdet.cli import main, train
+
+
+def _train(config: str, work_dir: Path, *argv: str) -> dict:
+    """Train and return the checkpoint."""
+    assert main(['train', config, '--work-dir', str(work_dir), *argv]) == 0
+    checkpoint = torch.load(work_dir / 'epoch_1.pth', weights_only=False)
+    assert checkpoint['meta']['iter'] == 2
+    assert all(value.isfinite().all() for value in checkpoint['state_dict'].values())
+    return checkpoint
+
+
+def test_recomputing_and_a_fused_step_change_no_weights(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    seed = ['randomness.seed=1']
+    recompute = ['model.neck.with_cp=True', 'model.backbone.with_cp=True']
+    fused = ['optim_wrapper.optimizer.fused=True']
+    learned = []
+    for name, options in (('plain', []), ('with_cp', recompute), ('fused', fused)):
+        argv = ('--cfg-options', *seed, *options)
+        weights = _train(trained.config, tmp_path / name, *argv)['state_dict']
+        # Batch norm sees what is recomputed twice.
+        learned.append({k: v for k, v in weights.items() if 'running' not in k})
+
+    plain, with_cp, fused_weights = learned
+    for name, value in plain.items():
+        if not name.endswith('num_batches_tracked'):
+            torch.testing.assert_close(with_cp[name], value, msg=name)
+            torch.testing.assert_close(fused_weights[name], value, msg=name)
+
+
+@pytest.mark.parametrize(
+    ('argv', 'dtype', 'scale'),
+    [
+        (['--amp'], None, 'dynamic'),
+        (['--amp-dtype', 'float16'], 'float16', 'dynamic'),
+        (['--amp', '--amp-dtype', 'bfloat16'], 'bfloat16', 1.0),
+    ],
+)
+def test_mixed_precision_is_set_as_asked_for(
+    argv: list[str],
+    dtype: str | None,
+    scale: str | float,
+    trained: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configs = []
+    monkeypatch.setattr(train, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(
+        train,
+        'build_runner',
+        lambda cfg: SimpleNamespace(train=lambda: configs.append(cfg)),
+    )
+
+    argv = [*argv, '--work-dir', str(tmp_path)]
+    assert main(['train', trained.config, *argv]) == 0
+    wrapper = configs[0].optim_wrapper
+    assert wrapper.type == 'AmpOptimWrapper'
+    assert wrapper.get('dtype') == dtype
+    assert wrapper.loss_scale == scale
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='leads a CPU to pass for a GPU')
+@pytest.mark.filterwarnings('ignore:.*GradScaler')
+def test_bfloat16_trains(
+    trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(amp_optimizer_wrapper, 'is_cuda_available', lambda: True)
+    dtypes = set()
+    forward = torch.nn.Conv2d.forward
+
+    def spy(self: torch.nn.Conv2d, x: torch.Tensor) -> torch.Tensor:
+        y = forward(self, x)
+        if self.training:
+            dtypes.add(y.dtype)
+        return y
+
+    monkeypatch.setattr(torch.nn.Conv2d, 'forward', spy)
+
+    checkpoint = _train(trained.config, tmp_path, '--amp-dtype', 'bfloat16')
+
+    assert dtypes == {torch.bfloat16}
+    weights = checkpoint['state_dict'].values()
+    assert torch.bfloat16 not in {value.dtype for value in weights}
+    full = Config.fromfile(tmp_path / 'small_full.py')
+    assert full.optim_wrapper.dtype == 'bfloat16'
+
+
+def test_mixed_precision_needs_a_gpu(
+    trained: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setattr(train, 'get_device', lambda: 'cpu')
+
+    assert main(['train', trained.config, '--amp']) == 2
+    assert '--amp trains on a GPU, and the best device here is cpu' in (
+        capsys.readouterr().err
+    )
+
+
+def test_an_unknown_precision_names_the_known(
+    trained: SimpleNamespace, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        main(['train', trained.config, '--amp-dtype', 'int8'])
+    assert 'bfloat16' in capsys.readouterr().err
