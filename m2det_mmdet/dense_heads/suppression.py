@@ -7,7 +7,7 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..ops.kernels import Settings, check_limit
+from ..ops.kernels import Settings, check_limit, check_number
 
 # Below every positive number of float32 that is not subnormal.
 _SMALLEST = 1.2e-38
@@ -41,6 +41,10 @@ def suppression_options(nms: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: If the type or an option is unknown.
     """
+    if not isinstance(nms, dict):
+        raise ValueError(
+            f"nms must be a dict such as dict(type='soft_nms'), got {nms!r}."
+        )
     options = dict(nms)
     kind = options.pop('type', None)
     if kind not in _OPTIONS:
@@ -59,11 +63,14 @@ def suppression_options(nms: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_suppression(test_cfg: dict[str, Any]) -> None:
-    """Check ``nms`` and ``max_per_img`` of a head's ``test_cfg``.
+    """Check a head's ``test_cfg``.
 
     Raises:
         ValueError: If an option is unknown or cannot have its value.
     """
+    check_number('score_thr', test_cfg.get('score_thr', 0))
+    for name in ('nms_pre', 'max_per_img'):
+        check_limit(name, test_cfg.get(name, -1))
     nms = test_cfg.get('nms')
     if not nms:
         return
@@ -72,7 +79,6 @@ def check_suppression(test_cfg: dict[str, Any]) -> None:
     if not isinstance(agnostic, bool):
         raise ValueError(f'class_agnostic must be True or False, got {agnostic!r}.')
     Settings(**options)
-    check_limit('max_per_img', test_cfg.get('max_per_img', -1))
 
 
 def strongest(scores: Tensor, limit: int) -> Tensor:

@@ -6,7 +6,8 @@ Importing the module does it, which a config asks for::
 
 Then ``nms=dict(type='soft_nms', ...)`` of any head of MMDetection runs on the device of
 its boxes, and ``max_num`` in it, which mmcv's function does not know, ends the work
-early. mmcv still keeps classes apart by shifting their boxes.
+early (of fewer boxes than mmcv's ``split_thr``). The other options are those of mmcv's
+function, which still keeps classes apart by shifting their boxes.
 """
 
 import logging
@@ -33,11 +34,16 @@ def soft_nms(
     are of the kind of ``boxes``.
     """
     dets, keep = fast_soft_nms(
-        torch.as_tensor(boxes), torch.as_tensor(scores), *args, **options
+        *(_as_tensor(x) for x in (boxes, scores)), *args, **options
     )
     if isinstance(boxes, np.ndarray):
         return dets.numpy(), keep.numpy()
     return dets, keep
+
+
+def _as_tensor(values: Array) -> Tensor:
+    # Tensors know no negative strides.
+    return values if isinstance(values, Tensor) else torch.tensor(values.copy())
 
 
 # `mmcv.ops.nms` is the function of that name; the module looks up the types of NMS.

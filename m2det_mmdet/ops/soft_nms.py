@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import kernels
-from .kernels import Settings, check_limit
+from .kernels import Settings, check_limit, check_number
 
 SOFT_NMS_METHODS = kernels.METHODS
 
@@ -56,7 +56,7 @@ def soft_nms(
         Equal scores come in input order; with mmcv their order follows from its
         swaps. No gradient passes. A pair of boxes of zero area overlaps by 0.
     """
-    labels = torch.zeros(len(scores), dtype=torch.int64, device=scores.device)
+    labels = torch.zeros_like(scores, dtype=torch.int64)
     dets, keep = batched_soft_nms(
         boxes,
         scores,
@@ -73,6 +73,7 @@ def soft_nms(
     finite = boxes.isfinite().all(1) & scores.isfinite()
     best = scores.detach().masked_fill(~finite, -torch.inf).argmax()[None]
     best = best[finite[best]]
+    boxes = _as_float(boxes)
     return torch.cat((boxes[best], scores[best, None].to(boxes)), dim=1).detach(), best
 
 
@@ -119,7 +120,8 @@ def batched_soft_nms(
     Raises:
         ValueError: If the shapes do not fit, ``method`` or ``variant`` is unknown,
             another option is no number, ``iou_threshold`` lies outside 0 and 1,
-            ``sigma`` is not positive, or a limit is no whole number.
+            ``sigma`` is not positive, ``min_score`` is negative, or a limit is no
+            whole number.
 
     Note:
         Unlike :func:`soft_nms`, a class whose best box is below ``min_score``
@@ -128,6 +130,7 @@ def batched_soft_nms(
     settings = Settings(**options)
     max_num = check_limit('max_num', max_num)
     _check_shapes(boxes, scores, labels)
+    boxes = _as_float(boxes)
     if boxes.dim() == 3:
         best, keep = _picks(boxes, scores, labels, settings, max_num)
         return _dets(boxes, best, keep), keep
@@ -174,24 +177,44 @@ def multiclass_soft_nms(
     """
     settings = Settings(**options)
     max_num = check_limit('max_num', max_num)
-    if boxes.dim() != 3 or boxes.shape[:2] != scores.shape[:2] or boxes.shape[2] != 4:
+    check_number('score_thr', score_thr)
+    if scores.dim() != 3 or boxes.shape != (*scores.shape[:2], 4):
         raise ValueError(
             'boxes must be (B, A, 4) and scores (B, A, C), got '
             f'{tuple(boxes.shape)} and {tuple(scores.shape)}.'
         )
+    boxes = _as_float(boxes)
     dtype = _working_type(boxes)
     static = max_num > 0 and not class_agnostic
     if static and kernels.kernel_name(boxes.device, dtype) == 'triton':
         work = (x.detach().to(dtype) for x in (boxes, scores))
         dense_picks = kernels.kernel(boxes.device, dtype).dense_picks
         best, rows, labels = dense_picks(*work, score_thr, settings, max_num)
-        return _dets(boxes, best, rows), labels, rows
+    else:
+        best, rows, labels = _sparse_picks(
+            boxes, scores, score_thr, class_agnostic, settings, max_num
+        )
+    return _dets(boxes, best, rows), labels, rows
+
+
+def _sparse_picks(
+    boxes: Tensor,
+    scores: Tensor,
+    score_thr: float,
+    class_agnostic: bool,
+    settings: Settings,
+    max_num: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Pick among the scores above the threshold alone.
+
+    Returns:
+        Final scores, rows and labels as :func:`multiclass_soft_nms` describes them.
+    """
     rows, labels = _above(scores, score_thr)
     images = torch.arange(len(scores), device=scores.device)[:, None]
-    candidates = scores[images, rows, labels].masked_fill(rows < 0, -torch.inf)
     best, keep = _picks(
         boxes[images, rows],
-        candidates,
+        scores[images, rows, labels].masked_fill(rows < 0, -torch.inf),
         torch.zeros_like(labels) if class_agnostic else labels,
         settings,
         max_num,
@@ -200,8 +223,7 @@ def multiclass_soft_nms(
         missing = (0, min(max_num, scores.shape[1:].numel()) - keep.shape[1])
         best = F.pad(best, missing, value=-torch.inf)
         keep = F.pad(keep, missing, value=-1)
-    rows, labels = (_take(x, keep, -1) for x in (rows, labels))
-    return _dets(boxes, best, rows), labels, rows
+    return best, _take(rows, keep, -1), _take(labels, keep, -1)
 
 
 def _picks(
@@ -217,6 +239,11 @@ def _picks(
         settings,
         min(max_num, count) if max_num > 0 else count,
     )
+
+
+def _as_float(boxes: Tensor) -> Tensor:
+    """Integers cannot stand beside scores."""
+    return boxes if boxes.is_floating_point() else boxes.float()
 
 
 def _working_type(boxes: Tensor) -> torch.dtype:

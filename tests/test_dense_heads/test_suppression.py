@@ -34,3 +34,17 @@ def test_class_agnostic_is_no_word() -> None:
     nms = {'type': 'soft_nms', 'class_agnostic': 'no'}
     with pytest.raises(ValueError, match="class_agnostic must be True .* got 'no'"):
         check_suppression({'nms': nms})
+
+
+@pytest.mark.parametrize(
+    ('test_cfg', 'message'),
+    [
+        ({'score_thr': 'x'}, "score_thr must be a number, got 'x'"),
+        ({'nms_pre': '1000'}, "nms_pre must be a whole number, got '1000'"),
+        ({'nms': 'nms'}, "nms must be a dict such as .* got 'nms'"),
+        ({'nms': [{'type': 'nms'}]}, 'nms must be a dict such as'),
+    ],
+)
+def test_settings_without_sense_are_named(test_cfg: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_suppression(test_cfg)

@@ -86,3 +86,9 @@ def test_the_former_name_of_the_threshold_is_taken(fast_nms: ModuleType) -> None
     _, keep = fast_nms.soft_nms(BOXES, SCORES, iou_thr=0.6)
 
     assert keep.tolist() == [0, 1, 2]
+
+
+def test_arrays_may_run_backwards(fast_nms: ModuleType) -> None:
+    _, keep = fast_nms.soft_nms(BOXES.numpy()[::-1], SCORES.numpy()[::-1])
+
+    assert keep.tolist() == [2, 0, 1]

@@ -362,6 +362,7 @@ def test_mmcv_soft_nms_in_numpy_and_torch() -> None:
         ({'min_score': '0.1'}, r"min_score must be a number, got '0\.1'"),
         ({'offset': None}, r'offset must be a number, got None'),
         ({'sigma': 0}, r'sigma must be positive, got 0'),
+        ({'min_score': -1}, 'min_score must not be negative, got -1'),
         ({'max_num': 1.5}, r'max_num must be a whole number, got 1\.5'),
         ({'max_num': True}, r'max_num must be a whole number, got True'),
         ({'max_per_class': '3'}, r"max_per_class must be a whole number, got '3'"),
@@ -418,3 +419,12 @@ def test_the_best_box_below_the_limit_is_of_the_type_of_the_boxes() -> None:
 
     assert dets.dtype == torch.float16
     assert len(dets) == 1
+
+
+def test_whole_pixels_keep_their_scores(call: Call) -> None:
+    dets, _ = call(soft_nms, BOXES.long(), SCORES)
+    expected, _ = call(soft_nms, BOXES, SCORES)
+
+    assert torch.equal(dets, expected)
+    (dets, _) = call(soft_nms, BOXES.long(), SCORES * 1e-4)
+    assert dets[0, 4] == SCORES[0] * 1e-4

@@ -14,9 +14,17 @@ from types import ModuleType
 
 import torch
 
-from .settings import METHODS, VARIANTS, Settings, check_limit
+from .settings import METHODS, VARIANTS, Settings, check_limit, check_number
 
-__all__ = ['METHODS', 'VARIANTS', 'Settings', 'check_limit', 'kernel', 'kernel_name']
+__all__ = [
+    'METHODS',
+    'VARIANTS',
+    'Settings',
+    'check_limit',
+    'check_number',
+    'kernel',
+    'kernel_name',
+]
 
 
 def kernel_name(device: torch.device | str, dtype: torch.dtype = torch.float32) -> str:
@@ -41,8 +49,9 @@ def _works(name: str) -> bool:
         return False
     try:
         import_module(f'.picks_{name}', __name__)
-    except ImportError as error:
-        reason = str(error)
+    # A broken installation raises what it likes.
+    except Exception as error:
+        reason = str(error).rstrip('.')
     else:
         if name != 'triton' or _c_compiler():
             return True

@@ -5,12 +5,15 @@ its own class is weakened, and so on: after as many picks as are asked for nothi
 else has been computed.
 """
 
+import logging
 from collections.abc import Callable
+from pickle import UnpicklingError
 from typing import NamedTuple
 
 import numba
 import numpy as np
 import torch
+from numba.core.caching import NullCache
 from torch import Tensor
 
 from .settings import Settings
@@ -58,8 +61,23 @@ def picks(
     kept_rows = np.full((len(scores), limit), _NONE)
     order = labels.argsort(dim=1, stable=True)
     batch = [x.contiguous().numpy() for x in (boxes, scores, labels, order)]
-    _pick_batch(*batch, kept_scores, kept_rows, rule)
+    _run(*batch, kept_scores, kept_rows, rule)
     return torch.from_numpy(kept_scores), torch.from_numpy(kept_rows)
+
+
+def _run(*arguments: np.ndarray | _Rule) -> None:
+    """Run the loops; without their files on disk where these cannot be used."""
+    try:
+        _pick_batch(*arguments)
+    except (OSError, EOFError, UnpicklingError) as error:
+        logging.getLogger('m2det_mmdet').warning(
+            'The compiled loops of soft-NMS cannot be kept on disk or read from there '
+            '(%s): they are compiled for this process alone.',
+            error,
+        )
+        for function in (_pick_batch, _pick, _gather, _first, _weaken):
+            function._cache = NullCache()
+        _pick_batch(*arguments)
 
 
 @_compile

@@ -25,7 +25,7 @@ class Settings:
     Raises:
         ValueError: If ``method`` or ``variant`` is unknown, another option is no
             number, ``iou_threshold`` lies outside 0 and 1, ``sigma`` is not positive,
-            or a limit is no whole number.
+            ``min_score`` is negative, or a limit is no whole number.
     """
 
     iou_threshold: float = 0.3
@@ -40,13 +40,13 @@ class Settings:
         check_choice('method', self.method, METHODS)
         check_choice('variant', self.variant, VARIANTS)
         for name in ('iou_threshold', 'sigma', 'min_score', 'offset'):
-            number = getattr(self, name)
-            if not isinstance(number, Real) or math.isnan(number):
-                raise ValueError(f'{name} must be a number, got {number!r}.')
+            check_number(name, getattr(self, name))
         if not 0 <= self.iou_threshold <= 1:
             raise ValueError(
                 f'iou_threshold must be from 0 to 1, got {self.iou_threshold}.'
             )
+        if self.min_score < 0:
+            raise ValueError(f'min_score must not be negative, got {self.min_score}.')
         if self.sigma <= 0:
             raise ValueError(f'sigma must be positive, got {self.sigma}.')
         check_limit('max_per_class', self.max_per_class)
@@ -71,6 +71,12 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise ``ValueError`` if ``value`` is none of ``choices``."""
     if value not in choices:
         raise ValueError(f'{name} must be one of {choices}, got {value!r}.')
+
+
+def check_number(name: str, number: float) -> None:
+    """Raise ``ValueError`` if ``number`` is none."""
+    if not isinstance(number, Real) or math.isnan(number):
+        raise ValueError(f'{name} must be a number, got {number!r}.')
 
 
 def check_limit(name: str, limit: int) -> int:

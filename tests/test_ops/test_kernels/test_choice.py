@@ -91,7 +91,7 @@ def test_a_compiler_that_cannot_be_imported_is_told_of_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(name: str, package: str) -> None:
-        raise ImportError('Numba needs another NumPy')
+        raise SystemError('Numba needs another NumPy.')
 
     monkeypatch.setattr(kernels, 'import_module', fail)
     kernels._works.cache_clear()
@@ -118,3 +118,30 @@ def test_triton_without_a_c_compiler_is_told_of(
 
     assert name == 'torch'
     assert 'there is no gcc or clang: install one' in caplog.text
+
+
+@pytest.mark.skipif(not has_numba, reason='numba is not installed')
+@pytest.mark.parametrize('error', [OSError('the disk is full'), EOFError()])
+def test_loops_that_cannot_be_kept_are_compiled_for_the_process(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    module = import_module('m2det_mmdet.ops.kernels.picks_numba')
+    for name in ('_pick_batch', '_pick', '_gather', '_first', '_weaken'):
+        function = getattr(module, name)
+        monkeypatch.setattr(function, '_cache', function._cache)
+    compiled, calls = module._pick_batch, []
+
+    def fail_once(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise error
+        compiled(*arguments)
+
+    fail_once._cache = None
+    monkeypatch.setattr(module, '_pick_batch', fail_once)
+    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 20]])
+    dets, _ = batched_soft_nms(boxes, torch.tensor([0.9, 0.8]), torch.zeros(2).long())
+
+    torch.testing.assert_close(dets[:, 4], torch.tensor([0.9, 0.4]))
+    assert 'cannot be kept on disk or read from there' in caplog.text
+    assert type(module._weaken._cache).__name__ == 'NullCache'

@@ -166,6 +166,8 @@ def test_shapes_that_do_not_fit_are_named() -> None:
         (boxes[0], scores[0]),
         (boxes[:, :2], scores),
         (boxes[..., :3], scores),
+        (boxes, scores[..., 0]),
+        (boxes, scores[..., None]),
     ):
         with pytest.raises(ValueError, match=r'boxes must be \(B, A, 4\) and scores'):
             multiclass_soft_nms(*bad)
