@@ -19,7 +19,8 @@ def check_output(path: Path, *, force: bool) -> Path:
         The path without links.
 
     Raises:
-        UserError: If something else than a file is there, or a file without ``force``.
+        UserError: If something else than a file is there, or a file without ``force``,
+            or no folder can take it.
     """
     try:
         out = path.expanduser().resolve()
@@ -33,6 +34,11 @@ def check_output(path: Path, *, force: bool) -> Path:
         raise UserError(f'{path} is no regular file: give another name.')
     if out.exists() and not force:
         raise UserError(f'{path} exists: give another name, or --force to replace it.')
+    folder = next(parent for parent in out.parents if parent.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UserError(
+            f'{path} cannot be written: {folder} is no folder that takes files.'
+        )
     return out
 
 

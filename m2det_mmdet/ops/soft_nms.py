@@ -87,9 +87,8 @@ def batched_soft_nms(
 ) -> tuple[Tensor, Tensor]:
     """Soft-NMS in which only boxes of one class act on each other.
 
-    Takes the best box of all classes, lets its own class decay and repeats, so
-    that ``max_num`` ends the work after as many boxes. Coordinates are not shifted
-    by class, hence lose no precision.
+    Takes the best box of all classes, lets its own class decay and repeats;
+    ``max_num`` ends the work. Coordinates are not shifted by class.
 
     Args:
         boxes: Corners ``x1, y1, x2, y2``, pixels. Boxes with a NaN or infinite
@@ -106,8 +105,7 @@ def batched_soft_nms(
               Soft-NMS's authors, which M2Det's release uses. There ``naive`` and
               ``linear`` act above the threshold only (``>``), and a box that
               overlaps no better one stays even if it is below ``min_score``.
-            - ``max_per_class``: Number of boxes of each class; no limit where it is
-              not positive (the default).
+            - ``max_per_class``: Number of boxes of each class; -1 for no limit.
 
     Shape:
         - One image: boxes ``(N, 4)``, scores and labels ``(N,)``. Output:

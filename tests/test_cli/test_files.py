@@ -30,6 +30,10 @@ def test_only_files_are_replaced(tmp_path: Path, force: bool) -> None:
         check_output(pipe, force=force)
     with pytest.raises(UserError, match='is a folder'):
         check_output(tmp_path, force=force)
+    (tmp_path / 'file').touch()
+    with pytest.raises(UserError, match='file is no folder that takes files'):
+        check_output(tmp_path / 'file' / 'new' / 'out', force=force)
+    assert check_output(tmp_path / 'new' / 'out', force=force).name == 'out'
 
 
 @pytest.mark.parametrize('error', [OSError('no space'), RuntimeError('pos 1 vs 2')])
