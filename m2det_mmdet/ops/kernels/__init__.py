@@ -14,11 +14,10 @@ from types import ModuleType
 
 import torch
 
-from .settings import METHODS, VARIANTS, Settings, check_limit, check_number
+from .settings import METHODS, Settings, check_limit, check_number
 
 __all__ = [
     'METHODS',
-    'VARIANTS',
     'Settings',
     'check_limit',
     'check_number',
