@@ -1,0 +1,182 @@
+"""Labels of other forms, written as COCO JSON once and taken again."""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from mmengine.logging import print_log
+
+from ..coco import DatasetError
+from .splits import Files, relative_to
+
+# Part of the fingerprint: a new number lets nobody take files of an older conversion.
+_REVISION = 1
+_SHOWN = 3  # files that a warning names
+
+
+class Source(NamedTuple):
+    """An image and the file of its labels, which may be missing.
+
+    Attributes:
+        image: Absolute path below the data folder, or beside it.
+        label: Absolute path.
+    """
+
+    image: Path
+    label: Path
+
+
+class LabelledBox(NamedTuple):
+    """An object.
+
+    Attributes:
+        name: Its class.
+        box: xywh, pixels of the image.
+        crowd: Whether to pass it over in training and testing.
+    """
+
+    name: str
+    box: tuple[float, float, float, float]
+    crowd: bool = False
+
+
+class Labels(NamedTuple):
+    """What is known of an image: width and height in pixels, and the objects."""
+
+    size: tuple[int, int]
+    boxes: list[LabelledBox]
+
+
+Sources = Mapping[str, Sequence[Source]]
+
+
+def convert(
+    root: Path,
+    cache: Path,
+    sources: Sources,
+    read: Callable[[Source], Labels],
+    *,
+    classes: Sequence[str] | None = None,
+) -> dict[str, Files]:
+    """Write the labels of each split as COCO JSON, unless that has been done.
+
+    Args:
+        root: The data folder, to which ``file_name`` is relative.
+        cache: Folder to write to. A subfolder is named by a fingerprint of the
+            classes and the paths, sizes and times of the sources.
+        sources: The images of each split.
+        read: Reads the labels of an image.
+        classes: Names of all classes; by default those that the labels name, sorted.
+
+    Raises:
+        DatasetError: What ``read`` raises, or that the cache cannot be written.
+    """
+    folder = cache / _fingerprint(root, sources, classes)
+    ann_files = {split: folder / f'{split}.json' for split in sources}
+    if not all(path.is_file() for path in ann_files.values()):
+        labels = {
+            split: [(source, read(source)) for source in entries]
+            for split, entries in sources.items()
+        }
+        classes = classes or _named_classes(labels)
+        for split, path in ann_files.items():
+            _write(path, _to_coco(root, labels[split], classes))
+        _warn_of_left_out(labels)
+    return {split: Files(path, (root,)) for split, path in ann_files.items()}
+
+
+def _fingerprint(root: Path, sources: Sources, classes: Sequence[str] | None) -> str:
+    digest = sha256(repr((_REVISION, str(root), classes)).encode())
+    for split, entries in sources.items():
+        for entry in entries:
+            digest.update(repr((split, *map(_state, entry))).encode())
+    return digest.hexdigest()[:16]
+
+
+def _state(path: Path) -> tuple[str, int, int] | str:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return str(path)
+    return str(path), status.st_size, status.st_mtime_ns
+
+
+def _named_classes(labels: Mapping[str, list[tuple[Source, Labels]]]) -> list[str]:
+    return sorted(
+        {
+            box.name
+            for entries in labels.values()
+            for _, image in entries
+            for box in image.boxes
+        }
+    )
+
+
+def _to_coco(
+    root: Path, labels: list[tuple[Source, Labels]], classes: Sequence[str]
+) -> dict[str, list[dict]]:
+    ids = {name: index for index, name in enumerate(classes, start=1)}
+    images, annotations = [], []
+    for image_id, (source, (size, boxes)) in enumerate(labels, start=1):
+        name = relative_to(root, source.image)
+        images.append(
+            {'id': image_id, 'file_name': name, 'width': size[0], 'height': size[1]}
+        )
+        annotations += [
+            {
+                'image_id': image_id,
+                'category_id': ids[item.name],
+                'bbox': item.box,
+                'area': item.box[2] * item.box[3],
+                'iscrowd': int(item.crowd),
+            }
+            for item in boxes
+            if _has_area(item)
+        ]
+    # From 1 on: pycocotools takes an annotation id of 0 for "no match".
+    for index, annotation in enumerate(annotations, start=1):
+        annotation['id'] = index
+    categories = [{'id': id_, 'name': name} for name, id_ in ids.items()]
+    return {'images': images, 'annotations': annotations, 'categories': categories}
+
+
+def _has_area(item: LabelledBox) -> bool:
+    return item.box[2] > 0 and item.box[3] > 0
+
+
+def _warn_of_left_out(labels: Mapping[str, list[tuple[Source, Labels]]]) -> None:
+    files = [
+        source.label.name
+        for entries in labels.values()
+        for source, image in entries
+        for item in image.boxes
+        if not _has_area(item)
+    ]
+    if files:
+        shown = ', '.join(dict.fromkeys(files[:_SHOWN]))
+        print_log(
+            f'{len(files)} boxes without area are left out, as in {shown}.',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _write(path: Path, content: Mapping) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_text(json.dumps(content) + '\n', encoding='utf-8')
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise DatasetError(
+            f'The converted annotations {path} cannot be written ({error}): check the '
+            'folder and the space on its disk.'
+        ) from error

@@ -1,0 +1,55 @@
+"""Images on disk: which there are, and how large they are drawn."""
+
+from pathlib import Path
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from ..coco import DatasetError
+
+# What OpenCV reads everywhere.
+SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
+# EXIF orientations that turn an image by a quarter.
+_QUARTER_TURNS = {5, 6, 7, 8}
+
+
+def is_image(path: Path) -> bool:
+    """Tell by a path's name, in any case of its extension, whether it is an image."""
+    # macOS leaves hidden files of the same extension beside images.
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith('.')
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Read an image's width and height, pixels, without decoding it.
+
+    They are those of the image as mmcv loads it: turned as its EXIF entry says.
+
+    Raises:
+        DatasetError: If the file is missing or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(ExifTags.Base.Orientation) in _QUARTER_TURNS
+    except FileNotFoundError as error:
+        raise DatasetError(
+            f'The image {path} does not exist: restore it or remove its labels.'
+        ) from error
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise DatasetError(
+            f'The image {path} cannot be read ({error}): restore it or remove it.'
+        ) from error
+    return (height, width) if turned else (width, height)
+
+
+def read_lines(path: Path) -> list[str]:
+    """Read the lines of a UTF-8 text, with any line ends, with or without a BOM.
+
+    Raises:
+        DatasetError: If the file cannot be read.
+    """
+    try:
+        return path.read_text(encoding='utf-8-sig').splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(
+            f'The file {path} cannot be read as UTF-8 text ({error}): write it again.'
+        ) from error

@@ -1,0 +1,296 @@
+"""Data folders in YOLO's form."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from m2det_mmdet.datasets import DatasetError
+from m2det_mmdet.datasets.layouts import read_layout
+
+# Of 40 x 20 pixels: centre (20, 5), 8 x 6; the box of a triangle.
+BOX, BOX_PIXELS = '1 0.5 0.25 0.2 0.3', (16, 2, 8, 6)
+TRIANGLE, TRIANGLE_PIXELS = '0 0.25 0.5 0.75 0.1 0.5 0.9', (10, 2, 20, 16)
+
+
+@pytest.fixture
+def root(tmp_path: Path, write_image: Callable) -> Path:
+    """Images a and b to train, c to validate, and their description."""
+    root = tmp_path / 'yolo'
+    for split, names in (('train', 'ab'), ('val', 'c')):
+        for name in names:
+            write_image(root / 'images' / split / f'{name}.jpg')
+            _write_label(root, f'{split}/{name}', BOX)
+    _describe(root)
+    return root
+
+
+def _write_label(root: Path, name: str, text: str) -> None:
+    path = root / 'labels' / f'{name}.txt'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+
+
+def _describe(root: Path, name: str = 'data.yaml', **changes: object) -> None:
+    content = {
+        'train': 'images/train',
+        'val': 'images/val',
+        'names': ['cat', 'dog'],
+        **changes,
+    }
+    content = {key: value for key, value in content.items() if value is not None}
+    (root / name).write_text(yaml.safe_dump(content))
+
+
+def _boxes(found: dict[str, list[tuple]], name: str) -> list[tuple]:
+    return [
+        (label, pytest.approx(box, abs=1e-9), crowd)
+        for label, box, crowd in found[f'images/{name}.jpg']
+    ]
+
+
+def _stops(root: Path, message: str) -> None:
+    with pytest.raises(DatasetError, match=message) as caught:
+        read_layout(root, root.parent / 'cache')
+    assert '\n' not in str(caught.value)
+
+
+def test_boxes_and_polygons_are_converted(
+    root: Path, tmp_path: Path, objects: Callable
+) -> None:
+    _write_label(root, 'train/a', f'\ufeff{BOX}\r\n\r\n{TRIANGLE}\r\n')
+    (root / 'labels' / 'train' / 'b.txt').unlink()
+    layout = read_layout(root, tmp_path / 'cache')
+
+    assert layout.kind == 'yolo'
+    assert layout.classes == ('cat', 'dog')
+    assert (layout.train.size, layout.val.size, layout.test) == (2, 1, None)
+    assert layout.train.images == root
+    found = objects(layout.train.ann_file)
+    assert found['images/train/b.jpg'] == []
+    assert _boxes(found, 'train/a') == [
+        ('dog', BOX_PIXELS, 0),
+        ('cat', TRIANGLE_PIXELS, 0),
+    ]
+    content = json.loads(layout.train.ann_file.read_text())
+    assert [item['area'] for item in content['annotations']] == pytest.approx([48, 320])
+    assert [(i['width'], i['height']) for i in content['images']] == [(40, 20)] * 2
+
+
+def test_a_class_without_objects_stays(root: Path, tmp_path: Path) -> None:
+    _describe(root, names={0: 'cat', 2: 'cow', 1: 'dog'}, nc=3)
+
+    assert read_layout(root, tmp_path / 'cache').classes == ('cat', 'dog', 'cow')
+
+
+def test_a_renamed_class_is_converted_anew(root: Path, tmp_path: Path) -> None:
+    read_layout(root, tmp_path / 'cache')
+    _describe(root, names=['cat', 'wolf'])
+
+    assert read_layout(root, tmp_path / 'cache').classes == ('cat', 'wolf')
+
+
+def test_boxes_without_area_are_left_out_and_counted(
+    root: Path, tmp_path: Path, objects: Callable, log: list[str]
+) -> None:
+    _write_label(root, 'train/b', '0 0.5 0.5 0 0.1')
+    layout = read_layout(root, tmp_path / 'cache')
+
+    assert objects(layout.train.ann_file)['images/train/b.jpg'] == []
+    assert log == ['1 boxes without area are left out, as in b.txt.']
+
+
+@pytest.mark.parametrize(
+    ('form', 'val'), [('images/{}', 'val'), ('{}/images', 'valid')]
+)
+@pytest.mark.parametrize('class_file', ['classes.txt', 'labels/classes.txt'])
+def test_without_a_description_the_usual_places_are_found(
+    tmp_path: Path, write_image: Callable, form: str, val: str, class_file: str
+) -> None:
+    root = tmp_path / 'plain'
+    for name in ('train', val, 'test'):
+        write_image(root / form.format(name) / 'ein Bär.PNG')
+        label = root / form.format(name).replace('images', 'labels') / 'ein Bär.txt'
+        label.parent.mkdir(parents=True)
+        label.write_text(BOX)
+    (root / class_file).parent.mkdir(exist_ok=True)
+    (root / class_file).write_bytes('\ufeffcat\r\ndog\r\n'.encode())
+    layout = read_layout(root, tmp_path / 'cache')
+
+    assert layout.classes == ('cat', 'dog')
+    assert layout.test.size == 1
+    (image,) = json.loads(layout.val.ann_file.read_text())['images']
+    assert image['file_name'] == f'{form.format(val)}/ein Bär.PNG'
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'path': '.'},
+        {'path': '../elsewhere'},
+        {'train': '../images/train', 'val': '../images/val'},
+        {'train': ['images/train'], 'val': ['images/val']},
+        {'train': './images/train/', 'val': None, 'valid': 'images/val'},
+        {'train': 'lists/train.txt', 'val': 'lists/val.txt'},
+    ],
+    ids=['path', 'path in vain', 'roboflow', 'lists of folders', 'valid', 'lists'],
+)
+def test_paths_of_a_description_are_followed(
+    root: Path, tmp_path: Path, objects: Callable, changes: dict
+) -> None:
+    (root / 'lists').mkdir()
+    (root / 'lists/train.txt').write_text('images/train/a.jpg\nimages/train/b.jpg\n')
+    (root / 'lists/val.txt').write_text('../images/val/c.jpg')
+    _describe(root, **changes)
+    layout = read_layout(root, tmp_path / 'cache')
+
+    found = objects(layout.train.ann_file)
+    assert list(found) == ['images/train/a.jpg', 'images/train/b.jpg']
+    assert _boxes(found, 'train/a') == [('dog', BOX_PIXELS, 0)]
+    assert layout.val.size == 1
+
+
+def test_images_beside_the_folder_keep_a_relative_name(
+    root: Path, tmp_path: Path, objects: Callable
+) -> None:
+    description = tmp_path / 'description'
+    description.mkdir()
+    _describe(description, name='bears.yml', path=str(root))
+    layout = read_layout(description, tmp_path / 'cache')
+
+    assert list(objects(layout.val.ann_file)) == ['../yolo/images/val/c.jpg']
+    assert (layout.val.images / '../yolo/images/val/c.jpg').is_file()
+
+
+def test_labels_beside_images_are_found(
+    tmp_path: Path, write_image: Callable, objects: Callable
+) -> None:
+    root = tmp_path / 'images'  # above the data folder the name means nothing
+    for split in ('train', 'val'):
+        write_image(root / split / 'a.jpg')
+        (root / split / 'a.txt').write_text(BOX)
+    _describe(root, train='train', val='val')
+
+    layout = read_layout(root, tmp_path / 'cache')
+    assert len(objects(layout.val.ann_file)['val/a.jpg']) == 1
+
+
+def test_a_test_split_that_is_not_there_is_logged(
+    root: Path, tmp_path: Path, log: list[str]
+) -> None:
+    _describe(root, test='../test/images')
+
+    assert read_layout(root, tmp_path / 'cache').test is None
+    assert log == [
+        f'The file {root}/data.yaml gives test: ../test/images, which does not exist: '
+        'no test.'
+    ]
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('2 0.5 0.5 0.1 0.1', 'has the class 2, where 2 names make it one of 0 to 1'),
+        ('-1 0.5 0.5 0.1 0.1', 'has the class -1, where'),
+        ('0.5 0.5 0.5 0.1 0.1', r'has the class 0\.5, where'),
+        ('nan 0.5 0.5 0.1 0.1', 'has the class nan, where'),
+        ('cat 0.5 0.5 0.1 0.1', "has 'cat', which is no number"),
+        ('0 0.5 nan 0.1 0.1', 'has nan, which is no part of the image'),
+        ('0 0.5 inf 0.1 0.1', 'has inf, which is no part of the image'),
+        ('0 0.5 0.5 -0.1 0.1', r'has -0\.1, which is no part of the image'),
+        ('0 0.5 0.5 -0.0005 0.1', r'has the negative size -0\.0005 x 0\.1'),
+        ('0 20 5 8 4', 'has 20, which is no part of the image'),
+        ('0', 'has 0 numbers after the class, where a box has 4'),
+        ('0 0.5 0.5 0.1 0.1 0.9', 'has 5 numbers after the class, where'),
+        ('0 0.5 0.5 0.1 0.1 0.9 0.1 0.2', 'has 7 numbers after the class, where'),
+    ],
+)
+def test_a_faulty_line_stops(root: Path, line: str, message: str) -> None:
+    _write_label(root, 'val/c', f'{BOX}\n\n{line}\n')
+
+    _stops(root, rf'^Line 3 of {root}/labels/val/c.txt {message}.*: mend or remove it')
+
+
+def test_rounding_errors_pass(root: Path, tmp_path: Path) -> None:
+    _write_label(root, 'val/c', '0 0.5 0.5 1.0001 1.0')
+
+    assert read_layout(root, tmp_path / 'cache').val.size == 1
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'val': None}, 'has no val split: put one in data.yaml, as val: FOLDER'),
+        ({'train': 'gone'}, 'gives train: gone, which does not exist: correct it'),
+        ({'val': 5}, 'gives val: 5, which does not exist'),
+        ({'names': None}, 'gives names: None: list the names'),
+        ({'names': 'cat'}, 'gives names: cat: list the names'),
+        ({'names': {0: 'cat', 2: 'dog'}}, 'numbers its names 0, 2: number them from 0'),
+        ({'names': ['cat', False]}, 'has the name False, which YAML takes for no text'),
+        ({'nc': 3}, 'gives 2 names, but nc: 3: make them agree'),
+    ],
+)
+def test_a_faulty_description_stops(root: Path, changes: dict, message: str) -> None:
+    _describe(root, **changes)
+
+    _stops(root, message)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [('names: [a, b', 'cannot be read as YAML'), ('', 'has no keys: write names')],
+)
+def test_a_file_that_is_no_description_stops(
+    root: Path, text: str, message: str
+) -> None:
+    (root / 'data.yaml').write_text(text)
+
+    _stops(root, message)
+
+
+def test_several_descriptions_stop(root: Path) -> None:
+    (root / 'data.yaml').unlink()
+    for name in ('a.yaml', 'b.yml'):
+        _describe(root, name=name)
+    (root / 'other.yaml').write_text('key: [1')
+
+    _stops(root, r'several descriptions, a.yaml, b.yml: rename the one')
+
+
+def test_missing_names_stop(root: Path) -> None:
+    (root / 'data.yaml').unlink()
+    _stops(root, r'no names for the classes in classes.txt: write one name a line')
+
+    (root / 'labels' / 'classes.txt').touch()
+    _stops(root, r'no names for the classes in .*labels/classes.txt')
+
+    (root / 'classes.txt').write_text('red cell\nwhite cell\nred cell\n')
+    _stops(root, r'several classes named red cell: rename them')
+
+
+def test_faulty_images_stop(root: Path, write_image: Callable) -> None:
+    image = root / 'images' / 'val' / 'c.jpg'
+    image.write_bytes(b'no image')
+    _stops(root, rf'image {image} cannot be read')
+
+    image.unlink()
+    _stops(root, r'No image for val is in .*images/val: put some there')
+
+    for suffix in ('jpg', 'PNG'):
+        write_image(image.with_suffix(f'.{suffix}'))
+    _stops(root, r'c.PNG and .*c.jpg of val share the labels .*c.txt: rename or remove')
+
+
+def test_a_split_without_labels_stops(root: Path) -> None:
+    (root / 'labels' / 'val').rename(root / 'labels' / 'validate')
+
+    _stops(root, rf'No image for val has labels: put .*{root}/labels/val/c.txt')
+
+
+def test_a_list_with_a_missing_image_stops(root: Path) -> None:
+    (root / 'val.txt').write_text('images/val/c.jpg\nimages/val/d.jpg\n')
+    _describe(root, val='val.txt')
+
+    _stops(root, r'val.txt names the image images/val/d.jpg, which does not exist')
