@@ -1,5 +1,6 @@
 """Everything that draws."""
 
 from .comparison import draw_comparison
+from .costs import CostPoint, draw_costs
 
-__all__ = ['draw_comparison']
+__all__ = ['CostPoint', 'draw_comparison', 'draw_costs']
