@@ -1,9 +1,18 @@
 """Necks."""
 
+from .bifpn import BiFPN
 from .dssd import DSSDNeck
 from .ffm import FFMv1, FFMv2
 from .mlfpn import MLFPN
 from .sfam import SFAM
 from .tum import TUM
 
-__all__ = ['MLFPN', 'SFAM', 'TUM', 'DSSDNeck', 'FFMv1', 'FFMv2']
+__all__ = [
+    'MLFPN',
+    'SFAM',
+    'TUM',
+    'BiFPN',
+    'DSSDNeck',
+    'FFMv1',
+    'FFMv2',
+]

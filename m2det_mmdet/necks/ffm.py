@@ -73,16 +73,20 @@ class FFMv1(BaseModule):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Return the base feature of the backbone maps ``inputs``."""
+        self.check_inputs(inputs)
+        shallow, *deep = [conv(x) for conv, x in zip(self.reduce, inputs, strict=True)]
+        grid = shallow.shape[-2:]
+        upsampled = [F.interpolate(x, grid, mode=self.upsample_mode) for x in deep]
+        return torch.cat([shallow, *upsampled], dim=1)
+
+    def check_inputs(self, inputs: Sequence[Tensor]) -> None:
+        """Raise if ``inputs`` are not the maps that it was built for."""
         channels = [x.shape[1] for x in inputs]
         if channels != self.in_channels:
             raise ValueError(
                 f'The neck was built for maps of {self.in_channels} channels and got '
                 f'{channels}: make in_channels of the neck fit backbone.out_indices.'
             )
-        shallow, *deep = [conv(x) for conv, x in zip(self.reduce, inputs, strict=True)]
-        grid = shallow.shape[-2:]
-        upsampled = [F.interpolate(x, grid, mode=self.upsample_mode) for x in deep]
-        return torch.cat([shallow, *upsampled], dim=1)
 
 
 class FFMv2(BaseModule):

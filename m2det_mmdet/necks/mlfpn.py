@@ -8,11 +8,11 @@ from mmcv.cnn import ConvModule, build_norm_layer
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
 from .ffm import FFMv1, FFMv2
 from .sfam import SFAM
+from .statistics import check_statistics
 from .tum import TUM, scale_sizes
 
 Config = dict | None
@@ -70,8 +70,9 @@ class MLFPN(BaseModule):
 
     Raises:
         ValueError: If arguments contradict each other; in ``forward``, if the
-            input is too small for ``num_scales``, or one image has to train batch
-            norm on a map of one cell.
+            maps are not those of ``in_channels``, the input is too small for
+            ``num_scales``, or one image has to train batch norm on a map of one
+            cell.
     """
 
     def __init__(
@@ -160,10 +161,13 @@ class MLFPN(BaseModule):
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the pyramid's maps, the largest first."""
+        # What is missing says more than a size that is too small.
+        self.base_fusion.check_inputs(inputs)
         grid = tuple(inputs[0].shape[-2:])
         self._check_size(grid)
-        if self.training and len(inputs[0]) == 1:
-            self._check_statistics(grid)
+        if self.training:
+            smallest = scale_sizes(grid, self.num_scales, self.exact_strides)[-1]
+            check_statistics(self.tums[0].top, len(inputs[0]), smallest)
         base = self.base_fusion(inputs)
         thinned = None
         if self.leach is not None:
@@ -251,17 +255,6 @@ class MLFPN(BaseModule):
         return self.level_fusions[index](
             base if thinned is None else thinned[index], previous
         )
-
-    def _check_statistics(self, grid: tuple[int, int]) -> None:
-        """Raise if batch norm had to train on one cell of one image."""
-        smallest = scale_sizes(grid, self.num_scales, self.exact_strides)[-1]
-        if smallest == (1, 1) and isinstance(self.tums[0].top.norm, _BatchNorm):
-            raise ValueError(
-                'A batch of one image cannot train batch norm on the smallest scale, '
-                'which has one cell: use a batch_size of two or more with '
-                'drop_last=True in train_dataloader, a larger input, or another '
-                'norm_cfg.'
-            )
 
     def _check_size(self, grid: tuple[int, int]) -> None:
         """Raise if the smallest scale of a shallow map of ``grid`` cells vanishes."""

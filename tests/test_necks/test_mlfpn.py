@@ -155,6 +155,39 @@ def test_a_too_small_input_names_the_scale_and_what_fits() -> None:
         neck.strides((256, 320))
 
 
+@pytest.mark.parametrize(
+    ('channels', 'got'),
+    [
+        ((4,), r'\[4\]'),
+        ((4, 8, 8), r'\[4, 8, 8\]'),
+        ((8, 4), r'\[8, 4\]'),
+        ((4, 6), r'\[4, 6\]'),
+    ],
+)
+@pytest.mark.parametrize('exact_strides', [False, True])
+def test_maps_that_it_was_not_built_for_are_named(
+    channels: tuple[int, ...], got: str, exact_strides: bool
+) -> None:
+    neck = MLFPN(**TINY, exact_strides=exact_strides)
+    maps = [torch.zeros(2, count, 12, 12) for count in channels]
+    message = rf'built for maps of \[4, 8\] channels and got {got}: .*out_indices'
+    with pytest.raises(ValueError, match=message):
+        neck(maps)
+
+
+def test_no_map_at_all_is_named() -> None:
+    with pytest.raises(ValueError, match=r'\[4, 8\] channels and got \[\]'):
+        MLFPN(**TINY)(())
+
+
+@pytest.mark.parametrize('cells', [1, 2, 3])
+def test_exact_strides_hold_any_number_of_scales(cells: int) -> None:
+    neck = MLFPN(**{**TINY, 'num_scales': 6}, exact_strides=True).eval()
+    maps = neck((torch.zeros(1, 4, cells, cells), torch.zeros(1, 8, 1, 1)))
+
+    assert [x.shape[2] for x in maps[1:]] == [max(1, cells - 1), 1, 1, 1, 1]
+
+
 def test_a_2x2_map_fits_no_pyramid() -> None:
     with pytest.raises(ValueError, match='no num_scales fits'):
         MLFPN(**TINY).strides((16, 16))
