@@ -19,6 +19,7 @@ from . import (  # noqa: E402
     detectors,
     engine,
     necks,
+    roi_heads,
     task_modules,
 )
 
@@ -30,5 +31,6 @@ __all__ = [
     'detectors',
     'engine',
     'necks',
+    'roi_heads',
     'task_modules',
 ]

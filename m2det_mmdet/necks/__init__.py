@@ -1,5 +1,6 @@
 """Necks."""
 
+from .augfpn import AugFPN
 from .bifpn import BiFPN
 from .dssd import DSSDNeck
 from .ffm import FFMv1, FFMv2
@@ -11,6 +12,7 @@ __all__ = [
     'MLFPN',
     'SFAM',
     'TUM',
+    'AugFPN',
     'BiFPN',
     'DSSDNeck',
     'FFMv1',

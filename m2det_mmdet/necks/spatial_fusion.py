@@ -1,0 +1,42 @@
+"""Adaptive spatial fusion, of AugFPN's context and of its RoIs."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+
+class AdaptiveSpatialFusion(BaseModule):
+    """Add maps of one size, each weighted cell by cell.
+
+    The weights come from all maps together: concatenation, 1x1 convolution, ReLU, 3x3
+    convolution to one weight a map, sigmoid. They are not normalised over the maps.
+    `AugFPN <https://arxiv.org/abs/1912.05384>`_, in residual feature augmentation and
+    in soft RoI selection.
+
+    Args:
+        channels: Channels of each map.
+        num_maps: Number of maps.
+        init_cfg: Initialization config.
+
+    Shape:
+        - Input: ``num_maps`` maps ``(N, channels, H, W)``.
+        - Output: ``(N, channels, H, W)``.
+    """
+
+    def __init__(
+        self, channels: int, num_maps: int, init_cfg: dict | None = None
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.weigh = nn.Sequential(
+            nn.Conv2d(channels * num_maps, channels, 1),
+            nn.ReLU(),
+            nn.Conv2d(channels, num_maps, 3, padding=1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return the weighted sum of ``maps``."""
+        weights = self.weigh(torch.cat(list(maps), dim=1)).split(1, dim=1)
+        return sum(weight * x for weight, x in zip(weights, maps, strict=True))

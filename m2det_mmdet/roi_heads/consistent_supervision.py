@@ -1,0 +1,140 @@
+"""Consistent supervision of AugFPN."""
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.models.task_modules.samplers import SamplingResult
+from mmdet.registry import MODELS
+from mmdet.structures.bbox import bbox2roi
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
+
+from .extractors import AllLevelRoIExtractor
+
+Config = dict | None
+
+
+@MODELS.register_module()
+class ConsistentSupervision(BaseModule):
+    """Heads that make the laterals of all levels tell the same of an RoI.
+
+    While training, every sampled RoI is pooled from each lateral, before the maps are
+    fused, and one box head, the same for all levels, has to classify and regress it;
+    so does one mask head where there are masks. Their losses count ``loss_weight``
+    times, the paper's lambda. Inference does not use the module. `AugFPN
+    <https://arxiv.org/abs/1912.05384>`_; the mask head is the authors' release's.
+
+    Args:
+        bbox_head: Config of the box head; its ``roi_feat_size`` is what RoIs are
+            pooled to.
+        featmap_strides: Stride of each lateral, in input pixels.
+        mask_head: Config of the mask head.
+        loss_weight: Factor of each loss of each level.
+        sampling_ratio: Samples of RoIAlign a bin along each axis.
+        init_cfg: Initialization config.
+    """
+
+    def __init__(
+        self,
+        bbox_head: dict,
+        featmap_strides: Sequence[int],
+        *,
+        mask_head: Config = None,
+        loss_weight: float = 0.25,
+        sampling_ratio: int = 2,
+        init_cfg: Config = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        self.loss_weight = loss_weight
+        self.featmap_strides = list(featmap_strides)
+        self.bbox_head = MODELS.build(bbox_head)
+        self.pool_boxes = self._extractor(self.bbox_head, sampling_ratio)
+        self.mask_head = None
+        if mask_head is not None:
+            self.mask_head = MODELS.build(mask_head)
+            self.pool_masks = self._extractor(self.mask_head, sampling_ratio)
+
+    def _extractor(self, head: nn.Module, sampling_ratio: int) -> AllLevelRoIExtractor:
+        """Return what pools RoIs for ``head``."""
+        layer = {
+            'type': 'RoIAlign',
+            'output_size': tuple(head.roi_feat_size),
+            'sampling_ratio': sampling_ratio,
+        }
+        return AllLevelRoIExtractor(layer, head.in_channels, self.featmap_strides)
+
+    def loss(
+        self,
+        laterals: Sequence[Tensor],
+        sampled: Sequence[SamplingResult],
+        batch_gt_instances: Sequence[InstanceData],
+        train_cfg: dict,
+    ) -> dict[str, Tensor]:
+        """Compute the losses of each lateral.
+
+        Args:
+            laterals: A map ``(N, C, H_i, W_i)`` for each of ``featmap_strides``.
+            sampled: RoIs of each image and what they match, of which all levels get
+                the same targets.
+            batch_gt_instances: Objects of each image, with ``masks`` for a mask head.
+            train_cfg: What the heads read of a second stage's ``train_cfg``:
+                ``pos_weight`` and, for masks, ``mask_size``.
+
+        Returns:
+            Scalars ``lateral{i}.loss_cls``, ``lateral{i}.loss_bbox`` and, with a mask
+            head, ``lateral{i}.loss_mask``, weighted.
+
+        Raises:
+            ValueError: If there are not as many laterals as strides.
+        """
+        losses = self._bbox_losses(laterals, sampled, train_cfg)
+        if self.mask_head is not None:
+            masks = self._mask_losses(laterals, sampled, batch_gt_instances, train_cfg)
+            for level, mask_losses in zip(losses, masks, strict=True):
+                level.update(mask_losses)
+        return {
+            f'lateral{index}.{name}': self.loss_weight * value
+            for index, level in enumerate(losses)
+            for name, value in level.items()
+        }
+
+    def _bbox_losses(
+        self,
+        laterals: Sequence[Tensor],
+        sampled: Sequence[SamplingResult],
+        train_cfg: dict,
+    ) -> list[dict[str, Tensor]]:
+        """Return the box head's losses of each lateral."""
+        rois = bbox2roi([result.priors for result in sampled])
+        targets = self.bbox_head.get_targets(sampled, train_cfg)
+        losses = []
+        for pooled in self.pool_boxes(laterals, rois):
+            scores, deltas = self.bbox_head(pooled)
+            level = self.bbox_head.loss(scores, deltas, rois, *targets)
+            # Without an RoI the head leaves the classes out.
+            level.setdefault('loss_cls', scores.sum())
+            losses.append({key: level[key] for key in ('loss_cls', 'loss_bbox')})
+        return losses
+
+    def _mask_losses(
+        self,
+        laterals: Sequence[Tensor],
+        sampled: Sequence[SamplingResult],
+        batch_gt_instances: Sequence[InstanceData],
+        train_cfg: dict,
+    ) -> list[dict[str, Tensor]]:
+        """Return the mask head's losses of each lateral, of the positives alone."""
+        head = self.mask_head
+        rois = bbox2roi([result.pos_priors for result in sampled])
+        targets = head.get_targets(sampled, batch_gt_instances, train_cfg)
+        labels = torch.cat([result.pos_gt_labels for result in sampled])
+        if head.class_agnostic:
+            labels = torch.zeros_like(labels)
+        losses = []
+        for pooled in self.pool_masks(laterals, rois):
+            masks = head(pooled)
+            # The mean over no mask is not a number.
+            loss = head.loss_mask(masks, targets, labels) if len(rois) else masks.sum()
+            losses.append({'loss_mask': loss})
+        return losses
