@@ -13,6 +13,7 @@ install()
 
 # What follows imports mmdet, which needs `install` to have run.
 from . import (  # noqa: E402
+    backbones,
     convert,
     datasets,
     dense_heads,
@@ -25,6 +26,7 @@ from . import (  # noqa: E402
 
 __all__ = [
     '__version__',
+    'backbones',
     'convert',
     'datasets',
     'dense_heads',

@@ -5,24 +5,16 @@ from collections.abc import Sequence
 import torch
 from mmdet.models.dense_heads import SSDHead
 from mmdet.registry import MODELS
-from mmdet.structures.bbox import bbox_overlaps, get_box_tensor
 from mmdet.utils import reduce_mean
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..ops import batched_soft_nms, multiclass_soft_nms
-from .suppression import (
-    above,
-    check_suppression,
-    one_row_an_image,
-    strongest,
-    suppression_options,
-)
-
-# Sizes of images of which the anchors are kept.
-_KEPT_SIZES = 8
+from .mining import hard_negatives, shifted_cross_entropy
+from .priors import KeptPriors, valid_flags
+from .rows import flatten_maps, within_ignored
+from .suppression import check_suppression, one_row_an_image, select, suppress
 
 
 @MODELS.register_module()
@@ -61,13 +53,19 @@ class M2DetHead(SSDHead):
       ``None`` to keep all boxes, unsorted and without a limit;
     - ``nms_pre``: highest scoring boxes an image that reach the suppression,
       ``-1`` for all (the default);
+    - ``nms_pre_per_class``: the same of each class;
     - ``max_per_img``: boxes an image that remain.
 
     Raises:
         ValueError: If the scales of ``in_channels`` and the anchor generator
             differ, or ``test_cfg.nms`` has an unknown type or option; in
-            ``forward``, if the maps are not those of ``in_channels``.
+            ``forward``, if the maps are not those of ``in_channels``; at the first
+            image, if steps or strides of the anchor generator do not fit: the image
+            has to be, up to one, as many steps long as the map has cells.
     """
+
+    check_suppression = staticmethod(check_suppression)
+    suppress = staticmethod(suppress)
 
     def __init__(self, num_classes: int, in_channels: Sequence[int], **kwargs) -> None:  # noqa: ANN003
         super().__init__(num_classes=num_classes, in_channels=in_channels, **kwargs)
@@ -84,7 +82,7 @@ class M2DetHead(SSDHead):
                 'M2DetHead learns encoded boxes: remove reg_decoded_bbox=True.'
             )
         self.check_suppression(self.test_cfg or {})
-        self._kept_priors: dict[tuple, list[Tensor]] = {}
+        self._kept_priors = KeptPriors()
 
     def forward(self, x: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Predict class scores and box deltas of each scale.
@@ -111,15 +109,19 @@ class M2DetHead(SSDHead):
         device: torch.device | str = 'cuda',
         dtype: torch.dtype = torch.float32,
     ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
-        """Return the anchors of each image and which lie within its own pixels."""
+        """Return the anchors of each image, and those whose cells hold pixels of it."""
         anchors = self._priors(featmap_sizes, batch_img_metas, device, dtype)
-        flags = []
-        for meta in batch_img_metas:
-            height, width = meta.get('pad_shape', meta['img_shape'])[:2]
-            limit = anchors[0].new_tensor([width, height])
-            flags.append(
-                [((a[:, :2] + a[:, 2:]) / 2 <= limit).all(dim=1) for a in anchors]
+        padded_size = _padded_size(batch_img_metas)
+        flags = [
+            valid_flags(
+                featmap_sizes,
+                self.num_base_priors,
+                meta.get('pad_shape', meta['img_shape'])[:2],
+                padded_size,
+                device,
             )
+            for meta in batch_img_metas
+        ]
         return [anchors] * len(batch_img_metas), flags
 
     def loss_by_feat(
@@ -139,38 +141,99 @@ class M2DetHead(SSDHead):
             batch's number of positives, at least one.
         """
         sizes = [tuple(score.shape[-2:]) for score in cls_scores]
-        scores = _flatten(cls_scores, self.cls_out_channels)
-        # mmdet's coders encode in float32 and cannot fill targets of another dtype.
-        keeps_dtype = getattr(self.bbox_coder, 'keeps_dtype', False)
-        dtype = scores.dtype if keeps_dtype else torch.float32
-        anchors, flags = self.get_anchors(sizes, batch_img_metas, scores.device, dtype)
-        labels, label_weights, bbox_targets, *_ = self.get_targets(
+        scores = flatten_maps(cls_scores, self.cls_out_channels)
+        anchors, flags = self.get_anchors(
+            sizes, batch_img_metas, scores.device, self._anchor_dtype(scores)
+        )
+        labels, weights, targets = self._match(
             anchors,
             flags,
             batch_gt_instances,
             batch_img_metas,
+            batch_gt_instances_ignore,
         )
-        labels = torch.cat(labels, dim=1)
+        deltas = flatten_maps(bbox_preds, self.bbox_coder.encode_size)
         positive = labels != self.num_classes
+        return self._losses(scores, deltas, labels, positive, weights, targets)
+
+    def _anchor_dtype(self, scores: Tensor) -> torch.dtype:
+        """Return the type of anchors that are matched for ``scores``."""
+        # mmdet's coders encode in float32 and cannot fill targets of another dtype.
+        keeps_dtype = getattr(self.bbox_coder, 'keeps_dtype', False)
+        return scores.dtype if keeps_dtype else torch.float32
+
+    def _match(
+        self,
+        anchors: list[list[Tensor]],
+        flags: list[list[Tensor]],
+        batch_gt_instances: list[InstanceData],
+        batch_img_metas: list[dict],
+        batch_gt_instances_ignore: list[InstanceData] | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Match the anchors of each image with its objects.
+
+        Args:
+            anchors: Anchors of each scale of each image.
+            flags: Which of them take part.
+            batch_gt_instances: Objects of each image.
+            batch_img_metas: Meta information of each image.
+            batch_gt_instances_ignore: Ignored boxes of each image, if any.
+
+        Returns:
+            Labels ``(N, anchors)``, their weights ``(N, anchors)``, and encoded boxes
+            ``(N, anchors, 4)``. An anchor without a part has weight 0.
+        """
+        labels, weights, targets, *_ = self.get_targets(
+            anchors, flags, batch_gt_instances, batch_img_metas
+        )
+        labels, weights = torch.cat(labels, dim=1), torch.cat(weights, dim=1)
+        if batch_gt_instances_ignore is not None:
+            ignored = within_ignored(
+                [torch.cat(own) for own in anchors],
+                batch_gt_instances_ignore,
+                self.train_cfg.get('ignore_iof_thr', 1),
+            )
+            background = labels == self.num_classes
+            weights = weights.masked_fill(ignored & background, 0)
+        return labels, weights, torch.cat(targets, dim=1)
+
+    def _losses(
+        self,
+        scores: Tensor,
+        deltas: Tensor,
+        labels: Tensor,
+        positive: Tensor,
+        weights: Tensor,
+        targets: Tensor,
+    ) -> dict[str, Tensor]:
+        """Compute the losses of the positives and of the hardest other anchors.
+
+        Args:
+            scores: ``(N, anchors, classes)``, background last.
+            deltas: ``(N, anchors, 4)``.
+            labels: Class that each anchor is taught, ``(N, anchors)``.
+            positive: Which anchors are positive, ``(N, anchors)``.
+            weights: Weights of the classes, ``(N, anchors)``.
+            targets: What the deltas of the positives should be, ``(N, anchors, 4)``.
+
+        Returns:
+            Scalars ``loss_cls`` and ``loss_bbox``, zero without positives.
+        """
         num_positives = positive.sum(dim=1)
         # Over all processes, whose gradients are averaged too.
         avg_factor = reduce_mean(num_positives.sum().float()).clamp(min=1)
-
-        weights = torch.cat(label_weights, dim=1)
-        if batch_gt_instances_ignore is not None:
-            ignored = self._ignored(torch.cat(anchors[0]), batch_gt_instances_ignore)
-            weights = weights.masked_fill(ignored & ~positive, 0)
         losses = weights * F.cross_entropy(
             scores.transpose(1, 2), labels, reduction='none'
         )
         hardness = losses.detach()
         if self.train_cfg.get('rank_by_shifted_scores', False):
-            hardness = _shifted_cross_entropy(scores.detach(), labels)
+            hardness = shifted_cross_entropy(scores.detach(), labels)
             hardness = hardness.masked_fill(weights == 0, 0)
-        hard = self._hard_negatives(hardness, positive, num_positives)
+        limits = self.train_cfg['neg_pos_ratio'] * num_positives
+        hard = hard_negatives(hardness, positive, limits)
         loss_bbox = F.smooth_l1_loss(
-            _flatten(bbox_preds, self.bbox_coder.encode_size)[positive],
-            torch.cat(bbox_targets, dim=1)[positive],
+            deltas[positive],
+            targets[positive],
             reduction='sum',
             beta=self.train_cfg['smoothl1_beta'],
         )
@@ -178,46 +241,6 @@ class M2DetHead(SSDHead):
             'loss_cls': losses[positive | hard].sum() / avg_factor,
             'loss_bbox': loss_bbox / avg_factor,
         }
-
-    def _ignored(self, anchors: Tensor, ignored: list[InstanceData]) -> Tensor:
-        """Tell which anchors lie within the ignored boxes of each image.
-
-        Returns:
-            ``(N, anchors)``, by ``train_cfg['ignore_iof_thr']`` if there is one.
-        """
-        threshold = self.train_cfg.get('ignore_iof_thr', 1)
-        within = torch.zeros(
-            len(ignored), len(anchors), dtype=torch.bool, device=anchors.device
-        )
-        for image, instances in enumerate(ignored):
-            if instances is not None:
-                boxes = get_box_tensor(instances.bboxes)
-                overlaps = bbox_overlaps(anchors, boxes, mode='iof')
-                within[image] = (overlaps > threshold).any(dim=1)
-        return within
-
-    def _hard_negatives(
-        self, hardness: Tensor, positive: Tensor, num_positives: Tensor
-    ) -> Tensor:
-        """Select each image's hardest negatives.
-
-        Args:
-            hardness: What to rank by, ``(N, anchors)``: losses.
-            positive: Whether an anchor is positive, ``(N, anchors)``.
-            num_positives: Positives of each image, ``(N,)``.
-
-        Returns:
-            Whether an anchor is selected, ``(N, anchors)``: ``neg_pos_ratio``
-            times as many as positives, or all negatives if there are fewer.
-        """
-        # Before negatives of no loss and after all others, as in SSD.
-        ranked = hardness.masked_fill(positive, 0).argsort(
-            dim=1, descending=True, stable=True
-        )
-        limit = self.train_cfg['neg_pos_ratio'] * num_positives
-        order = torch.arange(hardness.shape[1], device=hardness.device)
-        first = order < limit[:, None]
-        return torch.zeros_like(positive).scatter(1, ranked, first) & ~positive
 
     def predict_by_feat(
         self,
@@ -247,59 +270,7 @@ class M2DetHead(SSDHead):
         """
         cfg = self.test_cfg if cfg is None else cfg
         boxes, scores = self._decode(cls_scores, bbox_preds, batch_img_metas, rescale)
-        scores = strongest(scores, cfg.get('nms_pre', -1))
-        threshold = cfg.get('score_thr', 0)
-        if not with_nms or not cfg.get('nms'):
-            return above(boxes, scores, threshold)
-        dets, labels, _ = multiclass_soft_nms(
-            boxes,
-            scores,
-            score_thr=threshold,
-            max_num=cfg.get('max_per_img', -1),
-            **suppression_options(cfg['nms']),
-        )
-        counts = (labels >= 0).sum(dim=1).tolist()
-        return [
-            InstanceData(bboxes=found[:k, :4], scores=found[:k, 4], labels=classes[:k])
-            for found, classes, k in zip(dets, labels, counts, strict=True)
-        ]
-
-    @staticmethod
-    def suppress(detections: InstanceData, cfg: ConfigDict) -> InstanceData:
-        """Suppress overlapping boxes of equal class as ``cfg.nms`` says.
-
-        Args:
-            detections: ``bboxes``, ``scores`` and ``labels`` of an image.
-            cfg: ``test_cfg`` of this class.
-
-        Returns:
-            What remains, by descending score, at most ``cfg.max_per_img``.
-        """
-        if not cfg.get('nms'):
-            return detections
-        options = suppression_options(cfg['nms'])
-        agnostic = options.pop('class_agnostic', False)
-        labels = detections.labels
-        dets, keep = batched_soft_nms(
-            detections.bboxes,
-            detections.scores,
-            torch.zeros_like(labels) if agnostic else labels,
-            max_num=cfg.get('max_per_img', -1),
-            **options,
-        )
-        kept = detections[keep]
-        kept.scores = dets[:, 4]
-        return kept
-
-    @staticmethod
-    def check_suppression(test_cfg: ConfigDict) -> None:
-        """Check what ``test_cfg`` of this class says of the suppression.
-
-        Raises:
-            ValueError: If it names an unknown suppression, or options that this
-                cannot have.
-        """
-        check_suppression(test_cfg)
+        return select(boxes, scores, cfg, with_nms=with_nms)
 
     def _decode(
         self,
@@ -307,6 +278,7 @@ class M2DetHead(SSDHead):
         bbox_preds: list[Tensor],
         batch_img_metas: list[dict],
         rescale: bool,
+        priors: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the boxes ``(N, A, 4)`` and class scores ``(N, A, C)`` of all anchors.
 
@@ -315,12 +287,15 @@ class M2DetHead(SSDHead):
             bbox_preds: Box deltas of each scale.
             batch_img_metas: Meta information of each image.
             rescale: Whether boxes are given in pixels of the original image.
+            priors: What the deltas are relative to, ``(N, A, 4)``; by default the
+                anchors.
         """
-        sizes = [tuple(score.shape[-2:]) for score in cls_scores]
-        scores = _flatten(cls_scores, self.cls_out_channels).detach().softmax(dim=-1)
-        deltas = _flatten(bbox_preds, self.bbox_coder.encode_size).detach()
-        priors = self._priors(sizes, batch_img_metas, scores.device, scores.dtype)
-        priors = torch.cat(priors).expand(len(scores), -1, -1)
+        scores = flatten_maps(cls_scores, self.cls_out_channels).detach()
+        scores = scores.softmax(dim=-1)
+        deltas = flatten_maps(bbox_preds, self.bbox_coder.encode_size).detach()
+        if priors is None:
+            priors = self._all_priors(cls_scores, batch_img_metas, scores.dtype)
+            priors = priors.expand(len(scores), -1, -1)
         boxes = self.bbox_coder.decode(priors.flatten(0, 1), deltas.flatten(0, 1))
         boxes = boxes.view_as(priors)
         if getattr(self.bbox_coder, 'clip_border', True):
@@ -334,6 +309,13 @@ class M2DetHead(SSDHead):
             boxes = boxes * one_row_an_image(shrink, boxes)
         return boxes, scores[..., :-1]
 
+    def _all_priors(
+        self, maps: list[Tensor], batch_img_metas: list[dict], dtype: torch.dtype
+    ) -> Tensor:
+        """Return the anchors ``(A, 4)`` of all scales, one for each of ``maps``."""
+        sizes = [tuple(x.shape[-2:]) for x in maps]
+        return torch.cat(self._priors(sizes, batch_img_metas, maps[0].device, dtype))
+
     def _priors(
         self,
         featmap_sizes: list[tuple[int, int]],
@@ -341,44 +323,17 @@ class M2DetHead(SSDHead):
         device: torch.device | str,
         dtype: torch.dtype,
     ) -> list[Tensor]:
-        """Return the anchors of each scale for the batch's padded size.
-
-        Those of the last few sizes are kept.
-        """
-        meta = batch_img_metas[0]
-        image_size = tuple(meta.get('batch_input_shape', meta['img_shape'])[:2])
-        generator = self.prior_generator
-        key = (generator, tuple(featmap_sizes), dtype, str(device), image_size)
-        priors = self._kept_priors.get(key)
-        if priors is None:
-            # They may serve a training step after an inference.
-            with torch.inference_mode(False):
-                priors = generator.grid_priors(
-                    featmap_sizes, dtype, device, image_size=image_size
-                )
-            if len(self._kept_priors) >= _KEPT_SIZES:
-                self._kept_priors.clear()
-            self._kept_priors[key] = priors
-        return list(priors)
+        """Return the anchors of each scale for the batch's padded size."""
+        return self._kept_priors.get(
+            self.prior_generator,
+            featmap_sizes,
+            _padded_size(batch_img_metas),
+            dtype,
+            device,
+        )
 
 
-def _shifted_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy by a log-sum-exp that is shifted by the largest score of all.
-
-    Args:
-        scores: ``(N, anchors, classes)``.
-        labels: ``(N, anchors)``.
-
-    Returns:
-        ``(N, anchors)``; minus infinity where every exponential underflows.
-    """
-    largest = scores.max()
-    log_sum = (scores - largest).exp().sum(dim=2).log() + largest
-    return log_sum - scores.gather(2, labels[..., None])[..., 0]
-
-
-def _flatten(maps: Sequence[Tensor], channels: int) -> Tensor:
-    """Join the outputs of all scales, ``(N, anchors, channels)``, at least float32."""
-    flat = [x.permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, channels)) for x in maps]
-    joined = torch.cat(flat, dim=1)
-    return joined.to(torch.promote_types(joined.dtype, torch.float32))
+def _padded_size(batch_img_metas: list[dict]) -> tuple[int, int]:
+    """Return the pixels ``(height, width)`` of the network's input."""
+    meta = batch_img_metas[0]
+    return tuple(meta.get('batch_input_shape', meta['img_shape'])[:2])

@@ -7,6 +7,7 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ..ops import batched_soft_nms, multiclass_soft_nms
 from ..ops.kernels import Settings, check_limit, check_number
 
 # Below every positive number of float32 that is not subnormal.
@@ -69,7 +70,7 @@ def check_suppression(test_cfg: dict[str, Any]) -> None:
         ValueError: If an option is unknown or cannot have its value.
     """
     check_number('score_thr', test_cfg.get('score_thr', 0))
-    for name in ('nms_pre', 'max_per_img'):
+    for name in ('nms_pre', 'nms_pre_per_class', 'max_per_img'):
         check_limit(name, test_cfg.get(name, -1))
     nms = test_cfg.get('nms')
     if not nms:
@@ -96,6 +97,15 @@ def strongest(scores: Tensor, limit: int) -> Tensor:
     return left.flatten(1).scatter(1, places, best).view(scores.shape)
 
 
+def strongest_of_classes(scores: Tensor, limit: int) -> Tensor:
+    """Leave the highest scores of each class of an image, as :func:`strongest` does."""
+    if not 0 < limit < scores.shape[1]:
+        return scores
+    by_class = scores.transpose(1, 2)
+    left = strongest(by_class.flatten(0, 1)[..., None], limit)
+    return left.view(by_class.shape).transpose(1, 2)
+
+
 def above(boxes: Tensor, scores: Tensor, threshold: float) -> list[InstanceData]:
     """Return the boxes of each image and class that score above a threshold."""
     image, row, label = (scores > threshold).nonzero(as_tuple=True)
@@ -105,6 +115,67 @@ def above(boxes: Tensor, scores: Tensor, threshold: float) -> list[InstanceData]
         InstanceData(bboxes=b, scores=s, labels=classes)
         for b, s, classes in zip(*(x.split(counts) for x in found), strict=True)
     ]
+
+
+def select(
+    boxes: Tensor, scores: Tensor, test_cfg: dict[str, Any], *, with_nms: bool = True
+) -> list[InstanceData]:
+    """Select the detections of each image.
+
+    Args:
+        boxes: ``(N, A, 4)``, xyxy.
+        scores: ``(N, A, C)``.
+        test_cfg: That of a head.
+        with_nms: Whether to suppress overlapping boxes.
+
+    Returns:
+        For each image ``bboxes`` ``(K, 4)``, ``scores`` ``(K,)`` in descending order
+        where suppressed, ``labels`` ``(K,)``.
+    """
+    scores = strongest_of_classes(scores, test_cfg.get('nms_pre_per_class', -1))
+    scores = strongest(scores, test_cfg.get('nms_pre', -1))
+    threshold = test_cfg.get('score_thr', 0)
+    if not with_nms or not test_cfg.get('nms'):
+        return above(boxes, scores, threshold)
+    dets, labels, _ = multiclass_soft_nms(
+        boxes,
+        scores,
+        score_thr=threshold,
+        max_num=test_cfg.get('max_per_img', -1),
+        **suppression_options(test_cfg['nms']),
+    )
+    counts = (labels >= 0).sum(dim=1).tolist()
+    return [
+        InstanceData(bboxes=found[:k, :4], scores=found[:k, 4], labels=classes[:k])
+        for found, classes, k in zip(dets, labels, counts, strict=True)
+    ]
+
+
+def suppress(detections: InstanceData, test_cfg: dict[str, Any]) -> InstanceData:
+    """Suppress overlapping boxes of equal class as ``test_cfg.nms`` says.
+
+    Args:
+        detections: ``bboxes``, ``scores`` and ``labels`` of an image.
+        test_cfg: That of a head.
+
+    Returns:
+        What remains, by descending score, at most ``test_cfg.max_per_img``.
+    """
+    if not test_cfg.get('nms'):
+        return detections
+    options = suppression_options(test_cfg['nms'])
+    agnostic = options.pop('class_agnostic', False)
+    labels = detections.labels
+    dets, keep = batched_soft_nms(
+        detections.bboxes,
+        detections.scores,
+        torch.zeros_like(labels) if agnostic else labels,
+        max_num=test_cfg.get('max_per_img', -1),
+        **options,
+    )
+    kept = detections[keep]
+    kept.scores = dets[:, 4]
+    return kept
 
 
 def one_row_an_image(values: list[Sequence[float]], like: Tensor) -> Tensor:

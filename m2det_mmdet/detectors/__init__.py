@@ -2,6 +2,7 @@
 
 from .augfpn import AugFPNSingleStageDetector, AugFPNTwoStageDetector
 from .m2det import M2Det
+from .refinedet import RefineDet
 from .tta import M2DetTTAModel
 
 __all__ = [
@@ -9,4 +10,5 @@ __all__ = [
     'AugFPNTwoStageDetector',
     'M2Det',
     'M2DetTTAModel',
+    'RefineDet',
 ]

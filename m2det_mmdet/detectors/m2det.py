@@ -1,8 +1,12 @@
 """M2Det, the detector."""
 
+from collections.abc import Sequence
+
 from mmdet.models.detectors import SingleStageDetector
+from mmdet.models.necks import NASFPN
 from mmdet.registry import MODELS
-from torch import nn
+from torch import Tensor, nn
+from torch.func import functional_call
 
 Config = dict | None
 
@@ -14,12 +18,14 @@ class M2Det(SingleStageDetector):
     `M2Det <https://arxiv.org/abs/1811.04533>`_, or any neck under
     :class:`~m2det_mmdet.dense_heads.M2DetHead`. It differs from
     :class:`mmdet.models.SingleStageDetector` in that ``in_channels`` of the head
-    comes from the neck where the config does not give it, and that a head which
-    does not fit its neck fails here instead of at the first image.
+    comes from the neck where the config does not give it, that a head which does not
+    fit its neck fails here instead of at the first image, and that maps which the
+    neck cannot take are named beside the image of which they were made.
 
     Args:
         backbone: Config of the backbone.
-        neck: Config of the neck, if there is one.
+        neck: Config of the neck, if there is one; or a list of those of a chain of
+            necks.
         bbox_head: Config of the dense head.
         train_cfg: Training config of the head.
         test_cfg: Test config of the head.
@@ -27,13 +33,15 @@ class M2Det(SingleStageDetector):
         init_cfg: Initialization config.
 
     Raises:
-        ValueError: If the neck's maps are not those that the head expects.
+        ValueError: If the neck's maps are not those that the head expects; in
+            ``extract_feat``, if the neck cannot take the backbone's maps: an image too
+            small for it, or maps of other channels or numbers.
     """
 
     def __init__(
         self,
         backbone: dict,
-        neck: Config = None,
+        neck: Config | list[dict] = None,
         bbox_head: Config = None,
         train_cfg: Config = None,
         test_cfg: Config = None,
@@ -48,7 +56,10 @@ class M2Det(SingleStageDetector):
         channels = None
         if neck is not None:
             self.neck = MODELS.build(neck)
-            channels = _map_channels(self.neck)
+            last, config = self.neck, neck
+            if isinstance(neck, list):
+                last, config = self.neck[-1], neck[-1]
+            channels = _map_channels(last, config)
         head = {'train_cfg': train_cfg, 'test_cfg': test_cfg, **bbox_head}
         if channels is not None:
             expected = list(head.setdefault('in_channels', channels))
@@ -62,10 +73,49 @@ class M2Det(SingleStageDetector):
         self.train_cfg = train_cfg
         self.test_cfg = test_cfg
 
+    def extract_feat(self, batch_inputs: Tensor) -> Sequence[Tensor]:
+        """Return the maps of a batch of images ``(N, 3, H, W)``, the largest first."""
+        maps = self.backbone(batch_inputs)
+        if not self.with_neck:
+            return maps
+        try:
+            return self.neck(maps)
+        except (AssertionError, IndexError, RuntimeError) as error:
+            # Lack of memory, say, has nothing to do with the image.
+            if _takes(self.neck, maps):
+                raise
+            height, width = batch_inputs.shape[-2:]
+            shapes = ', '.join('x'.join(str(n) for n in x.shape[1:]) for x in maps)
+            raise ValueError(
+                f'{type(self.neck).__name__} cannot take the maps {shapes} (channels, '
+                f'height, width) that {type(self.backbone).__name__} made of an image '
+                f'of {height}x{width} pixels: use a larger input, or make in_channels '
+                'of the neck fit the backbone.'
+            ) from error
 
-def _map_channels(neck: nn.Module) -> list[int] | None:
-    """Channels of each map of ``neck``, or ``None`` where it does not tell."""
-    channels = getattr(neck, 'out_channels', None)
+
+def _takes(neck: nn.Module, maps: Sequence[Tensor]) -> bool:
+    """Whether ``neck`` can work on maps of the shapes of ``maps``."""
+    state = {name: x.to('meta') for name, x in neck.state_dict().items()}
+    try:
+        functional_call(neck, state, (tuple(x.to('meta') for x in maps),))
+    except (AssertionError, IndexError, RuntimeError):
+        return False
+    return True
+
+
+def _map_channels(neck: nn.Module, config: dict) -> list[int] | None:
+    """Channels of each map of ``neck``, or ``None`` where it does not tell.
+
+    Raises:
+        ValueError: If it cannot make as many maps as it was told to.
+    """
+    if isinstance(neck, NASFPN) and neck.num_outs != 5:
+        raise ValueError(
+            f'NASFPN makes five maps, and num_outs is {neck.num_outs}: set num_outs=5.'
+        )
+    # mmdet's SSDNeck does not keep the argument.
+    channels = getattr(neck, 'out_channels', config.get('out_channels'))
     if isinstance(channels, int):
         # mmdet's FPN family: as many maps of equal width.
         return [channels] * neck.num_outs if hasattr(neck, 'num_outs') else None

@@ -14,7 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ..necks import MLFPN
 
 # Parts of a detector that take and return nothing but tensors.
-PARTS = ('backbone', 'neck', 'rpn_head', 'bbox_head')
+PARTS = ('backbone', 'neck', 'rpn_head', 'arm_head', 'bbox_head')
 DTYPES = ('bfloat16', 'float16')
 # Layers whose forward is that of PyTorch: others make their weights anew, or act.
 _CONVS = (nn.Conv2d, Conv2d)

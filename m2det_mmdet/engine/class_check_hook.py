@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from ..datasets.coco import DatasetError
+from ..dense_heads import ARMHead
 
 
 @HOOKS.register_module()
@@ -46,8 +47,8 @@ def check_classes(model: nn.Module, dataset: Dataset) -> None:
     for name, module in model.named_modules():
         if not isinstance(module, (BaseDenseHead, BBoxHead)):
             continue
-        # An RPN tells objects from background only.
-        if isinstance(module, RPNHead) or module.num_classes == len(classes):
+        # These tell objects from background only.
+        if isinstance(module, (RPNHead, ARMHead)) or module.num_classes == len(classes):
             continue
         path = '.'.join(['model', *name.removeprefix('module.').split('.')])
         raise DatasetError(

@@ -6,11 +6,13 @@ from .dssd import DSSDNeck
 from .ffm import FFMv1, FFMv2
 from .mlfpn import MLFPN
 from .sfam import SFAM
+from .tcb import TCB
 from .tum import TUM
 
 __all__ = [
     'MLFPN',
     'SFAM',
+    'TCB',
     'TUM',
     'AugFPN',
     'BiFPN',

@@ -103,7 +103,9 @@ class M2DetAnchorGenerator:
             For each scale ``(height * width * shapes, 4)``: xyxy, input pixels.
 
         Raises:
-            ValueError: If the number of maps is not the number of scales.
+            ValueError: If the number of maps is not the number of scales, or steps do
+                not fit: ``input_size`` has to be, up to one, as many steps long as the
+                map has cells.
         """
         if len(featmap_sizes) != self.num_levels:
             raise ValueError(
@@ -112,6 +114,8 @@ class M2DetAnchorGenerator:
                 'the neck has scales.'
             )
         image_size = tuple(image_size or (self.input_size, self.input_size))
+        if self._has_steps(image_size):
+            self._check_steps(featmap_sizes)
         # Half precision cannot hold the coordinates of a large image.
         kind = {'dtype': torch.promote_types(dtype, torch.float32), 'device': device}
         priors = []
@@ -151,12 +155,31 @@ class M2DetAnchorGenerator:
         step_y, step_x = (
             side / cells for side, cells in zip(image_size, map_size, strict=True)
         )
-        if self.steps is not None and image_size == (self.input_size,) * 2:
+        if self._has_steps(image_size):
             step_y = step_x = self.steps[level]
         height, width = map_size
         y = (torch.arange(height, **kind) + 0.5) * step_y
         x = (torch.arange(width, **kind) + 0.5) * step_x
         return torch.cartesian_prod(y, x).reshape(-1, 2).flip(-1)
+
+    def _has_steps(self, image_size: Size) -> bool:
+        """Whether the given steps hold for an image, instead of its maps' strides."""
+        return self.steps is not None and image_size == (self.input_size,) * 2
+
+    def _check_steps(self, featmap_sizes: Sequence[Size]) -> None:
+        """Raise if an image is not, up to one, as many steps long as a map has cells.
+
+        The steps of M2Det's and SSD's releases are rounded, those of the maps before.
+        """
+        side = self.input_size
+        pairs = zip(self.steps, featmap_sizes, strict=True)
+        if any(abs(side / step - n) >= 1 for step, cells in pairs for n in cells):
+            strides = [round(side / max(cells), 1) for cells in featmap_sizes]
+            raise ValueError(
+                f'The anchor generator has steps={list(self.steps)}, but the maps of '
+                f'an image of {side}x{side} pixels have strides of {strides}: give '
+                'these, or steps=None to follow the maps.'
+            )
 
     def __repr__(self) -> str:
         return (

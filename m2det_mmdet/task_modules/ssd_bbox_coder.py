@@ -30,6 +30,8 @@ class SSDBBoxCoder(BaseBBoxCoder):
     Args:
         variances: Divisors of the shift and of the logarithm of the scale.
         clip_border: Whether decoded boxes are clipped to the image.
+        eps: What is added to the ratio of the sizes before its logarithm is taken, as
+            RefineDet's PyTorch port does; decoded boxes then differ by as much.
 
     Attributes:
         keeps_dtype: Tells :class:`~m2det_mmdet.dense_heads.M2DetHead` that anchors
@@ -39,11 +41,15 @@ class SSDBBoxCoder(BaseBBoxCoder):
     keeps_dtype = True
 
     def __init__(
-        self, variances: tuple[float, float] = (0.1, 0.2), clip_border: bool = False
+        self,
+        variances: tuple[float, float] = (0.1, 0.2),
+        clip_border: bool = False,
+        eps: float = 0.0,
     ) -> None:
         super().__init__()
         self.variances = variances
         self.clip_border = clip_border
+        self.eps = eps
 
     def encode(
         self, bboxes: Tensor | BaseBoxes, gt_bboxes: Tensor | BaseBoxes
@@ -61,7 +67,7 @@ class SSDBBoxCoder(BaseBBoxCoder):
         centre, size = bbox_xyxy_to_cxcywh(bboxes).split(2, dim=-1)
         gt_centre, gt_size = bbox_xyxy_to_cxcywh(gt_bboxes).split(2, dim=-1)
         shift = (gt_centre - centre) / size / self.variances[0]
-        scale = (gt_size / size).log() / self.variances[1]
+        scale = (gt_size / size + self.eps).log() / self.variances[1]
         return torch.cat([shift, scale], dim=-1).to(bboxes.dtype)
 
     def decode(

@@ -118,15 +118,6 @@ def test_a_batch_without_objects_has_zero_loss() -> None:
     }
 
 
-def test_the_hardest_negatives_of_an_image_are_taken() -> None:
-    losses = torch.tensor([[0.1, 9.0, 0.3, 0.2, 0.5], [7.0, 6.0, 5.0, 4.0, 3.0]])
-    positive = torch.zeros(2, 5, dtype=torch.bool)
-    positive[0, 1] = True
-    hard = build()._hard_negatives(losses, positive, positive.sum(dim=1))
-
-    assert hard.tolist() == [[False, False, True, True, True], [False] * 5]
-
-
 def test_negatives_within_a_crowd_cost_nothing() -> None:
     head = build()
     scores, deltas = outputs()

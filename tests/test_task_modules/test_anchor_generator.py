@@ -40,8 +40,8 @@ def test_a_cell_has_two_squares_then_each_ratio_and_its_transpose() -> None:
 
 
 def test_rows_come_before_columns() -> None:
-    generator = M2DetAnchorGenerator(100, [0.1, 0.4], [10], ratios=[4])
-    (priors,) = generator.grid_priors([(2, 3)], device='cpu')
+    generator = M2DetAnchorGenerator(100, [0.1, 0.4], ratios=[4])
+    (priors,) = generator.grid_priors([(2, 3)], device='cpu', image_size=(20, 30))
     centres = to_cxcywh(priors)[::4, :2].tolist()
 
     assert centres == [[5, 5], [15, 5], [25, 5], [5, 15], [15, 15], [25, 15]]
@@ -70,6 +70,28 @@ def test_steps_follow_the_maps_where_none_are_given() -> None:
     # 320 / 3, where the release has 107.
     assert to_cxcywh(levels[4])[0, 0].item() == pytest.approx(320 / 6)
     assert to_cxcywh(given[4])[0, 0].item() == pytest.approx(53.5)
+
+
+def test_steps_that_are_not_those_of_the_maps_are_named() -> None:
+    generator = M2DetAnchorGenerator(320, [0.1, 0.2, 0.4], steps=[8, 32])
+    message = (
+        r'steps=\[8, 32\], but the maps of an image of 320x320 pixels have strides of '
+        r'\[8\.0, 16\.0\]: give these, or steps=None'
+    )
+    with pytest.raises(ValueError, match=message):
+        generator.grid_priors([(40, 40), (20, 20)], device='cpu')
+    # The given steps do not hold for another size.
+    generator.grid_priors([(50, 50), (25, 25)], device='cpu', image_size=(400, 400))
+
+
+def test_steps_may_be_rounded_as_those_of_ssd() -> None:
+    steps = [8, 16, 32, 64, 100, 300]
+    generator = M2DetAnchorGenerator(300, [0.1 * n for n in range(1, 8)], steps)
+    # Of which the exact strides are 7.9, 15.8, 30, 60, 100 and 300.
+    maps = [(n, n) for n in (38, 19, 10, 5, 3, 1)]
+    *_, third, _, _, _ = generator.grid_priors(maps, device='cpu')
+
+    assert to_cxcywh(third)[0, :2].tolist() == [16, 16]
 
 
 def test_clip_cuts_width_and_height_to_the_image() -> None:

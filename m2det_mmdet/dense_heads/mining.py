@@ -1,0 +1,40 @@
+"""Hard negative mining."""
+
+import torch
+from torch import Tensor
+
+
+def hard_negatives(hardness: Tensor, positive: Tensor, limits: Tensor) -> Tensor:
+    """Select each image's hardest negatives.
+
+    Args:
+        hardness: What to rank by, ``(N, anchors)``: losses.
+        positive: Whether an anchor is positive, ``(N, anchors)``.
+        limits: Negatives of each image, ``(N,)``.
+
+    Returns:
+        Whether an anchor is selected, ``(N, anchors)``: as many as the limits, or all
+        negatives if there are fewer.
+    """
+    # Before negatives of no loss and after all others, as in SSD.
+    ranked = hardness.masked_fill(positive, 0).argsort(
+        dim=1, descending=True, stable=True
+    )
+    order = torch.arange(hardness.shape[1], device=hardness.device)
+    first = order < limits[:, None]
+    return torch.zeros_like(positive).scatter(1, ranked, first) & ~positive
+
+
+def shifted_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """Cross entropy by a log-sum-exp that is shifted by the largest score of all.
+
+    Args:
+        scores: ``(N, anchors, classes)``.
+        labels: ``(N, anchors)``.
+
+    Returns:
+        ``(N, anchors)``; minus infinity where every exponential underflows.
+    """
+    largest = scores.max()
+    log_sum = (scores - largest).exp().sum(dim=2).log() + largest
+    return log_sum - scores.gather(2, labels[..., None])[..., 0]
