@@ -1,10 +1,11 @@
-"""Convert a checkpoint of M2Det's authors to one of MMDetection, or back.
+"""Convert a checkpoint of other code to one of MMDetection, or back.
 
 m2det convert INPUT CONFIG OUT [--to-release] [--force]
 
-INPUT is a checkpoint of the release, CONFIG that of the same network (those named
-m2det_*_release), OUT what `m2det test CONFIG OUT` takes. With --to-release INPUT is a
-checkpoint of CONFIG and OUT one for the authors' code.
+INPUT is a checkpoint of M2Det's authors or of RefineDet's PyTorch port, CONFIG that of
+the same network (those named m2det_*_release or refinedet_vgg_*), OUT what
+`m2det test CONFIG OUT` takes. With --to-release INPUT is a checkpoint of CONFIG and OUT
+one for the other code.
 """
 
 import argparse
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_config_arguments(parser)
     parser.add_argument('out', type=Path, help='path of the checkpoint to write')
     parser.add_argument(
-        '--to-release', action='store_true', help="write one for the authors' code"
+        '--to-release', action='store_true', help='write one for the other code'
     )
     parser.add_argument('--force', action='store_true', help='replace OUT')
 
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         meta = _meta(cfg, model.bbox_head.num_classes)
         checkpoint = {'meta': meta, 'state_dict': conversion.state_dict}
-    # PyTorch before 1.6, as the release asks for, cannot read zip archives.
+    # PyTorch before 1.6, as M2Det's release asks for, cannot read zip archives.
     in_zip = not args.to_release
     write_whole(
         out,

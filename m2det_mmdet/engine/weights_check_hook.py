@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 # Counters of batches, which old files lack and nothing here uses.
 _COUNTER = 'num_batches_tracked'
+# How a name begins that only unconverted checkpoints have, and whose they are.
+_UNCONVERTED = {'unet1.': "M2Det's authors", 'arm_conf.': "RefineDet's PyTorch port"}
 _NAMED = 3
 
 
@@ -25,7 +27,8 @@ class WeightsCheckHook(Hook):
 
     MMEngine loads what fits and logs the rest: a detector is then tested with layers
     of random weights. A training may start from a part of the weights; a test needs
-    all of them. Unconverted checkpoints of M2Det's authors stop both.
+    all of them. Unconverted checkpoints, of M2Det's authors or of RefineDet's PyTorch
+    port, stop both.
 
     Raises:
         WeightsError: One sentence that names tensors and the fix.
@@ -51,14 +54,15 @@ def check_weights(checkpoint: Any, model: nn.Module, *, complete: bool) -> None:
         complete: Whether every tensor of ``model`` has to be there.
 
     Raises:
-        WeightsError: If the checkpoint is of the authors' release, or not complete.
+        WeightsError: If the checkpoint is one to convert, or not complete.
     """
     weights = _tensors(state_dict_of(checkpoint))
-    if any(name.startswith('unet1.') for name in weights):
-        raise WeightsError(
-            "This is a checkpoint of M2Det's authors, whose tensors have other names: "
-            'write one that loads here with `m2det convert CHECKPOINT CONFIG OUT`.'
-        )
+    for sign, others in _UNCONVERTED.items():
+        if any(name.startswith(sign) for name in weights):
+            raise WeightsError(
+                f'This is a checkpoint of {others}, whose tensors have other names: '
+                'write one that loads here with `m2det convert CHECKPOINT CONFIG OUT`.'
+            )
     expected = _tensors(model.state_dict())
     missing = [name for name in expected if name not in weights]
     misshapen = [

@@ -16,7 +16,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from m2det_mmdet.cli import main
-from m2det_mmdet.convert import to_release
+from m2det_mmdet.cli.configs import load_config, structure_of
+from m2det_mmdet.convert import to_refinedet, to_release
 from m2det_mmdet.datasets.scenes import CLASSES, write_scenes
 
 BASE = Path(__file__).parents[2] / 'configs' / 'm2det' / 'm2det_r18_scenes.py'
@@ -144,6 +145,40 @@ def test_there_and_back(
     assert main(['convert', str(back), released.config, str(ours), '--force']) == 0
     again = torch.load(ours, weights_only=True)['state_dict']
     assert all(torch.equal(again[name], x) for name, x in released.weights.items())
+
+
+def test_a_checkpoint_of_refinedets_port_there_and_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    config = 'refinedet_vgg_320_voc0712'
+    model = structure_of(load_config(config))
+    ours = {
+        name: torch.tensor(i).half().expand(value.shape)
+        for i, (name, value) in enumerate(model.state_dict().items())
+    }
+    port, out, back = (tmp_path / f'{name}.pth' for name in ('port', 'out', 'back'))
+    weights = to_refinedet(ours, model)
+    weights['odm_conf.0.bias'][::21] = -1
+    torch.save(OrderedDict(weights), port)
+
+    assert main(['convert', str(port), config, str(out)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f'Read {port}: 98 tensors, 34,440,884 parameters',
+        f'Wrote {out}: 98 tensors, 34,440,884 parameters',
+        'Input size, anchors and pixels are those of CONFIG: no weights tell them',
+    ]
+    checkpoint = torch.load(out, weights_only=True)
+    found = checkpoint['state_dict']
+    bias = found.pop('bbox_head.cls_convs.0.0.bias')
+    assert (bias == -1).nonzero().flatten().tolist() == [20, 41, 62]
+    assert all(torch.equal(value, ours[name]) for name, value in found.items())
+    assert len(found) == len(ours) - 1
+    assert len(checkpoint['meta']['dataset_meta']['classes']) == 20
+
+    assert main(['convert', str(out), config, str(back), '--to-release']) == 0
+    found = torch.load(back, weights_only=True)
+    assert found.keys() == weights.keys()
+    assert all(torch.equal(value, weights[name]) for name, value in found.items())
 
 
 def test_class_names_are_written_only_if_they_fit(

@@ -71,11 +71,18 @@ def test_a_long_list_is_cut() -> None:
 
 @pytest.mark.parametrize('complete', [True, False])
 @pytest.mark.parametrize('prefix', ['', 'module.'])
-def test_the_authors_checkpoints_stop_in_either_mode(
-    prefix: str, complete: bool
+@pytest.mark.parametrize(
+    ('name', 'whose'),
+    [
+        ('unet1.layers.0.conv.weight', "M2Det's authors"),
+        ('arm_conf.0.weight', "RefineDet's PyTorch port"),
+    ],
+)
+def test_unconverted_checkpoints_stop_in_either_mode(
+    name: str, whose: str, prefix: str, complete: bool
 ) -> None:
-    weights = {f'{prefix}unet1.layers.0.conv.weight': torch.zeros(1)}
-    with pytest.raises(WeightsError, match='m2det convert'):
+    weights = {f'{prefix}{name}': torch.zeros(1)}
+    with pytest.raises(WeightsError, match=f'of {whose}, .*m2det convert'):
         check_weights(weights, network(), complete=complete)
 
 
