@@ -12,6 +12,7 @@ from importlib import import_module
 
 from ..compat.checkpoint import CheckpointError
 from ..datasets.coco import DatasetError
+from ..engine.pyramid_check_hook import PyramidError
 from ..engine.weights_check_hook import WeightsError
 from ..version import __version__
 from .errors import UserError
@@ -26,10 +27,10 @@ COMMANDS = {
     'draw': 'draw ground truth beside predictions',
     'table': 'tell what the detectors of a family of configs cost',
     'bench': 'time a detector: network, suppression, images a second',
-    'convert': "convert a checkpoint of M2Det's authors, or one for their code",
+    'convert': "convert a checkpoint of M2Det's authors or RefineDet's port, or back",
 }
 
-_EXPECTED = (UserError, CheckpointError, DatasetError, WeightsError)
+_EXPECTED = (UserError, CheckpointError, DatasetError, PyramidError, WeightsError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -43,6 +43,22 @@ def test_shared_weights_count_once_and_each_use_of_them_as_two_operations() -> N
     )
 
 
+def test_the_second_stage_costs_as_many_proposals_as_it_may_have() -> None:
+    config = Config.fromfile(
+        CONFIGS / 'mlfpn' / 'mlfpn_narrow' / 'faster_rcnn_fpn_r18_scenes.py'
+    )
+    costs = []
+    for proposals in (200, 201):
+        config.model.test_cfg.rpn.max_per_img = proposals
+        costs.append(measure(config))
+
+    # A proposal of 7x7 cells and 64 channels, layers of 128, 10 classes and their
+    # background, a box for each class.
+    layers = 49 * 64 * 128 + 128 * 128 + 128 * 11 + 128 * 40
+    assert costs[1].flops - costs[0].flops == 2 * layers
+    assert costs[0].parameters == costs[1].parameters == 2_210_202
+
+
 def test_the_released_network_costs_what_is_known_of_it() -> None:
     config = Config.fromfile(CONFIGS / 'm2det' / 'm2det_vgg_320.py')
     config.model.neck.update(share_leach=True, sfam=False, extra_norm=True)
