@@ -1,16 +1,19 @@
 """Every config loads, builds, and agrees with itself."""
 
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import mmengine
 import pytest
 import torch
-from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from torch import nn
+from torch import Tensor, nn
 
+from m2det_mmdet.engine.structure import build_structure
 from m2det_mmdet.necks import MLFPN
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
@@ -35,14 +38,26 @@ PAPER = [
 
 ABLATION = [leaf for leaf in LEAVES if leaf.parent.name == 'ablation']
 
+# Those over this package's own data, whose images are resized to squares.
+SQUARE = [
+    leaf
+    for leaf in LEAVES
+    if leaf.stem.startswith(
+        ('m2det_', 'ablation_', 'levels_', 'necks_', 'ssd_', 'refinedet_')
+    )
+]
+
 each_paper_leaf = pytest.mark.parametrize('leaf', PAPER, ids=lambda leaf: leaf.stem)
 each_ablation_leaf = pytest.mark.parametrize(
     'leaf', ABLATION, ids=lambda leaf: leaf.stem
 )
+each_square_leaf = pytest.mark.parametrize('leaf', SQUARE, ids=lambda leaf: leaf.stem)
 each_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
 
 
+@cache
 def load(leaf: Path) -> Config:
+    """The config of a leaf, to be read alone, without pre-trained weights."""
     config = Config.fromfile(leaf)
     init_default_scope(config.default_scope)
     config.model.backbone.init_cfg = None
@@ -52,17 +67,34 @@ def load(leaf: Path) -> Config:
 @cache
 def build(leaf: Path) -> nn.Module:
     """The detector of a config, without weights."""
-    with torch.device('meta'):
-        model = MODELS.build(load(leaf).model)
-    return model.to('meta').eval()
+    return build_structure(load(leaf)).eval()
 
 
-def map_sizes(model: nn.Module, side: int) -> list[tuple[int, int]]:
-    """Cells of the maps that a detector makes of a square image."""
-    with torch.no_grad():
-        maps = model.extract_feat(torch.empty(1, 3, side, side, device='meta'))
-    assert [x.shape[1] for x in maps] == list(model.bbox_head.in_channels)
+def unchanged(x: Tensor, *_: Any, **__: Any) -> Tensor:
+    return x
+
+
+def map_sizes(model: nn.Module, height: int, width: int) -> list[tuple[int, int]]:
+    """Cells of the maps that a detector makes of an image."""
+    image = torch.empty(1, 3, height, width, device='meta')
+    # Batch norm, which changes no size, takes most of the time there.
+    with torch.no_grad(), patch.object(nn.functional, 'batch_norm', unchanged):
+        maps = model.extract_feat(image)
+    # RefineDet adds what its first head predicts.
+    maps = maps if isinstance(maps[0], Tensor) else maps[0]
     return [tuple(x.shape[2:]) for x in maps]
+
+
+def image_size(config: Config) -> tuple[int, int]:
+    """Pixels ``(height, width)`` of a test image, padded as the network pads it."""
+    (scale,) = (
+        step.scale
+        for step in inner(config.test_dataloader.dataset).pipeline
+        if step.type.endswith('Resize')
+    )
+    divisor = config.model.data_preprocessor.get('pad_size_divisor', 1)
+    width, height = (-(-side // divisor) * divisor for side in scale)
+    return height, width
 
 
 def find(pipeline: list[dict], name: str) -> list[dict]:
@@ -75,7 +107,7 @@ def inner(dataset: dict) -> dict:
 
 def test_there_are_leaves_and_no_two_share_a_name() -> None:
     names = [path.name for path in CONFIGS.rglob('*.py')]
-    assert len(LEAVES) >= 11
+    assert len(LEAVES) > 100
     assert len(ABLATION) == 7 + 10
     assert len(set(names)) == len(names)
 
@@ -99,35 +131,55 @@ def test_every_leaf_stands_in_a_metafile_and_its_readme() -> None:
 
 
 @each_leaf
-def test_it_builds_and_its_anchors_fit_its_images(leaf: Path) -> None:
+def test_it_builds_and_its_anchors_fit_its_maps(leaf: Path) -> None:
     config, model = load(leaf), build(leaf)
-    anchors = model.bbox_head.prior_generator
-    size = anchors.input_size
-    maps = map_sizes(model, size)
+    size = image_size(config)
+    maps = map_sizes(model, *size)
+    heads = [m for m in model.modules() if hasattr(m, 'prior_generator')]
+
+    assert heads
+    for head in heads:
+        generator = head.prior_generator
+        assert generator.num_levels == len(maps)
+        steps = getattr(generator, 'strides', getattr(generator, 'steps', None))
+        for step, cells in zip(steps or (), maps, strict=bool(steps)):
+            # Horizontal before vertical.
+            across, down = step if isinstance(step, tuple) else (step, step)
+            assert abs(size[0] / down - cells[0]) < 1
+            assert abs(size[1] / across - cells[1]) < 1
+    if isinstance(model.neck, MLFPN) and not model.neck.exact_strides:
+        strides = [(size[0] / height, size[1] / width) for height, width in maps]
+        assert model.neck.strides(size) == strides
+
+
+@each_square_leaf
+def test_its_images_have_the_size_of_its_anchors(leaf: Path) -> None:
+    config = load(leaf)
+    size = build(leaf).bbox_head.prior_generator.input_size
 
     for loader in (config.train_dataloader, config.val_dataloader):
         (resize,) = find(inner(loader.dataset).pipeline, 'Resize')
         assert tuple(resize.scale) == (size, size)
     assert config.val_dataloader == config.test_dataloader or 'bccd' in leaf.stem
-    assert len(maps) == anchors.num_levels
-    for (height, width), step in zip(maps, anchors.steps or (), strict=False):
-        assert height == width
-        # Steps are whole pixels.
-        assert abs(size / width - step) < 1
-    if isinstance(model.neck, MLFPN):
-        strides = [(size / height, size / width) for height, width in maps]
-        assert model.neck.strides((size, size)) == strides
 
 
 @each_leaf
-def test_classes_of_head_and_data_agree(leaf: Path) -> None:
-    config = load(leaf)
+def test_classes_of_heads_and_data_agree(leaf: Path) -> None:
+    config, model = load(leaf), build(leaf)
     dataset = inner(config.train_dataloader.dataset)
     classes = dataset.get('metainfo', {}).get('classes')
-    expected = {'CheckedCocoDataset': 80, 'VOCDataset': 20}[dataset.type]
+    expected = 20 if dataset.type == 'VOCDataset' else 80
     if classes:
         expected = len(classes)
-    assert config.model.bbox_head.num_classes == expected
+    found = {
+        name: module.num_classes
+        for name, module in model.named_modules()
+        if name.endswith('head') and hasattr(module, 'num_classes')
+    }
+    # These tell objects from background.
+    binary = {name for name in found if name in ('rpn_head', 'arm_head')}
+    assert {found.pop(name) for name in binary} <= {1}
+    assert set(found.values()) == {expected}
 
 
 @each_leaf
@@ -166,7 +218,7 @@ def test_the_anchors_of_the_release(leaf: Path) -> None:
 @each_ablation_leaf
 def test_an_ablation_changes_nothing_but_the_network(leaf: Path) -> None:
     paper = 'm2det_r101_320.py' if 'r101' in leaf.stem else 'm2det_vgg_320.py'
-    configs = [load(leaf), load(leaf.parents[1] / paper)]
+    configs = [deepcopy(load(path)) for path in (leaf, leaf.parents[1] / paper)]
     for config in configs:
         config.model.neck = config.model.bbox_head.in_channels = None
         config.pop('channels', None)
@@ -217,28 +269,54 @@ def test_an_ablation_has_as_many_tums_and_channels_as_its_name_says(leaf: Path) 
     assert neck.out_channels == [len(neck.tums) * width] * 6
 
 
+@pytest.mark.parametrize(
+    ('pattern', 'count', 'tolerance'),
+    [
+        ('levels_*_scenes.py', 4, 0.015),
+        ('necks_*_r18_scenes.py', 9, 0.035),
+        ('necks_*_r18_bccd.py', 9, 0.035),
+    ],
+)
+def test_what_is_compared_is_about_equally_large(
+    pattern: str, count: int, tolerance: float
+) -> None:
+    counts = [
+        sum(parameter.numel() for parameter in build(leaf).parameters())
+        for leaf in CONFIGS.rglob(pattern)
+    ]
+    assert len(counts) == count
+    assert max(counts) / min(counts) < 1 + tolerance
+
+
 def holds(model: nn.Module, side: int) -> bool:
     """Whether an image of ``side`` pixels is large enough for all maps."""
     try:
         if isinstance(model.neck, MLFPN):
             model.neck.strides((side, side))
         else:
-            map_sizes(model, side)
+            map_sizes(model, side, side)
     except (ValueError, RuntimeError):
         return False
     return True
 
 
-@each_leaf
+@each_square_leaf
 def test_every_size_of_the_multi_scale_test_holds_the_pyramid(leaf: Path) -> None:
     config, model = load(leaf), build(leaf)
     views, flips, *_ = config.tta_pipeline[1].transforms
     size = model.bbox_head.prior_generator.input_size
-    smallest = next(side for side in range(32, size, 32) if holds(model, side))
+    sides = [view.scale[0] for view in views]
 
     assert [flip.prob for flip in flips] == [0.0, 1.0]
-    # Rounded up to multiples of 32.
-    multiples = [int(-(-size * factor // 32)) * 32 for factor in (0.75, 1, 1.25, 1.5)]
-    sides = [max(smallest, side) for side in multiples]
-    assert [tuple(view.scale) for view in views] == [(side, side) for side in sides]
+    assert all(view.scale == (view.scale[0],) * 2 for view in views)
     assert all(holds(model, side) for side in sides)
+    # Multiples of 32 from 0.75 to 1.5 times the size, and that size.
+    assert sides == sorted(set(sides))
+    assert size in sides
+    assert all(side % 32 == 0 or side == size for side in sides)
+    assert 0.75 * size <= sides[0]
+    assert sides[-1] < 1.5 * size + 32
+    if leaf in PAPER + ABLATION:
+        multiples = [-(-size * quarters // 128) * 32 for quarters in (3, 4, 5, 6)]
+        smallest = next(side for side in range(32, size, 32) if holds(model, side))
+        assert sides == [max(smallest, side) for side in multiples]

@@ -88,9 +88,14 @@ def _row(model: dict[str, Any]) -> dict[str, str]:
         'step': _fact(model, 'Step'),
         'input': f'{width}x{height}',
         'parameters (M)': f'{cost.parameters / 1e6:.2f}',
-        'GFLOP': f'{cost.flops / 1e9:.1f}',
+        'GFLOP': _short(cost.flops / 1e9),
         'reported box AP': _fact(model, 'Reported box AP'),
     }
+
+
+def _short(number: float) -> str:
+    """Write one decimal, or three digits of what is below ten."""
+    return f'{number:.1f}' if number >= 10 else f'{number:.3g}'
 
 
 def _fact(model: dict[str, Any], key: str) -> str:

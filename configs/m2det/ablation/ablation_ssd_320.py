@@ -11,6 +11,5 @@ model = dict(
         level_strides=(2, 2, 1, 1),
         level_paddings=(1, 1, 0, 0),
         l2_norm_scale=20,
-    ),
-    bbox_head=dict(in_channels=channels),
+    )
 )

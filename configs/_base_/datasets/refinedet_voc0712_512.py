@@ -1,0 +1,17 @@
+# PASCAL VOC at 512x512, as RefineDet trains on it.
+_base_ = ['./voc0712_512.py', '../ssd_augmentation.py']
+
+train_pipeline = [
+    *_base_.ssd_augmentation,
+    *_base_.train_pipeline[4:6],  # resize, flip
+    _base_.train_pipeline[-1],
+]
+train_dataloader = dict(
+    batch_size=32,
+    dataset=dict(
+        datasets=[
+            dict(_base_.voc2007, pipeline=train_pipeline),
+            dict(_base_.voc2012, pipeline=train_pipeline),
+        ]
+    ),
+)

@@ -1,0 +1,22 @@
+# A narrow RefineDet that trains from scratch on a CPU: three stages of a ResNet-18 of
+# 24 channels and two further blocks, a neck of 48 channels.
+_base_ = './refinedet_r101.py'
+
+channels = (48, 96, 96, 96)
+model = dict(
+    backbone=dict(
+        depth=18,
+        base_channels=24,
+        stem_channels=24,
+        num_stages=3,
+        strides=(1, 2, 2),
+        dilations=(1, 1, 1),
+        out_indices=(1, 2),
+        extra_channels=channels[2:],
+        init_cfg=None,
+    ),
+    neck=dict(in_channels=channels, out_channels=48),
+    bbox_head=dict(bbox_coder=dict(clip_border=True)),
+    # Few images teach faster where an almost matching anchor is no negative.
+    train_cfg=dict(assigner=dict(neg_iou_thr=0.35)),
+)

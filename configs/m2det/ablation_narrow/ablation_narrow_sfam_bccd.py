@@ -1,0 +1,3 @@
+_base_ = '../../_base_/ablation_narrow_bccd.py'
+
+model = dict(neck=dict(num_levels=8, tum_channels=26))

@@ -1,0 +1,17 @@
+_base_ = './faster_rcnn_fpn_r18_scenes.py'
+
+fpn = _base_.model.neck
+model = dict(
+    neck=dict(
+        _delete_=True,
+        type='MLFPN',
+        in_channels=fpn.in_channels,
+        ffm_channels=[32, 32, 32, 32],
+        num_levels=4,
+        num_scales=fpn.num_outs,
+        tum_channels=16,
+        norm_cfg=dict(type='BN', momentum=0.1),
+        exact_strides=True,
+        out_channels=fpn.out_channels,
+    )
+)

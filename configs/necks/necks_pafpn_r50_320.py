@@ -1,0 +1,3 @@
+_base_ = '../_base_/necks_r50_320.py'
+
+model = dict(neck=dict(type='PAFPN'))

@@ -1,0 +1,195 @@
+"""Of every family of configs one detector, made small, trains and predicts."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from matplotlib.cbook import get_sample_data
+from mmdet.apis import inference_detector
+from mmdet.models import BaseDetector
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+FAMILIES = {
+    path.parent.relative_to(CONFIGS).as_posix()
+    for path in CONFIGS.rglob('*.py')
+    if '_base_' not in path.relative_to(CONFIGS).parts
+}
+NECKS = ('fpn', 'pafpn', 'nasfpn', 'rfp', 'bifpn', 'augfpn', 'tcb', 'ssd', 'mlfpn')
+# A leaf of each family, by how much its channels are divided, and the shorter side of
+# its images. VGG-16 has no narrower form.
+SMALL = {
+    'm2det': [('m2det_r50_320', 8, 320)],
+    'm2det/ablation': [('ablation_r101_320', 8, 320)],
+    'm2det/ablation_narrow': [('ablation_narrow_8_tum_scenes', 1, 128)],
+    'm2det/levels': [('levels_4x41_scenes', 1, 128)],
+    'm2det/release': [('m2det_vgg_320_release', 1, 320)],
+    'augfpn': [('retinanet_r50_augfpn_1x_coco', 8, 128)],
+    'mlfpn': [('retinanet_r50_mlfpn_1x_coco', 8, 128)],
+    'mlfpn/mlfpn_narrow': [('faster_rcnn_mlfpn_r18_scenes', 1, 128)],
+    'necks': [('retinanet_r50_bifpn_1x_coco', 8, 128)],
+    'necks/necks_narrow': [(f'necks_{neck}_r18_scenes', 1, 128) for neck in NECKS],
+    'refinedet': [('refinedet_r18_scenes', 1, 128)],
+    'ssd': [('ssd_vgg_300', 1, 300)],
+}
+# These take more than three seconds on one core.
+SLOW = {
+    'm2det_r50_320',
+    'ablation_r101_320',
+    'm2det_vgg_320_release',
+    'ssd_vgg_300',
+}
+CHANNELS = {
+    'base_channels',
+    'stem_channels',
+    'in_channels',
+    'out_channels',
+    'feat_channels',
+    'fc_out_channels',
+    'conv_out_channels',
+    'ffm_channels',
+    'tum_channels',
+}
+# Parameters that no gradient reaches, and why.
+STILL: dict[str, tuple[str, ...]] = {}
+
+
+def divide(config: Any, divisor: int) -> None:
+    """Divide all channels of a model's config, but for the colours of its images."""
+    items = config.items() if isinstance(config, dict) else enumerate(config)
+    for key, value in list(items):
+        if key in CHANNELS:
+            many = isinstance(value, (list, tuple))
+            config[key] = [n // divisor for n in value] if many else value // divisor
+        elif isinstance(value, (dict, list)):
+            divide(value, divisor)
+
+
+def small(family: str, stem: str, divisor: int, side: int) -> Config:
+    """The config of a leaf with fewer channels and smaller images."""
+    config = Config.fromfile(CONFIGS / family / f'{stem}.py')
+    init_default_scope(config.default_scope)
+    config.model.backbone.init_cfg = None
+    if divisor > 1:
+        # What ResNet has by default.
+        config.model.backbone.setdefault('base_channels', 64)
+        config.model.backbone.setdefault('stem_channels', 64)
+        divide(config.model, divisor)
+    # An untrained detector finds something too.
+    for settings in (config.model.test_cfg, config.model.test_cfg.get('rcnn', {})):
+        if 'score_thr' in settings:
+            settings.update(score_thr=0.0, nms_pre=100)
+    for step in config.test_dataloader.dataset.pipeline:
+        if step.type.endswith('Resize'):
+            step.scale = (side * 3 // 2 if step.keep_ratio else side, side)
+    return config
+
+
+def build(config: Config) -> BaseDetector:
+    torch.manual_seed(0)
+    model = MODELS.build(deepcopy(config.model))
+    model.init_weights()
+    model.cfg = config
+    return model
+
+
+def batch(*sizes: tuple[int, int]) -> dict:
+    """Random images with objects of sizes for all scales."""
+    samples = []
+    for height, width in sizes:
+        sample = DetDataSample(
+            metainfo={
+                'img_shape': (height, width),
+                'ori_shape': (height, width),
+                'scale_factor': (1.0, 1.0),
+            }
+        )
+        sides = torch.tensor([0.08, 0.13, 0.24, 0.4, 0.65, 0.95]) * min(height, width)
+        corners = torch.rand(6, 2) * (torch.tensor([width, height]) - sides[:, None])
+        sample.gt_instances = InstanceData(
+            bboxes=torch.cat([corners, corners + sides[:, None]], dim=1),
+            labels=torch.tensor([0, 1, 2, 0, 1, 2]),
+        )
+        samples.append(sample)
+    images = [torch.randint(256, (3, *size), dtype=torch.uint8) for size in sizes]
+    return {'inputs': images, 'data_samples': samples}
+
+
+def check(found: list[DetDataSample]) -> None:
+    """Boxes of whatever a detector found lie within its image, the best first."""
+    for sample in found:
+        height, width = sample.ori_shape
+        boxes, scores = sample.pred_instances.bboxes, sample.pred_instances.scores
+        assert len(boxes) == len(scores) > 0
+        assert boxes.isfinite().all()
+        assert (boxes >= 0).all()
+        assert (boxes <= torch.tensor([width, height] * 2) + 1e-3).all()
+        assert (scores.diff() <= 0).all()
+        assert 0 < scores[0] <= 1
+
+
+def untrained(model: BaseDetector, config: Config, data: list[dict]) -> list[str]:
+    """Train a step with each batch; return the parameters without any gradient."""
+    model.train()
+    settings = deepcopy(config.optim_wrapper)
+    # As warm-up begins.
+    settings.optimizer.lr *= 0.01
+    wrapper = build_optim_wrapper(model, settings)
+    reached = set()
+
+    def look(*_: Any) -> None:
+        reached.update(
+            name
+            for name, parameter in model.named_parameters()
+            if parameter.grad is not None and parameter.grad.any()
+        )
+
+    wrapper.optimizer.register_step_pre_hook(look)
+    for each in data:
+        losses = model.train_step(deepcopy(each), wrapper)
+        assert all(value.isfinite() for value in losses.values())
+    return [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and name not in reached
+    ]
+
+
+def cases() -> list:
+    return [
+        pytest.param(
+            (family, *case),
+            id=case[0],
+            marks=[pytest.mark.slow] if case[0] in SLOW else [],
+        )
+        for family, leaves in SMALL.items()
+        for case in leaves
+    ]
+
+
+def test_every_family_has_a_case() -> None:
+    assert set(SMALL) == FAMILIES
+
+
+@pytest.mark.parametrize('case', cases())
+def test_it_trains_two_steps_and_predicts(case: tuple[str, str, int, int]) -> None:
+    *_, stem, _, side = case
+    config = small(*case)
+    model = build(config)
+    wide = [(side, side * 5 // 4), (side - 3, side)]
+
+    still = untrained(model, config, [batch((side, side), (side, side)), batch(*wide)])
+    assert [name for name in still if not name.startswith(STILL.get(stem, ()))] == []
+    model.eval()
+    with torch.no_grad():
+        check(model.test_step(batch((side, side))))
+        check(model.test_step(batch(*wide)))
+    photograph = get_sample_data('grace_hopper.jpg', asfileobj=False)
+    check([inference_detector(model, photograph)])
