@@ -26,6 +26,7 @@ COMMANDS = {
     'scenes': 'write the generated demo data set',
     'draw': 'draw ground truth beside predictions',
     'table': 'tell what the detectors of a family of configs cost',
+    'compare': 'train detectors on the same data and compare them',
     'bench': 'time a detector: network, suppression, images a second',
     'convert': "convert a checkpoint of M2Det's authors or RefineDet's port, or back",
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from mmdet.registry import RUNNERS
 from mmengine.config import Config, DictAction
+from mmengine.hub import get_config
 from mmengine.runner import Runner
 from torch import nn
 
@@ -19,8 +20,11 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 # In a wheel, and in the repository.
 _ROOTS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
 _SUFFIXES = ('.py', '.json', '.yml', '.yaml')
+_EXAMPLE = 'm2det_vgg_320'
 # Marks the copies of configs that a run leaves in its work folder.
 _DUMP_SUFFIX = '_full'
+# Other packages are left out: MMEngine would install them.
+_EXTERNAL = 'mmdet::'
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +32,11 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'config', help='path of a config, or the name of one of m2det: m2det_vgg_320'
     )
+    add_config_options(parser)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -99,10 +108,7 @@ def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
     Raises:
         UserError: If there is no such config, or an option does not fit it.
     """
-    path = find_config(name)
-    if path.suffix not in _SUFFIXES:
-        raise UserError(f'{name} is no config: its name would end in .py.')
-    cfg = Config.fromfile(path)
+    cfg = _external(name) if name.startswith(_EXTERNAL) else _read(name)
     for key, value in (options or {}).items():
         try:
             cfg.merge_from_dict({key: value})
@@ -112,6 +118,24 @@ def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
                 f'--cfg-options {key}={value} does not fit the config {name}: {reason}'
             ) from error
     return cfg
+
+
+def _read(name: str) -> Config:
+    path = find_config(name)
+    if path.suffix not in _SUFFIXES:
+        raise UserError(f'{name} is no config: its name would end in .py.')
+    return Config.fromfile(path)
+
+
+def _external(name: str) -> Config:
+    """Load a config of mmdet, as configs name them in ``_base_``."""
+    try:
+        return get_config(name)
+    except FileNotFoundError as error:
+        raise UserError(
+            f'There is no config {name}: mmdet has mmdet::retinanet/'
+            'retinanet_r50_fpn_1x_coco.py, for example.'
+        ) from error
 
 
 def structure_of(cfg: Config) -> nn.Module:
@@ -211,12 +235,11 @@ def _is_tail(path: Path, candidate: Path) -> bool:
 
 
 def _listing(shipped: dict[str, Path]) -> str:
-    """Advice that names the main configs, and the folders of the others."""
+    """Advice that names an example, and the folders where there are more."""
     if not shipped:
         return 'give the path of a config.'
-    depth = min(len(path.parts) for path in shipped.values())
-    main = [stem for stem, path in shipped.items() if len(path.parts) == depth]
-    rest = (path.parent.name for path in shipped.values() if len(path.parts) > depth)
-    folders = ', '.join(dict.fromkeys(rest))
-    more = f'; there are more in {folders}' if folders else ''
-    return f'give a path, or one of {", ".join(main)}{more}.'
+    folders = ', '.join(sorted({path.parent.name for path in shipped.values()}))
+    return (
+        f'give a path, or a name as {_EXAMPLE}; there are configs in the folders '
+        f'{folders}.'
+    )

@@ -1,7 +1,8 @@
 """Files that a subcommand writes: whole or not at all, and nothing lost unasked."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -53,17 +54,31 @@ def write_whole(out: Path, write: Callable[[BinaryIO], object]) -> None:
         UserError: If it cannot be written; what was there is left.
     """
     partial = out.with_name(f'.{out.name}.{os.getpid()}.partial')
-    try:
+    with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(partial, 'xb') as file:
                 write(file)
+                # Else a power cut may leave the new name without the content.
+                file.flush()
+                os.fsync(file.fileno())
             partial.replace(out)
         finally:
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in one sentence that what the block writes to ``path`` cannot be written.
+
+    Raises:
+        UserError: In the place of the operating system's errors.
+    """
+    try:
+        yield
     # torch reports a full disk as RuntimeError.
     except (OSError, RuntimeError) as error:
         raise UserError(
-            f'{out} cannot be written ({error}): check the folder and the space on '
+            f'{path} cannot be written ({error}): check the folder and the space on '
             'its disk.'
         ) from error

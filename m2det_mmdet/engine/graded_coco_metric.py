@@ -13,7 +13,8 @@ class GradedCocoMetric(CocoMetric):
 
     The generated scenes name the complexity of a class there: ``plain``,
     ``textured`` or ``composed``. Each group adds ``bbox_mAP_<supercategory>``, the
-    mean over its classes that have objects, as COCO's AP is the mean over all.
+    mean over its classes that have objects, as COCO's AP is the mean over all. Data
+    without such names give COCO's figures alone.
 
     Args:
         **kwargs: Arguments of :class:`CocoMetric`; ``ann_file`` is needed.
@@ -29,7 +30,7 @@ class GradedCocoMetric(CocoMetric):
         for category in self._coco_api.loadCats(self.cat_ids):
             ap = metrics.get(f'{category["name"]}_precision')
             # -1 or NaN: a class without objects.
-            if ap is not None and ap >= 0:
+            if ap is not None and ap >= 0 and category.get('supercategory'):
                 groups[category['supercategory']].append(ap)
         graded = {f'bbox_mAP_{name}': fmean(aps) for name, aps in groups.items()}
         return {**metrics, **graded}

@@ -1,0 +1,225 @@
+"""Gives a config a budget: epochs, or minutes of training."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from .data import count_images
+from .error import ComparisonError
+
+# A warm-up that counts iterations takes at most this part of the run.
+WARM_UP = 0.1
+
+_LENGTHS = ('T_max', 'step_size', 'total_steps', 'warmup')
+_POINTS = ('begin', 'end')
+_LISTS = ('milestones', 'periods')
+_WARM_UPS = ('LinearLR', 'ConstantLR', 'QuadraticWarmupLR')
+_EPOCH_SAMPLER = {'type': 'DefaultSampler', 'shuffle': True}
+# Epochs that no budget in minutes holds.
+_ENDLESS = 100_000
+# Settings of hooks that count epochs, from the start or from the end.
+_HOOK_EPOCHS = ('switch_epoch', 'num_last_epochs')
+
+
+def epoch_length(cfg: Config) -> int:
+    """Batches that one pass over the training images takes.
+
+    Raises:
+        ComparisonError: If the data do not load, or are not one whole batch.
+    """
+    images = count_images(cfg, 'train')
+    loader = cfg.train_dataloader
+    sampler = loader.get('batch_sampler') or {}
+    batch = loader.get('batch_size') or sampler.get('batch_size')
+    whole = loader.get('drop_last') or sampler.get('drop_last')
+    batches = images // batch if whole else math.ceil(images / batch)
+    if batches == 0:
+        raise ComparisonError(
+            f'{images} training images are not one whole batch of {batch}, and '
+            'drop_last leaves others out: give a smaller --batch-size.'
+        )
+    return batches
+
+
+def set_epochs(cfg: Config, epochs: int, length: int) -> None:
+    """Train for ``epochs`` on the schedule of the config, shrunk or stretched.
+
+    All schedulers count iterations afterwards, so that a milestone may lie within an
+    epoch. A warm-up that counts iterations keeps its length, but takes at most a tenth
+    of the run; every other time is scaled with the run.
+
+    Args:
+        cfg: The config; changed.
+        epochs: Passes over the training images.
+        length: Iterations of an epoch.
+
+    Raises:
+        ComparisonError: If the config has schedules for several optimizers or one
+            that waits for a validation, does not say how long it trains, or counts
+            iterations of a run whose number of iterations it does not say.
+    """
+    total = epochs * length
+    schedulers = _schedulers(cfg)
+    old_epochs, old_iters = _old_length(cfg)
+    at = _time_of_iteration(schedulers, total, old_iters)
+    scaled = []
+    for scheduler in schedulers:
+        if scheduler.get('by_epoch', True):
+            if old_epochs is None:
+                raise ComparisonError(
+                    f'{scheduler.type} counts epochs, but the config trains by '
+                    'iterations: set by_epoch=False.'
+                )
+            unit = total / old_epochs
+            scaled.append(_scaled(scheduler, lambda time, unit=unit: time * unit, unit))
+        else:
+            scaled.append(_scaled(scheduler, at, total / (old_iters or total)))
+    cfg.param_scheduler = [item for item in scaled if _has_length(item)]
+    if old_epochs is not None:
+        _scale_hooks(cfg, epochs / old_epochs)
+    _train_by_epoch(cfg, ConfigDict(type='EpochBasedTrainLoop', max_epochs=epochs))
+
+
+def set_minutes(cfg: Config, minutes: float) -> None:
+    """Train for ``minutes``; :class:`TimeBudgetHook` anneals the learning rate.
+
+    Args:
+        cfg: The config, whose own schedulers are left out; changed.
+        minutes: Time in training iterations, evaluation and saving not counted.
+    """
+    cfg.param_scheduler = None
+    _train_by_epoch(cfg, ConfigDict(type='TimeBudgetTrainLoop', max_epochs=_ENDLESS))
+    cfg.custom_hooks = [
+        *(cfg.get('custom_hooks') or []),
+        ConfigDict(type='TimeBudgetHook', minutes=minutes),
+    ]
+
+
+def _schedulers(cfg: Config) -> list[ConfigDict]:
+    schedulers = cfg.get('param_scheduler') or []
+    if isinstance(schedulers, dict):
+        schedulers = [schedulers]
+    if any('type' not in scheduler for scheduler in schedulers):
+        raise ComparisonError(
+            'param_scheduler has schedules for several optimizers, which cannot be '
+            'scaled: take a config with one optimizer.'
+        )
+    for scheduler in schedulers:
+        if 'ReduceOnPlateau' in str(scheduler.type):
+            raise ComparisonError(
+                f'{scheduler.type} waits for figures of a validation, which is left '
+                'out here: take another schedule, or --minutes.'
+            )
+    return list(schedulers)
+
+
+def _old_length(cfg: Config) -> tuple[int | None, int | None]:
+    """Return epochs and iterations that the config trains; one of them is ``None``."""
+    train_cfg = cfg.get('train_cfg') or {}
+    epochs, iterations = train_cfg.get('max_epochs'), train_cfg.get('max_iters')
+    if not epochs and not iterations:
+        raise ComparisonError(
+            'train_cfg has neither max_epochs nor max_iters, to which the schedule '
+            'belongs: add one.'
+        )
+    return (None, iterations) if iterations else (epochs, None)
+
+
+def _time_of_iteration(
+    schedulers: list[ConfigDict], total: int, old_iters: int | None
+) -> Callable[[float], float]:
+    """Return where an iteration of the old run lies in the new one."""
+    old = max((item.end for item in schedulers if _warms_up(item)), default=0)
+    new = min(old, max(1, round(WARM_UP * total)))
+
+    def at(iteration: float) -> float:
+        if iteration <= old:
+            return iteration * new / old if old else 0
+        if old_iters is None:
+            raise ComparisonError(
+                f'param_scheduler counts {iteration} iterations in a config that '
+                'trains by epochs: write them with by_epoch=True.'
+            )
+        return iteration * total / old_iters
+
+    return at
+
+
+def _warms_up(scheduler: ConfigDict) -> bool:
+    """Whether a scheduler raises a rate in the first iterations of a run."""
+    name = str(scheduler.type).replace('Momentum', 'LR')
+    rises = scheduler.get('end_factor', 1.0) >= scheduler.get('start_factor', 0.0)
+    return (
+        not scheduler.get('by_epoch', True)
+        and name in _WARM_UPS
+        and scheduler.get('begin', 0) == 0
+        and scheduler.get('end', math.inf) < math.inf
+        and rises
+    )
+
+
+def _scaled(
+    scheduler: ConfigDict, at: Callable[[float], float], unit: float
+) -> ConfigDict:
+    """Copy a scheduler so that it counts iterations of the new run.
+
+    Args:
+        scheduler: Counts epochs or iterations of the old run.
+        at: Tells where a time of the old run lies in the new one.
+        unit: Iterations of the new run for one of the old one's unit.
+    """
+    new = ConfigDict(scheduler, by_epoch=False)
+    new.pop('convert_to_iter_based', None)
+    begin = new.get('begin') or 0
+
+    def since_begin(time: float) -> int:
+        return round(at(begin + time) - at(begin))
+
+    for key in _POINTS:
+        if new.get(key, math.inf) < math.inf:
+            new[key] = round(at(new[key]))
+    for key in _LENGTHS:
+        if new.get(key) is not None:
+            new[key] = max(since_begin(new[key]), int(key in ('T_max', 'step_size')))
+    for key in _LISTS:
+        if key in new:
+            new[key] = [since_begin(time) for time in new[key]]
+    if str(new.type).startswith('Exponential'):
+        new.gamma = new.gamma ** (1 / unit)
+    return new
+
+
+def _has_length(scheduler: ConfigDict) -> bool:
+    """Whether a scheduler still has time to act.
+
+    MMEngine's warm-ups of one iteration never leave their first value.
+    """
+    kind = str(scheduler.type).replace('Momentum', 'LR')
+    shortest = 2 if kind in _WARM_UPS else 1
+    duration = scheduler.get('end', math.inf) - scheduler.get('begin', 0)
+    return duration >= shortest
+
+
+def _scale_hooks(cfg: Config, factor: float) -> None:
+    for hook in cfg.get('custom_hooks') or []:
+        for key in _HOOK_EPOCHS:
+            if key in hook:
+                hook[key] = round(hook[key] * factor)
+
+
+def _train_by_epoch(cfg: Config, train_cfg: ConfigDict) -> None:
+    """Train in epochs without validation, also a config that counts iterations."""
+    cfg.train_cfg = train_cfg
+    for key in ('val_cfg', 'val_dataloader', 'val_evaluator'):
+        cfg[key] = None
+    # The samplers of such configs never end.
+    sampler = cfg.train_dataloader.get('sampler') or {}
+    if 'Infinite' in str(sampler.get('type')):
+        cfg.train_dataloader.sampler = ConfigDict(_EPOCH_SAMPLER)
+    cfg.log_processor = _by_epoch(cfg.get('log_processor'))
+
+
+def _by_epoch(settings: Any) -> ConfigDict:
+    return ConfigDict({'type': 'LogProcessor', **(settings or {}), 'by_epoch': True})

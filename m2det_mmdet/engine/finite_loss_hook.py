@@ -1,0 +1,38 @@
+"""Stops a training that diverges."""
+
+from typing import Any
+
+import torch
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Stops at the first loss that is infinite or no number.
+
+    mmdet's ``CheckInvalidLossHook`` looks at every fiftieth alone, and ends in an
+    assertion without a message.
+
+    Raises:
+        FloatingPointError: One sentence that names the iteration.
+    """
+
+    # Before the loss is taken into account elsewhere.
+    priority = 'VERY_HIGH'
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Look at the total loss."""
+        loss = torch.as_tensor(outputs['loss'])
+        if not torch.isfinite(loss):
+            raise FloatingPointError(
+                f'The loss is {loss.item()} after {runner.iter + 1} iterations: lower '
+                'the learning rate, or clip the gradient.'
+            )

@@ -1,0 +1,77 @@
+"""Trains for a number of minutes."""
+
+import math
+from typing import Any
+
+from mmdet.registry import HOOKS, LOOPS
+from mmengine.runner import EpochBasedTrainLoop, Runner
+
+from .training_cost_hook import SECONDS, TrainingCostHook
+
+WARM_UP = 0.05
+
+
+@LOOPS.register_module()
+class TimeBudgetTrainLoop(EpochBasedTrainLoop):
+    """A loop in epochs that stops within one when ``stop_training`` is set."""
+
+    def run_epoch(self) -> None:
+        """Train for an epoch, or for what the budget leaves of it."""
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        for index, batch in enumerate(self.dataloader):
+            self.run_iter(index, batch)
+            if self.stop_training:
+                break
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+
+@HOOKS.register_module()
+class TimeBudgetHook(TrainingCostHook):
+    """Anneals the learning rate by the time that passes, and stops at its end.
+
+    In the first 5 % of the time the learning rate rises linearly from 0, then it
+    falls to 0 along half a cosine. The time is that of :class:`TrainingCostHook`,
+    which goes on where a training is resumed; needs :class:`TimeBudgetTrainLoop` and
+    a config without ``param_scheduler``.
+
+    Args:
+        minutes: Time to train.
+
+    Raises:
+        ValueError: If ``minutes`` is not positive.
+    """
+
+    def __init__(self, minutes: float) -> None:
+        if not minutes > 0:
+            raise ValueError(f'minutes must be positive, got {minutes}.')
+        self.budget = 60 * minutes
+
+    def before_train(self, runner: Runner) -> None:
+        """Remember the learning rates; end a training whose time is over."""
+        super().before_train(runner)
+        for group in runner.optim_wrapper.param_groups:
+            # A resumed optimizer has the annealed rate and, beside it, the first one.
+            group.setdefault('initial_lr', group['lr'])
+        if runner.message_hub.get_info(SECONDS, 0.0) >= self.budget:
+            runner.train_loop.stop_training = True
+
+    def before_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        """Set the learning rate."""
+        factor = annealing(self.seconds() / self.budget)
+        for group in runner.optim_wrapper.param_groups:
+            group['lr'] = group['initial_lr'] * factor
+
+    def after_train_iter(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        """Stop when the time is over."""
+        if self.seconds() >= self.budget:
+            runner.train_loop.stop_training = True
+
+
+def annealing(fraction: float) -> float:
+    """Factor of the learning rate at a fraction of the time, both from 0 to 1."""
+    if fraction < WARM_UP:
+        return fraction / WARM_UP
+    rest = (min(fraction, 1.0) - WARM_UP) / (1 - WARM_UP)
+    return 0.5 * (1 + math.cos(math.pi * rest))

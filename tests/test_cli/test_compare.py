@@ -1,0 +1,522 @@
+import csv
+import gc
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from math import isnan, nan
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from m2det_mmdet.cli import compare_report, compare_runs, compare_worker, main
+from m2det_mmdet.visualization.costs import CostPoint
+
+AP = {'coco/bbox_mAP': 0.25, 'coco/bbox_mAP_50': 0.5, 'coco/bbox_mAP_l': -1.0}
+TABLE = """\
+| config | parameters (M) | GFLOP | ms/image | memory (MiB) | training (min) | epochs \
+| AP | AP50 | AP75 | AP_S | AP_M | AP_L |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| small | 1.50 | 2.00 | 10.0 | 4 | 1.5 | 2.0 | 0.300 +- 0.071 | 0.500 | - | - | - | - |
+| other | - | - | - | - | - | - | - | - | - | - | - | - |
+"""
+
+
+class Workers:
+    """Stands in for the processes: writes what they would, keeps how it was called.
+
+    Args:
+        fails: Names of configs whose training fails.
+    """
+
+    def __init__(self, fails: tuple[str, ...] = ()) -> None:
+        self.fails = fails
+        self.calls: list[tuple[str, str]] = []
+        self.hook: Callable[[str, Path], None] = lambda step, folder: None
+        self.drawn: list[tuple[list[CostPoint], str]] = []
+
+    def draw(self, points: list[CostPoint], out: Path, **labels: str) -> None:
+        self.drawn.append((points, out.name))
+
+    def __call__(self, argv: list[str], log: Any) -> int:
+        step, folder = argv[0], Path(argv[1])
+        name = folder.parent.name
+        self.calls.append((step, f'{name}/{folder.name}'))
+        self.hook(step, folder)
+        if name in self.fails:
+            log.write(b'Traceback ...\nValueError: It does not fit: make it fit.\n')
+            return 1
+        seed = int(folder.name[-1])
+        found = {
+            'train': {'epochs': 2, 'seconds': 90.0, 'peak_memory': 4 * 2**20},
+            'test': {**AP, 'coco/bbox_mAP': 0.25 + 0.1 * seed},
+            'measure': {
+                'parameters': 1_500_000,
+                'flops': 2_000_000_000,
+                'seconds_an_image': 0.01,
+                'device': 'cpu',
+                'machine': 'CPU, one',
+                'load': 1.5 + seed,
+                'versions': {'torch': '9'},
+            },
+        }
+        (folder / f'{step}.json').write_text(json.dumps(found[step]))
+        return 0
+
+
+@pytest.fixture
+def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
+    stand_in = Workers()
+    monkeypatch.setattr(compare_runs, '_call', stand_in)
+    monkeypatch.setattr(compare_report, 'draw_costs', stand_in.draw)
+    # MMEngine's data sets call it, which takes most of the time of these tests.
+    monkeypatch.setattr(gc, 'collect', lambda: 0)
+    return stand_in
+
+
+@pytest.fixture
+def alone(argv: list[str]) -> list[str]:
+    """Train one config, where that is enough."""
+    return [*argv[:2], *argv[3:]]
+
+
+@pytest.fixture
+def argv(trained: SimpleNamespace, tmp_path: Path) -> list[str]:
+    """Compare two configs on the scenes for two epochs."""
+    other = tmp_path / 'other.py'
+    other.write_text(f'_base_ = {trained.config!r}')
+    return [
+        'compare',
+        trained.config,
+        str(other),
+        '--data',
+        str(trained.scenes),
+        '--out',
+        str(tmp_path / 'out'),
+        '--epochs',
+        '2',
+    ]
+
+
+def _page(tmp_path: Path) -> str:
+    return (tmp_path / 'out' / 'comparison.md').read_text()
+
+
+def test_the_table_has_means_and_spreads_and_survives_a_failure(
+    argv: list[str],
+    tmp_path: Path,
+    workers: Workers,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    workers.fails = ('other',)
+
+    assert main([*argv, '--seeds', '0', '1']) == 1
+
+    page = _page(tmp_path)
+    assert TABLE in page
+    assert 'other, seed 1 failed: It does not fit: make it fit.' in page
+    assert 'classes, images: 4 in train, 1 in test. Each config was' in page
+    assert 'with each of the seeds 0, 1 (mean +- standard deviation), and' in page
+    assert 'before a timing up to 2.5 processes ran or waited' in page
+    assert '2 of 4 runs failed' in capsys.readouterr().out
+    with (tmp_path / 'out' / 'comparison.csv').open() as file:
+        small, other = csv.DictReader(file)
+    assert float(small['AP']) == pytest.approx(0.3)
+    assert float(small['AP spread']) == pytest.approx(0.1 / 2**0.5)
+    assert (small['seeds'], other['seeds'], other['AP']) == ('2', '0', '')
+    content = json.loads((tmp_path / 'out' / 'comparison.json').read_text())
+    first, second = content['configs']
+    assert [run['test']['coco/bbox_mAP'] for run in first['runs']] == [0.25, 0.35]
+    assert second['failures'] == dict.fromkeys('01', 'It does not fit: make it fit.')
+    spread = pytest.approx(0.1 / 2**0.5)
+    for cost, (points, name) in zip((10.0, 2.0), workers.drawn[-2:], strict=True):
+        assert points[0] == CostPoint('small', cost, pytest.approx(0.3), spread)
+        # Named in the picture, which cannot show it.
+        assert (points[1].name, points[1].spread) == ('other', None)
+        assert isnan(points[1].cost)
+        assert isnan(points[1].ap)
+        assert name == ('comparison.png' if cost == 10 else 'comparison_gflop.png')
+
+
+def test_what_is_done_is_not_done_again_and_failures_are(
+    argv: list[str], tmp_path: Path, workers: Workers
+) -> None:
+    workers.fails = ('other',)
+    main(argv)
+    result = tmp_path / 'out' / 'small' / 'seed_0' / 'result.json'
+    written = result.stat().st_mtime_ns
+    workers.fails, workers.calls = (), []
+
+    assert main(argv) == 0
+
+    steps = ('train', 'test', 'measure')
+    assert workers.calls == [(step, 'other/seed_0') for step in steps]
+    assert result.stat().st_mtime_ns == written
+    assert 'failed' not in _page(tmp_path)
+
+
+def test_an_interruption_leaves_the_rest_for_the_next_call(
+    argv: list[str], tmp_path: Path, workers: Workers
+) -> None:
+    def interrupt(step: str, folder: Path) -> None:
+        if (step, folder.parent.name) == ('test', 'other'):
+            raise KeyboardInterrupt
+
+    workers.hook = interrupt
+    assert main(argv) == 130
+    assert 'other, seed 0 is not done yet.' in _page(tmp_path)
+    workers.hook, workers.calls = (lambda step, folder: None), []
+
+    assert main(argv) == 0
+
+    assert workers.calls == [('test', 'other/seed_0'), ('measure', 'other/seed_0')]
+
+
+def test_changed_settings_are_named_and_need_force(
+    alone: list[str], tmp_path: Path, workers: Workers, capsys: pytest.CaptureFixture
+) -> None:
+    main(alone)
+    changed = [*alone[:-1], '3']
+    workers.calls = []
+
+    assert main(changed) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert 'seed_0 was begun with other settings (' in error
+    assert 'train_cfg.max_epochs: 2, now 3' in error
+    assert not workers.calls
+    assert main([*changed, '--workers', '1', '--force']) == 0
+    assert len(workers.calls) == 3
+    assert main(changed) == 0
+    assert len(workers.calls) == 3
+
+
+def test_a_config_that_does_not_fit_the_data_fails_alone(
+    argv: list[str], trained: SimpleNamespace, tmp_path: Path, workers: Workers
+) -> None:
+    masks = tmp_path / 'masks.py'
+    masks.write_text(
+        f'_base_ = {trained.config!r}\n'
+        "train_dataloader = dict(dataset=dict(pipeline=[dict(type='LoadAnnotations', "
+        'with_bbox=True, with_mask=True)]))'
+    )
+
+    assert main([*argv[:2], str(masks), *argv[3:]]) == 1
+
+    assert 'masks, seed 0 failed: The detector learns from masks' in _page(tmp_path)
+    assert {folder for _, folder in workers.calls} == {'small/seed_0'}
+
+
+def test_a_run_gets_the_data_the_budget_and_its_seed(
+    argv: list[str], trained: SimpleNamespace, tmp_path: Path, workers: Workers
+) -> None:
+    options = ['--cfg-options', 'mine=7', 'train_cfg.max_epochs=18']
+    main([*argv, '--seeds', '3', '--batch-size', '2', *options])
+
+    cfg = Config.fromfile(tmp_path / 'out' / 'small' / 'seed_3' / 'config.py')
+    annotations = trained.scenes / 'annotations'
+    assert cfg.train_dataloader.dataset.ann_file == str(annotations / 'train.json')
+    assert cfg.test_dataloader.dataset.ann_file == str(annotations / 'test.json')
+    assert cfg.test_evaluator.type == 'GradedCocoMetric'
+    assert cfg.train_cfg.max_epochs == 2
+    # 2 epochs of 4 images in twos, where the config trains 18 epochs.
+    assert cfg.param_scheduler[-1].T_max == 4
+    assert (cfg.randomness.seed, cfg.mine) == (3, 7)
+    assert cfg.default_hooks.checkpoint.max_keep_ckpts == 2
+    hooks = [hook.type for hook in cfg.custom_hooks]
+    assert hooks[-2:] == ['FiniteLossHook', 'TrainingCostHook']
+
+
+def test_minutes_are_a_budget_too(
+    argv: list[str], tmp_path: Path, workers: Workers
+) -> None:
+    assert main([*argv[:-2], '--minutes', '1.5']) == 0
+
+    cfg = Config.fromfile(tmp_path / 'out' / 'small' / 'seed_0' / 'config.py')
+    assert cfg.custom_hooks[-1] == {'type': 'TimeBudgetHook', 'minutes': 1.5}
+    assert 'Each config was trained for 1.5 minutes with the seed 0,' in _page(tmp_path)
+
+
+def test_without_data_all_configs_must_name_the_same(
+    argv: list[str], tmp_path: Path, workers: Workers, capsys: pytest.CaptureFixture
+) -> None:
+    alone = [*argv[:3], *argv[5:]]
+
+    assert main(alone) == 0
+    other = Path(argv[2])
+    other.write_text(
+        other.read_text() + "\ntest_dataloader = dict(dataset=dict(ann_file='x.json'))"
+    )
+    assert main(alone) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert 'small and other have different data: to test they read ' in error
+    assert 'x.json; give --data' in error
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (['--seeds', '1', '1'], '--seeds must differ, got [1, 1]'),
+        (['--seeds', '-1'], '--seeds must be at least 0, got -1'),
+        (['--batch-size', '0'], '--batch-size must be at least 1, got 0'),
+        (['--out', 'FILE'], 'is no folder that takes files'),
+        (['--data', 'nothing'], 'nothing'),
+    ],
+)
+def test_wrong_arguments_end_in_one_sentence(
+    change: list[str],
+    message: str,
+    argv: list[str],
+    workers: Workers,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    change = [argv[1] if word == 'FILE' else word for word in change]
+
+    assert main([*argv, *change]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith('m2det compare: ')
+    assert message in error
+    assert not workers.calls
+
+
+@pytest.mark.parametrize(
+    ('config', 'message'),
+    [
+        ('small', 'Two configs are named small'),
+        ('mmdet::nothing/at_all.py', 'There is no config mmdet::nothing/at_all.py'),
+    ],
+)
+def test_configs_that_cannot_be_told_apart_or_found_stop(
+    config: str,
+    message: str,
+    argv: list[str],
+    tmp_path: Path,
+    workers: Workers,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    if config == 'small':
+        (tmp_path / 'copy').mkdir()
+        config = str(shutil.copy(argv[2], tmp_path / 'copy' / 'small.py'))
+
+    assert main([*argv[:2], config, *argv[3:]]) == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_two_comparisons_do_not_share_a_folder(
+    argv: list[str], tmp_path: Path, workers: Workers, capsys: pytest.CaptureFixture
+) -> None:
+    with compare_runs.locked(tmp_path / 'out'):
+        assert main(argv) == 2
+
+    assert 'Another comparison is at work in' in capsys.readouterr().err
+
+
+def test_a_result_that_was_cut_off_is_written_again(
+    alone: list[str], tmp_path: Path, workers: Workers
+) -> None:
+    main(alone)
+    folder = tmp_path / 'out' / 'small' / 'seed_0'
+    whole = (folder / 'result.json').read_text()
+    for name in ('result.json', 'test.json'):
+        file = folder / name
+        file.write_text(file.read_text()[:20])
+    workers.calls = []
+
+    assert main(alone) == 0
+
+    assert workers.calls == [('test', 'small/seed_0')]
+    assert (folder / 'result.json').read_text() == whole
+
+
+def test_settings_that_were_cut_off_stop_the_command(
+    alone: list[str], tmp_path: Path, workers: Workers, capsys: pytest.CaptureFixture
+) -> None:
+    main(alone)
+    settings = tmp_path / 'out' / 'small' / 'seed_0' / 'settings.json'
+    settings.write_text(settings.read_text()[:20])
+    workers.calls = []
+
+    assert main(alone) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert 'settings.json cannot be read' in error
+    assert '--force' in error
+    assert main([*alone, '--force']) == 0
+    assert [folder for _, folder in workers.calls] == ['small/seed_0'] * 3
+
+
+def test_force_lets_no_former_result_stand_beside_new_ones(
+    alone: list[str], tmp_path: Path, workers: Workers
+) -> None:
+    seeds = ['--seeds', '0', '1']
+    main([*alone, *seeds])
+    seen = []
+
+    def look(step: str, folder: Path) -> None:
+        seen.append(_page(tmp_path))
+        raise KeyboardInterrupt
+
+    workers.hook = look
+    assert main([*alone[:-1], '3', *seeds, '--force']) == 130
+
+    assert 'small, seed 0 is not done yet' in seen[0]
+    assert 'small, seed 1 is not done yet' in seen[0]
+    assert not list((tmp_path / 'out').rglob('result.json'))
+    # They begin by being renamed, lest a kill leave half of them.
+    assert not list((tmp_path / 'out').rglob('.seed_0*'))
+
+
+def test_a_picture_of_former_results_does_not_stay(
+    alone: list[str], tmp_path: Path, workers: Workers
+) -> None:
+    pictures = [tmp_path / 'out' / f'comparison{kind}.png' for kind in ('', '_gflop')]
+    pictures[0].parent.mkdir()
+    for picture in pictures:
+        picture.touch()
+    workers.fails = ('small',)
+
+    assert main(alone) == 1
+
+    assert not any(picture.exists() for picture in pictures)
+
+
+def test_a_full_disk_ends_in_one_sentence(
+    alone: list[str],
+    workers: Workers,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def dump(_self: Config, _file: Path) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(Config, 'dump', dump)
+
+    assert main(alone) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert 'config.py cannot be written ([Errno 28] No space left' in error
+    assert not workers.calls
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (
+            "test_evaluator = dict(type='VOCMetric', _delete_=True)",
+            'The test_evaluator gives no box AP of COCO: give --data',
+        ),
+        (
+            "test_dataloader = dict(dataset=dict(ann_file='x.json'))",
+            'The data to test on cannot be loaded: ',
+        ),
+    ],
+)
+def test_what_could_not_be_evaluated_is_not_trained(
+    change: str, message: str, argv: list[str], tmp_path: Path, workers: Workers
+) -> None:
+    config = Path(argv[2])
+    config.write_text(f'{config.read_text()}\n{change}')
+
+    assert main([argv[0], str(config), *argv[5:]]) == 1
+
+    assert message in _page(tmp_path).partition('other, seed 0 failed: ')[2]
+    assert not workers.calls
+
+
+@pytest.mark.parametrize(
+    ('metrics', 'ap'),
+    [({}, 0.0), ({'coco/bbox_mAP': 0.5}, 0.5), ({'coco/bbox_mAP': nan}, None)],
+)
+def test_a_detector_that_finds_nothing_has_an_ap_of_zero(
+    metrics: dict, ap: float | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'train').mkdir()
+    (tmp_path / 'train' / 'epoch_1.pth').touch()
+    (tmp_path / 'config.py').write_text('')
+    runner = SimpleNamespace(test=lambda: metrics)
+    monkeypatch.setattr(compare_worker, 'build_runner', lambda _cfg: runner)
+
+    assert compare_worker._test(tmp_path / 'config.py')['coco/bbox_mAP'] == ap
+
+
+@pytest.mark.parametrize('kept', [0, 100])
+def test_a_training_goes_on_from_its_last_whole_checkpoint(
+    kept: int, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = tmp_path / 'train'
+    folder.mkdir()
+    for epoch in (8, 9, 10):
+        torch.save({'epoch': epoch}, folder / f'epoch_{epoch}.pth')
+    config = tmp_path / 'config.py'
+    assert compare_worker._checkpoint(config) == str(folder / 'epoch_10.pth')
+    assert compare_worker._last_whole(config) == folder / 'epoch_10.pth'
+    for file in (folder / 'epoch_10.pth', folder / 'epoch_9.pth'):
+        file.write_bytes(file.read_bytes()[:kept])
+
+    assert compare_worker._last_whole(config) == folder / 'epoch_8.pth'
+    assert 'epoch_9.pth cannot be read' in capsys.readouterr().out
+    (folder / 'epoch_8.pth').unlink()
+    assert compare_worker._last_whole(config) is None
+
+
+@pytest.mark.slow
+def test_a_killed_comparison_goes_on_from_its_last_checkpoint(
+    argv: list[str], trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    bad = tmp_path / 'bad.py'
+    bad.write_text(
+        f'_base_ = {trained.config!r}\noptim_wrapper = dict(optimizer=dict(lr=1e30))'
+    )
+    argv = [*argv[:3], str(bad), *argv[3:-1], '4', '--workers', '0']
+    program = 'from m2det_mmdet.cli import main; raise SystemExit(main())'
+    command = [sys.executable, '-c', program, *argv]
+    out = tmp_path / 'out'
+    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    log = out / 'other' / 'seed_0' / 'log.txt'
+    _wait(lambda: (log.parent / 'train' / 'last_checkpoint').is_file())
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
+    # The worker ends with it, so that its log is whole.
+    _wait(lambda: _is_quiet(log))
+    done = (out / 'small' / 'seed_0' / 'result.json').stat().st_mtime_ns
+    before = len(log.read_bytes())
+    first = _epochs(log.read_text())
+    assert first[0] == 1
+    assert not (log.parent / 'train.json').is_file()
+
+    assert subprocess.run(command, check=False).returncode == 1
+
+    assert (out / 'small' / 'seed_0' / 'result.json').stat().st_mtime_ns == done
+    resumed = _epochs(log.read_bytes()[before:].decode())
+    assert resumed[0] > 1
+    assert resumed[-1] == 4
+    result = json.loads((log.parent / 'result.json').read_text())
+    assert (result['train']['epochs'], result['train']['iterations']) == (4, 8)
+    assert (out / 'comparison.png').stat().st_size > 1000
+    page = (out / 'comparison.md').read_text()
+    assert 'bad, seed 0 failed: The loss is nan after' in page
+    assert '| small | 0.59 | 0.18 |' in page
+
+
+def _wait(condition: Callable[[], bool], seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _is_quiet(log: Path) -> bool:
+    size = log.stat().st_size
+    time.sleep(3)
+    return log.stat().st_size == size
+
+
+def _epochs(log: str) -> list[int]:
+    """Number of the epoch of each line that tells a loss."""
+    return [int(number) for number in re.findall(r'Epoch\(train\) +\[(\d+)\]', log)]
