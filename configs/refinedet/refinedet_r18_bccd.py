@@ -9,8 +9,7 @@ model = dict(
         num_classes=len(_base_.classes), anchor_generator=dict(input_size=320)
     )
 )
-# The rate of the comparison of necks.
-optim_wrapper = dict(optimizer=dict(lr=0.02), clip_grad=dict(max_norm=10))
+optim_wrapper = _base_.adamw
 
 # Its maps can be made of smaller images than those of M2Det.
 tta_pipeline = _base_.tta_pipeline

@@ -13,6 +13,5 @@ model = dict(
         anchor_generator=dict(input_size=128, scale=1.6),
     )
 )
-# The rate of the comparison of necks.
-optim_wrapper = dict(optimizer=dict(lr=0.04), clip_grad=dict(max_norm=10))
+optim_wrapper = _base_.adamw
 custom_hooks = [*_base_.custom_hooks, dict(type='ChannelsLastHook')]

@@ -1,5 +1,5 @@
 # The baseline: SSD's feature maps under the same head, anchors and settings.
-_base_ = '../../_base_/ablation_narrow_scenes.py'
+_base_ = '../../_base_/m2det_r18_scenes_adamw.py'
 
 channels = (48, 96, 48, 24)
 model = dict(

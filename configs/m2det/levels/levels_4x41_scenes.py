@@ -1,3 +1,3 @@
-_base_ = '../m2det_r18_scenes.py'
+_base_ = '../../_base_/m2det_r18_scenes_adamw.py'
 
 model = dict(neck=dict(num_levels=4, tum_channels=41))
