@@ -13,8 +13,8 @@ optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.15, momentum=0.9, weight_decay=5e-4, nesterov=True),
 )
 
-# For comparing networks: SGD's best rate differs from one to the next, and at M2Det's an
-# FPN diverges.
+# For comparing networks: SGD's best rate differs from one to the next, and at M2Det's
+# an FPN diverges.
 adamw = dict(
     optimizer=dict(_delete_=True, type='AdamW', lr=3e-3, weight_decay=0.05),
     clip_grad=dict(max_norm=10),
