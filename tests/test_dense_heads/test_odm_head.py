@@ -1,15 +1,19 @@
 import copy
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from mmdet.registry import MODELS
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from m2det_mmdet.dense_heads import ODMHead
 
+SHIPPED = Config.fromfile(
+    Path(__file__).parents[2] / 'configs' / '_base_' / 'models' / 'refinedet_vgg.py'
+)
 # One map of 2x2 cells of 8 pixels, one square of 8 pixels in each.
 META = {'img_shape': (16, 16), 'scale_factor': (0.5, 0.5)}
 CONFIG = ConfigDict(
@@ -24,21 +28,7 @@ CONFIG = ConfigDict(
         'ratios': [],
     },
     bbox_coder={'type': 'SSDBBoxCoder'},
-    train_cfg={
-        'assigner': {
-            'type': 'MaxIoUAssigner',
-            'pos_iou_thr': 0.5,
-            'neg_iou_thr': 0.5,
-            'min_pos_iou': 0.0,
-            'gt_max_assign_all': False,
-        },
-        'sampler': {'type': 'PseudoSampler'},
-        'smoothl1_beta': 1.0,
-        'allowed_border': -1,
-        'pos_weight': -1,
-        'neg_pos_ratio': 3,
-        'ignore_iof_thr': 0.5,
-    },
+    train_cfg=SHIPPED.model.train_cfg,
     test_cfg={
         'score_thr': 0.05,
         'nms': {'type': 'nms', 'iou_threshold': 0.45},

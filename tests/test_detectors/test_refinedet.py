@@ -1,11 +1,12 @@
 import copy
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.structures import InstanceData
 
 from m2det_mmdet.datasets.coco import DatasetError
@@ -14,6 +15,9 @@ from m2det_mmdet.engine import accelerate
 from m2det_mmdet.engine.benchmark import measure_speed, splits
 from m2det_mmdet.engine.class_check_hook import check_classes
 
+SHIPPED = Config.fromfile(
+    Path(__file__).parents[2] / 'configs' / '_base_' / 'models' / 'refinedet_vgg.py'
+)
 CONFIG = ConfigDict(
     type='RefineDet',
     data_preprocessor={'type': 'DetDataPreprocessor'},
@@ -47,20 +51,7 @@ CONFIG = ConfigDict(
         },
         'bbox_coder': {'type': 'SSDBBoxCoder'},
     },
-    train_cfg={
-        'assigner': {
-            'type': 'MaxIoUAssigner',
-            'pos_iou_thr': 0.5,
-            'neg_iou_thr': 0.5,
-            'min_pos_iou': 0.0,
-            'gt_max_assign_all': False,
-        },
-        'sampler': {'type': 'PseudoSampler'},
-        'smoothl1_beta': 1.0,
-        'allowed_border': -1,
-        'pos_weight': -1,
-        'neg_pos_ratio': 3,
-    },
+    train_cfg=SHIPPED.model.train_cfg,
     test_cfg={
         'score_thr': 0.2,
         'nms': {'type': 'nms', 'iou_threshold': 0.45},
