@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,28 +56,9 @@ def build(config: Config) -> Callable[..., BaseDetector]:
 
 
 @pytest.fixture(scope='session')
-def to_maps() -> Callable[[np.ndarray], list[Tensor]]:
+def to_maps(split_rows: Callable[..., list[Tensor]]) -> Callable[..., list[Tensor]]:
     """Split rows of anchors ``(N, 6375, C)`` into the heads' maps at 320 pixels."""
-
-    def split(rows: np.ndarray) -> list[Tensor]:
-        parts = torch.from_numpy(rows).split([side * side * 3 for side in SIDES], dim=1)
-        return [
-            part.reshape(len(rows), side, side, -1).permute(0, 3, 1, 2).contiguous()
-            for side, part in zip(SIDES, parts, strict=True)
-        ]
-
-    return split
-
-
-@pytest.fixture(scope='session')
-def to_rows() -> Callable[[list[Tensor], int], Tensor]:
-    """Join the heads' maps to rows of anchors ``(N, 6375, channels)``."""
-
-    def join(maps: list[Tensor], channels: int) -> Tensor:
-        rows = [x.permute(0, 2, 3, 1).reshape(len(x), -1, channels) for x in maps]
-        return torch.cat(rows, dim=1)
-
-    return join
+    return partial(split_rows, sides=SIDES, num_anchors=3)
 
 
 @pytest.fixture(scope='session')
