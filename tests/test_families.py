@@ -30,7 +30,7 @@ SMALL = {
     'm2det/ablation': [('ablation_r101_320', 8, 320)],
     'm2det/ablation_narrow': [('ablation_narrow_8_tum_scenes', 1, 128)],
     'm2det/levels': [('levels_4x41_scenes', 1, 128)],
-    'm2det/release': [('m2det_vgg_320_release', 1, 320)],
+    'm2det/release': [('m2det_r101_320_release', 8, 320)],
     'augfpn': [('retinanet_r50_augfpn_1x_coco', 8, 128)],
     'mlfpn': [('retinanet_r50_mlfpn_1x_coco', 8, 128)],
     'mlfpn/mlfpn_narrow': [('faster_rcnn_mlfpn_r18_scenes', 1, 128)],
@@ -43,7 +43,7 @@ SMALL = {
 SLOW = {
     'm2det_r50_320',
     'ablation_r101_320',
-    'm2det_vgg_320_release',
+    'm2det_r101_320_release',
     'ssd_vgg_300',
 }
 CHANNELS = {
@@ -86,6 +86,10 @@ def small(family: str, stem: str, divisor: int, side: int) -> Config:
     for settings in (config.model.test_cfg, config.model.test_cfg.get('rcnn', {})):
         if 'score_thr' in settings:
             settings.update(score_thr=0.0, nms_pre=100)
+    coder = config.model.get('bbox_head', {}).get('bbox_coder', {})
+    if coder.get('type') == 'SSDBBoxCoder':
+        # The released code clips no box.
+        coder.clip_border = True
     for step in config.test_dataloader.dataset.pipeline:
         if step.type.endswith('Resize'):
             step.scale = (side * 3 // 2 if step.keep_ratio else side, side)
@@ -141,6 +145,8 @@ def untrained(model: BaseDetector, config: Config, data: list[dict]) -> list[str
     settings = deepcopy(config.optim_wrapper)
     # As warm-up begins.
     settings.optimizer.lr *= 0.01
+    # Over the one-cell maps of two images batch norm makes gradients explode.
+    settings.clip_grad = {'max_norm': 35}
     wrapper = build_optim_wrapper(model, settings)
     reached = set()
 
