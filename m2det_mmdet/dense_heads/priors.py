@@ -8,6 +8,8 @@ from mmdet.models.task_modules import AnchorGenerator
 from mmdet.structures.bbox import get_box_tensor
 from torch import Tensor
 
+from ..task_modules.strides import stride_fits
+
 Size = tuple[int, int]
 # Sizes of images of which anchors are kept.
 _KEPT_SIZES = 8
@@ -47,13 +49,11 @@ def grid_priors(
     for scale, (stride, cells) in enumerate(
         zip(generator.strides, featmap_sizes, strict=True)
     ):
-        strides = stride[::-1]
-        if any(
-            abs(pixels / step - count) >= 1
-            for pixels, step, count in zip(image_size, strides, cells, strict=True)
-        ):
+        # (horizontal, vertical) in mmdet.
+        stride = stride[::-1]
+        if not stride_fits(image_size, stride, cells):
             raise ValueError(
-                f'The anchor generator has a stride of {_product(strides)} pixels at '
+                f'The anchor generator has a stride of {_product(stride)} pixels at '
                 f'scale {scale}, whose map has {_product(cells)} cells for an input '
                 f'of {_product(image_size)} pixels: make anchor_generator.strides '
                 'those of the neck, or take M2DetAnchorGenerator, which follows the '

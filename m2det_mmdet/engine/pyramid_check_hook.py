@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ..task_modules import M2DetAnchorGenerator
+from ..task_modules.strides import stride_fits
 
 Size = tuple[int, int]
 # Vertical and horizontal pixels for each cell.
@@ -147,12 +148,8 @@ def check_strides(
             'strides, fit.'
         )
     cells = [tuple(x.shape[-2:]) for x in maps]
-    fits = (
-        abs(side / step - count) < 1
-        for size, stride in zip(cells, strides, strict=True)
-        for side, step, count in zip(pixels, stride, size, strict=True)
-    )
-    if all(fits):
+    pairs = zip(strides, cells, strict=True)
+    if all(stride_fits(pixels, stride, size) for stride, size in pairs):
         return
     made = ', '.join(_text((pixels[0] / h, pixels[1] / w)) for h, w in cells)
     sizes = ', '.join(f'{height}x{width}' for height, width in cells)

@@ -9,6 +9,8 @@ from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from torch import Tensor
 
+from .strides import stride_fits
+
 Size = tuple[int, int]
 
 
@@ -173,7 +175,9 @@ class M2DetAnchorGenerator:
         """
         side = self.input_size
         pairs = zip(self.steps, featmap_sizes, strict=True)
-        if any(abs(side / step - n) >= 1 for step, cells in pairs for n in cells):
+        if not all(
+            stride_fits((side,) * 2, (step,) * 2, cells) for step, cells in pairs
+        ):
             strides = [round(side / max(cells), 1) for cells in featmap_sizes]
             raise ValueError(
                 f'The anchor generator has steps={list(self.steps)}, but the maps of '
