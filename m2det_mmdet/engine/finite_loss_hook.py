@@ -12,8 +12,8 @@ from mmengine.runner import Runner
 class FiniteLossHook(Hook):
     """Stops at the first loss that is infinite or no number.
 
-    mmdet's ``CheckInvalidLossHook`` looks at every fiftieth alone, and ends in an
-    assertion without a message.
+    mmdet's ``CheckInvalidLossHook`` ends in an assertion without a message, and so
+    tells nothing where the last line of a log is all that is read.
 
     Raises:
         FloatingPointError: One sentence that names the iteration.

@@ -39,7 +39,7 @@ def use_data(cfg: Config, layout: DataLayout) -> None:
     for key, split in (('train', layout.train), ('test', test_split(layout))):
         loader = cfg[f'{key}_dataloader']
         loader.dataset = _pointed(loader.dataset, split, layout.classes)
-        loader.dataset.update(_test_mode(loader.dataset, key == 'test'))
+    cfg.test_dataloader.dataset.test_mode = True
     cfg.test_evaluator = _evaluator(cfg, test_split(layout))
     set_num_classes(cfg.model, len(layout.classes))
 
@@ -123,11 +123,6 @@ def _pointed(dataset: dict, split: Split, classes: Sequence[str]) -> ConfigDict:
 
 def _pipelines(dataset: dict) -> list:
     return [base.get('pipeline') for base in _bases(dataset)]
-
-
-def _test_mode(dataset: dict, on: bool) -> dict:
-    """Settings of a data set that is tested on; none of one that is trained on."""
-    return {'test_mode': True} if on else {}
 
 
 def count_images(cfg: Config, key: str) -> int:
