@@ -59,6 +59,7 @@ class M2Det(SingleStageDetector):
             last, config = self.neck, neck
             if isinstance(neck, list):
                 last, config = self.neck[-1], neck[-1]
+            _check_number_of_maps(last)
             channels = _map_channels(last, config)
         head = {'train_cfg': train_cfg, 'test_cfg': test_cfg, **bbox_head}
         if channels is not None:
@@ -76,8 +77,16 @@ class M2Det(SingleStageDetector):
     def extract_feat(self, batch_inputs: Tensor) -> Sequence[Tensor]:
         """Return the maps of a batch of images ``(N, 3, H, W)``, the largest first."""
         maps = self.backbone(batch_inputs)
-        if not self.with_neck:
-            return maps
+        return self._through_neck(maps, batch_inputs) if self.with_neck else maps
+
+    def _through_neck(
+        self, maps: Sequence[Tensor], batch_inputs: Tensor
+    ) -> Sequence[Tensor]:
+        """Return what the neck makes of the backbone's maps of ``batch_inputs``.
+
+        Raises:
+            ValueError: If it cannot take them.
+        """
         try:
             return self.neck(maps)
         except (AssertionError, IndexError, RuntimeError) as error:
@@ -105,18 +114,18 @@ def _takes(neck: nn.Module, maps: Sequence[Tensor]) -> bool:
 
 
 def _map_channels(neck: nn.Module, config: dict) -> list[int] | None:
-    """Channels of each map of ``neck``, or ``None`` where it does not tell.
-
-    Raises:
-        ValueError: If it cannot make as many maps as it was told to.
-    """
-    if isinstance(neck, NASFPN) and neck.num_outs != 5:
-        raise ValueError(
-            f'NASFPN makes five maps, and num_outs is {neck.num_outs}: set num_outs=5.'
-        )
+    """Channels of each map of ``neck``, or ``None`` where it does not tell."""
     # mmdet's SSDNeck does not keep the argument.
     channels = getattr(neck, 'out_channels', config.get('out_channels'))
     if isinstance(channels, int):
         # mmdet's FPN family: as many maps of equal width.
         return [channels] * neck.num_outs if hasattr(neck, 'num_outs') else None
     return None if channels is None else list(channels)
+
+
+def _check_number_of_maps(neck: nn.Module) -> None:
+    """Raise if ``neck`` cannot make as many maps as it was told to."""
+    if isinstance(neck, NASFPN) and neck.num_outs != 5:
+        raise ValueError(
+            f'NASFPN makes five maps, and num_outs is {neck.num_outs}: set num_outs=5.'
+        )

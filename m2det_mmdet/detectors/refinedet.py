@@ -78,7 +78,7 @@ class RefineDet(M2Det):
         """
         maps = self.backbone(batch_inputs)
         scores, deltas = self.arm_head(maps)
-        return self.neck(maps), scores, deltas
+        return self._through_neck(maps, batch_inputs), scores, deltas
 
     def loss(
         self, batch_inputs: Tensor, batch_data_samples: SampleList
