@@ -52,4 +52,4 @@ custom_hooks = [
     dict(type='PyramidCheckHook'),
     dict(type='ChannelsLastHook'),
 ]
-optim_wrapper = dict(optimizer=dict(lr=0.04), clip_grad=dict(max_norm=35, norm_type=2))
+optim_wrapper = _base_.adamw
