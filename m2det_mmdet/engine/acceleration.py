@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..necks import MLFPN
+from .memory_format import to_channels_last
 
 # Parts of a detector that take and return nothing but tensors.
 PARTS = ('backbone', 'neck', 'rpn_head', 'arm_head', 'bbox_head')
@@ -61,7 +62,7 @@ def accelerate(
             if isinstance(module, MLFPN):
                 module.merge_leaches()
     if channels_last:
-        model.to(memory_format=torch.channels_last)
+        to_channels_last(model)
     if autocast or compile is not False:
         arguments = ({} if compile else None) if isinstance(compile, bool) else compile
         device = next(model.parameters()).device.type

@@ -1,9 +1,10 @@
 """Train and test in the channels-last memory format."""
 
-import torch
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+
+from .memory_format import to_channels_last
 
 
 @HOOKS.register_module()
@@ -16,4 +17,4 @@ class ChannelsLastHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Convert the model of ``runner``."""
-        runner.model.to(memory_format=torch.channels_last)
+        to_channels_last(runner.model)
