@@ -82,8 +82,9 @@ class ConsistentSupervision(BaseModule):
                 ``pos_weight`` and, for masks, ``mask_size``.
 
         Returns:
-            Scalars ``lateral{i}.loss_cls``, ``lateral{i}.loss_bbox`` and, with a mask
-            head, ``lateral{i}.loss_mask``, weighted.
+            The losses of the box head under their names, as ``lateral{i}.loss_cls``
+            and ``lateral{i}.loss_bbox``, and, with a mask head,
+            ``lateral{i}.loss_mask``: weighted scalars.
 
         Raises:
             ValueError: If there are not as many laterals as strides.
@@ -112,9 +113,10 @@ class ConsistentSupervision(BaseModule):
         for pooled in self.pool_boxes(laterals, rois):
             scores, deltas = self.bbox_head(pooled)
             level = self.bbox_head.loss(scores, deltas, rois, *targets)
-            # Without an RoI the head leaves the classes out.
-            level.setdefault('loss_cls', scores.sum())
-            losses.append({key: level[key] for key in ('loss_cls', 'loss_bbox')})
+            if not len(rois):
+                # The head leaves the classes out.
+                level['loss_cls'] = scores.sum()
+            losses.append({key: x for key, x in level.items() if 'loss' in key})
         return losses
 
     def _mask_losses(

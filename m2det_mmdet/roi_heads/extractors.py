@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+import torch
 from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
 from mmdet.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..necks.spatial_fusion import AdaptiveSpatialFusion
 
@@ -47,7 +48,22 @@ class AllLevelRoIExtractor(BaseRoIExtractor):
             )
         if roi_scale_factor is not None:
             rois = self.roi_rescale(rois, roi_scale_factor)
-        return [layer(x, rois) for layer, x in zip(self.roi_layers, feats, strict=True)]
+        return [
+            _pool(layer, x, rois)
+            for layer, x in zip(self.roi_layers, feats, strict=True)
+        ]
+
+
+def _pool(layer: nn.Module, x: Tensor, rois: Tensor) -> Tensor:
+    """Return ``rois`` of ``x``, in float32 or better.
+
+    Compiled RoI layers know no bfloat16, need one type for both, and read ``x`` as if it
+    were contiguous; without an RoI there is nothing to launch on a GPU.
+    """
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    if not len(rois):
+        return x[:0, :, :1, :1].expand(-1, -1, *layer.output_size)
+    return layer(x.contiguous(), rois.to(x.dtype))
 
 
 @MODELS.register_module()

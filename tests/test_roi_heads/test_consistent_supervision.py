@@ -37,7 +37,8 @@ MASK_HEAD = {
 
 def build(**config) -> ConsistentSupervision:  # noqa: ANN003
     torch.manual_seed(0)
-    module = ConsistentSupervision(BOX_HEAD, **{'featmap_strides': STRIDES, **config})
+    settings = {'bbox_head': BOX_HEAD, 'featmap_strides': STRIDES, **config}
+    module = ConsistentSupervision(**settings)
     module.init_weights()
     return module
 
@@ -155,6 +156,20 @@ def test_without_objects_or_rois_there_are_the_same_losses(boxes: list) -> None:
     for name, loss in losses.items():
         assert (loss > 0) == (bool(boxes) and name.endswith('cls')), name
     assert all(p.grad is not None for p in module.parameters())
+
+
+def test_losses_under_other_names_count_too() -> None:
+    # Seesaw loss tells objects from background apart from its classes.
+    loss_cls = {'type': 'SeesawLoss', 'num_classes': 3, 'p': 0.0, 'q': 0.0}
+    module = build(bbox_head={**BOX_HEAD, 'loss_cls': loss_cls}, loss_weight=1.0)
+    silence(module.bbox_head.fc_cls, module.bbox_head.fc_reg)
+    losses = module.loss(laterals(), sampled(objects(), BOXES), [objects()], TRAIN_CFG)
+
+    assert losses['lateral1.loss_cls_objectness'].item() == pytest.approx(math.log(2))
+    # Of two RoIs one shows an object, of one of three classes.
+    classes = losses['lateral1.loss_cls_classes'].item()
+    assert classes == pytest.approx(math.log(3) / 2)
+    assert 'lateral1.loss_cls' not in losses
 
 
 def test_the_box_head_at_80_classes_and_256_channels() -> None:

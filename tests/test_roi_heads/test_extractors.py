@@ -1,3 +1,6 @@
+from importlib import import_module
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -87,6 +90,36 @@ def test_gradient_reaches_weights_and_every_map() -> None:
 def test_no_roi_gives_none() -> None:
     extractor = SoftRoIExtractor(LAYER, 2, STRIDES)
     assert extractor(ramps(), torch.empty(0, 5)).shape == (0, 2, 2, 2)
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('num_rois', [2, 0])
+def test_compiled_operators_get_what_they_can_read(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, num_rois: int
+) -> None:
+    # mmcv.ops has a function of the module's name.
+    operators = import_module('mmcv.ops.roi_align').ext_module
+    operator = operators.roi_align_forward
+
+    def strict(x: Tensor, rois: Tensor, *rest: Any, **settings: Any) -> None:
+        assert x.is_contiguous()
+        assert rois.is_contiguous()
+        assert x.dtype == rois.dtype == torch.float32
+        assert len(rois)
+        operator(x, rois, *rest, **settings)
+
+    monkeypatch.setattr(operators, 'roi_align_forward', strict)
+    extractor = AllLevelRoIExtractor(LAYER, 2, STRIDES)
+    maps = [x / 1024 for x in ramps()]
+    inputs = [x.to(dtype, memory_format=torch.channels_last) for x in maps]
+    inputs = [x.requires_grad_() for x in inputs]
+    rois = ROIS[:num_rois]
+    found = extractor(inputs, rois)
+
+    for pooled, expected in zip(found, extractor(maps, rois), strict=True):
+        torch.testing.assert_close(pooled, expected, rtol=0.02, atol=0)
+    sum(x.sum() for x in found).backward()
+    assert all(x.grad is not None for x in inputs)
 
 
 @pytest.mark.parametrize('kind', [AllLevelRoIExtractor, SoftRoIExtractor])
