@@ -43,6 +43,10 @@ class M2DetAnchorGenerator:
         ValueError: If the lengths of ``sizes``, ``steps`` and ``ratios`` do not fit.
     """
 
+    # What the argument is called, and what else than other steps helps.
+    _NAME = 'steps'
+    _ADVICE = ', or steps=None to follow the maps'
+
     def __init__(
         self,
         input_size: int,
@@ -106,8 +110,8 @@ class M2DetAnchorGenerator:
 
         Raises:
             ValueError: If the number of maps is not the number of scales, or steps do
-                not fit: ``input_size`` has to be, up to one, as many steps long as the
-                map has cells.
+                not fit: where they hold, the image has to be, up to one, as many steps
+                long as the map has cells.
         """
         if len(featmap_sizes) != self.num_levels:
             raise ValueError(
@@ -117,7 +121,7 @@ class M2DetAnchorGenerator:
             )
         image_size = tuple(image_size or (self.input_size, self.input_size))
         if self._has_steps(image_size):
-            self._check_steps(featmap_sizes)
+            self._check_steps(featmap_sizes, image_size)
         # Half precision cannot hold the coordinates of a large image.
         kind = {'dtype': torch.promote_types(dtype, torch.float32), 'device': device}
         priors = []
@@ -168,22 +172,21 @@ class M2DetAnchorGenerator:
         """Whether the given steps hold for an image, instead of its maps' strides."""
         return self.steps is not None and image_size == (self.input_size,) * 2
 
-    def _check_steps(self, featmap_sizes: Sequence[Size]) -> None:
+    def _check_steps(self, featmap_sizes: Sequence[Size], image_size: Size) -> None:
         """Raise if an image is not, up to one, as many steps long as a map has cells.
 
         The steps of M2Det's and SSD's releases are rounded, those of the maps before.
         """
-        side = self.input_size
         pairs = zip(self.steps, featmap_sizes, strict=True)
-        if not all(
-            stride_fits((side,) * 2, (step,) * 2, cells) for step, cells in pairs
-        ):
-            strides = [round(side / max(cells), 1) for cells in featmap_sizes]
-            raise ValueError(
-                f'The anchor generator has steps={list(self.steps)}, but the maps of '
-                f'an image of {side}x{side} pixels have strides of {strides}: give '
-                'these, or steps=None to follow the maps.'
-            )
+        if all(stride_fits(image_size, (step, step), cells) for step, cells in pairs):
+            return
+        strides = [round(max(image_size) / max(cells), 1) for cells in featmap_sizes]
+        height, width = image_size
+        raise ValueError(
+            f'The anchor generator has {self._NAME}={list(self.steps)}, but the maps '
+            f'of an image of {height}x{width} pixels have strides of {strides}: give '
+            f'these{self._ADVICE}.'
+        )
 
     def __repr__(self) -> str:
         return (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mmdet.registry import TASK_UTILS
 
-from .anchor_generator import M2DetAnchorGenerator
+from .anchor_generator import M2DetAnchorGenerator, Size
 
 
 @TASK_UTILS.register_module()
@@ -14,17 +14,21 @@ class RefineDetAnchorGenerator(M2DetAnchorGenerator):
     Scale ``i`` has, in each cell and in this order, a square of side
     ``scale * strides[i]`` pixels, and for each ratio a wide and a tall box of its area.
     `RefineDet <https://arxiv.org/abs/1711.06897>`_, section 3.1. All else is as in
-    :class:`M2DetAnchorGenerator`, without the second square.
+    :class:`M2DetAnchorGenerator`, without the second square; but the strides hold for
+    images of any size, since RefineDet's maps come from convolutions of these strides.
 
     Args:
         input_size: Side of the training image, in pixels.
-        strides: Pixels between the centres of each scale at ``input_size``.
+        strides: Pixels between the centres of each scale.
         scale: Side of the squares, in strides.
         ratios: Ratios of width and height, of which each gives two boxes.
         clip: Whether to clip ``(cx, cy, w, h)`` to the image, as the PyTorch port does
             and the authors' code does not: at 320 pixels the largest anchors of the
             last scale lose an eighth of a side, at 512 nothing changes.
     """
+
+    _NAME = 'strides'
+    _ADVICE = ''
 
     def __init__(
         self,
@@ -38,6 +42,9 @@ class RefineDetAnchorGenerator(M2DetAnchorGenerator):
         super().__init__(
             input_size, [*sizes, sizes[-1]], steps=strides, ratios=ratios, clip=clip
         )
+
+    def _has_steps(self, image_size: Size) -> bool:
+        return True
 
     @staticmethod
     def _shapes(

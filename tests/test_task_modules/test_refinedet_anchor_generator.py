@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from m2det_mmdet.task_modules import RefineDetAnchorGenerator
@@ -34,3 +35,21 @@ def test_clipping_narrows_boxes_that_are_wider_than_the_image() -> None:
     root = 2**0.5
     torch.testing.assert_close(widths[0], torch.tensor([64, 64, 64 / root]))
     torch.testing.assert_close(widths[1], torch.tensor([64, 64 * root, 64 / root]))
+
+
+def test_strides_hold_at_any_size() -> None:
+    generator = RefineDetAnchorGenerator(input_size=64, strides=(16,), clip=False)
+    # A convolution of stride 16 makes 3 cells of 40 pixels and 5 of 72.
+    (boxes,) = generator.grid_priors([(3, 5)], device='cpu', image_size=(40, 72))
+    squares = boxes.view(3, 5, 3, 4)[:, :, 0]
+    centres = (squares[..., :2] + squares[..., 2:]) / 2
+
+    assert centres[0, :, 0].tolist() == [8, 24, 40, 56, 72]
+    assert centres[:, 0, 1].tolist() == [8, 24, 40]
+
+
+def test_maps_of_other_strides_are_named() -> None:
+    generator = RefineDetAnchorGenerator(input_size=64, strides=(16,))
+    message = r'strides=\[16\], .* 40x72 pixels have strides of \[8\.0\]: give these\.'
+    with pytest.raises(ValueError, match=message):
+        generator.grid_priors([(5, 9)], device='cpu', image_size=(40, 72))
