@@ -13,13 +13,12 @@ from mmdet.models.task_modules.samplers import OHEMSampler, ScoreHLRSampler
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures import DetDataSample
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from ..roi_heads import ConsistentSupervision, sample_rois
 
-Config = dict | None
 Losses = dict[str, Tensor | list[Tensor]]
 
 # What the authors' release takes of a dense head's predictions as RoIs.
@@ -87,6 +86,7 @@ class AugFPNTwoStageDetector(TwoStageDetector):
         # Building takes settings away.
         settings = copy.deepcopy(roi_head)
         super().__init__(roi_head=roi_head, **kwargs)
+        _check_neck(self)
         if not self.with_rpn:
             raise ValueError(
                 'AugFPNTwoStageDetector makes its own proposals and takes none from '
@@ -107,7 +107,7 @@ class AugFPNTwoStageDetector(TwoStageDetector):
         self.supervision = MODELS.build(
             {'featmap_strides': strides, **supervision, **heads}
         )
-        _check_laterals(self.neck, self.supervision)
+        _check_strides(self.neck, self.supervision)
 
     def loss(
         self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample]
@@ -178,7 +178,8 @@ class AugFPNSingleStageDetector(SingleStageDetector):
             head's finest maps, one for each lateral.
         proposal_cfg: What differs from :data:`PROPOSALS` in taking predictions as
             RoIs, as in a ``test_cfg`` of the dense head.
-        sampling_cfg: What differs from :data:`SAMPLING` in matching and drawing them.
+        sampling_cfg: What differs from :data:`SAMPLING` in matching and drawing them;
+            ``_delete_=True`` drops a part's other keys, as where configs inherit.
         **kwargs: Arguments of :class:`mmdet.models.SingleStageDetector`; the neck is
             an :class:`~m2det_mmdet.necks.AugFPN`.
 
@@ -193,11 +194,12 @@ class AugFPNSingleStageDetector(SingleStageDetector):
         *,
         bbox_head: dict,
         supervision: dict,
-        proposal_cfg: Config = None,
-        sampling_cfg: Config = None,
+        proposal_cfg: dict | None = None,
+        sampling_cfg: dict | None = None,
         **kwargs,  # noqa: ANN003
     ) -> None:
         super().__init__(bbox_head=bbox_head, **kwargs)
+        _check_neck(self)
         if getattr(self.bbox_head, 'norm_on_bbox', False):
             raise ValueError(
                 f'{type(self.bbox_head).__name__} with norm_on_bbox=True predicts no '
@@ -205,11 +207,12 @@ class AugFPNSingleStageDetector(SingleStageDetector):
                 'norm_on_bbox.'
             )
         self.proposal_cfg = ConfigDict({**PROPOSALS, **(proposal_cfg or {})})
-        self.sampling_cfg = ConfigDict({**SAMPLING, **(sampling_cfg or {})})
-        sampler = self.sampling_cfg.sampler.type
-        if issubclass(TASK_UTILS.get(sampler), (OHEMSampler, ScoreHLRSampler)):
+        self.sampling_cfg = _merged(SAMPLING, sampling_cfg)
+        name = self.sampling_cfg.sampler.type
+        kind = TASK_UTILS.get(name) or object
+        if issubclass(kind, (OHEMSampler, ScoreHLRSampler)):
             raise ValueError(
-                f'{sampler} in sampling_cfg chooses by the losses of an RoI head, and '
+                f'{name} in sampling_cfg chooses by the losses of an RoI head, and '
                 'a dense detector has none: take the RandomSampler.'
             )
         self.assigner = TASK_UTILS.build(self.sampling_cfg.assigner)
@@ -220,16 +223,11 @@ class AugFPNSingleStageDetector(SingleStageDetector):
             'num_classes': self.bbox_head.num_classes,
             **supervision.get('bbox_head', {}),
         }
-        num_laterals = len(getattr(self.neck, 'lateral_convs', ()))
-        strides = self.bbox_head.prior_generator.strides[:num_laterals]
-        self.supervision = MODELS.build(
-            {
-                'featmap_strides': [horizontal for horizontal, _ in strides],
-                **supervision,
-                'bbox_head': head,
-            }
-        )
-        _check_laterals(self.neck, self.supervision)
+        settings = {**supervision, 'bbox_head': head}
+        if 'featmap_strides' not in settings:
+            settings['featmap_strides'] = self._lateral_strides()
+        self.supervision = MODELS.build(settings)
+        _check_strides(self.neck, self.supervision)
 
     def loss(
         self, batch_inputs: Tensor, batch_data_samples: list[DetDataSample]
@@ -261,14 +259,38 @@ class AugFPNSingleStageDetector(SingleStageDetector):
         )
         return losses
 
+    def _lateral_strides(self) -> list[int]:
+        """Strides of the dense head's finest maps, one for each lateral."""
+        generator = getattr(self.bbox_head, 'prior_generator', None)
+        strides = getattr(generator, 'strides', None)
+        if strides is None:
+            raise ValueError(
+                f'{type(self.bbox_head).__name__} does not tell its strides: give '
+                'supervision.featmap_strides one stride for each lateral of the neck.'
+            )
+        return [stride for stride, _ in strides[: len(self.neck.lateral_convs)]]
 
-def _check_laterals(neck: nn.Module, supervision: ConsistentSupervision) -> None:
-    """Refuse a neck that has not a lateral for each stride of ``supervision``."""
+
+def _merged(defaults: dict, changes: dict | None) -> ConfigDict:
+    """Return ``defaults`` with single keys of ``changes``, as configs inherit."""
+    merged = Config(copy.deepcopy(defaults))
+    merged.merge_from_dict(dict(changes or {}))
+    return ConfigDict(merged.to_dict())
+
+
+def _check_neck(detector: SingleStageDetector | TwoStageDetector) -> None:
+    """Refuse a detector whose neck does not give its laterals."""
+    neck = getattr(detector, 'neck', None)
     if not hasattr(neck, 'forward_with_laterals'):
+        given = 'no neck' if neck is None else type(neck).__name__
         raise ValueError(
-            f'Consistent supervision needs the laterals of the neck, which '
-            f"{type(neck).__name__} does not give: take neck=dict(type='AugFPN')."
+            'Consistent supervision needs the laterals of the neck, which '
+            f"{given} does not give: take neck=dict(type='AugFPN')."
         )
+
+
+def _check_strides(neck: nn.Module, supervision: ConsistentSupervision) -> None:
+    """Refuse a neck that has not a lateral for each stride of ``supervision``."""
     strides, num_laterals = supervision.featmap_strides, len(neck.lateral_convs)
     if num_laterals != len(strides):
         raise ValueError(

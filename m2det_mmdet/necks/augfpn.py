@@ -61,11 +61,16 @@ class AugFPN(FPN):
         augment_extra: bool = False,
         **kwargs,  # noqa: ANN003
     ) -> None:
-        num_levels = len(in_channels) - kwargs.get('start_level', 0)
-        if num_outs < num_levels and kwargs.get('end_level', -1) == -1:
+        _check_levels(
+            len(in_channels),
+            num_outs,
+            kwargs.get('start_level', 0),
+            kwargs.get('end_level', -1),
+        )
+        if 'scale_factor' in (kwargs.get('upsample_cfg') or {}):
             raise ValueError(
-                f'num_outs is {num_outs}, but {num_levels} maps of the backbone become '
-                'outputs: raise num_outs or start_level.'
+                'AugFPN enlarges each map to the size of the next finer one: remove '
+                'scale_factor from upsample_cfg.'
             )
         super().__init__(list(in_channels), out_channels, num_outs, **kwargs)
         if augment_extra and len(self.fpn_convs) == len(self.lateral_convs):
@@ -147,6 +152,30 @@ class AugFPN(FPN):
                 f'{self.in_channels} channels and got {len(channels)} of {channels}: '
                 'make in_channels of the neck fit out_indices of the backbone.'
             )
+
+
+def _check_levels(
+    num_ins: int, num_outs: int, start_level: int, end_level: int
+) -> None:
+    """Refuse levels of which FPN cannot make ``num_outs`` maps."""
+    last = num_ins - 1 if end_level == -1 else end_level
+    if not 0 <= start_level <= last < num_ins:
+        raise ValueError(
+            f'start_level={start_level} and end_level={end_level} must be levels of '
+            f'the {num_ins} maps of the backbone, in this order.'
+        )
+    used = last - start_level + 1
+    if num_outs < used:
+        raise ValueError(
+            f'num_outs is {num_outs}, but {used} maps of the backbone become '
+            'outputs: raise num_outs or start_level.'
+        )
+    if last < num_ins - 1 and num_outs > used:
+        raise ValueError(
+            f'num_outs is {num_outs}, but extra maps follow the last map of the '
+            f'backbone alone, and end_level={end_level} leaves that out: set '
+            f'num_outs={used} or end_level=-1.'
+        )
 
 
 class ResidualFeatureAugmentation(BaseModule):

@@ -314,9 +314,49 @@ def test_the_supervision_follows_the_classes_and_may_differ() -> None:
 @each_detector
 def test_a_neck_without_laterals_is_named(name: str) -> None:
     config = narrow(name)
+    chain = [config.neck, {'type': 'TCB', 'in_channels': [8] * 5}]
     config.neck.type = 'FPN'
     config.neck.pop('augment_extra', None)
-    with pytest.raises(ValueError, match=r"FPN does not give: take .*'AugFPN'"):
+    necks = {'FPN': config.neck, 'Sequential': chain, 'no neck': None}
+    for given, neck in necks.items():
+        config.neck = neck
+        message = rf"which {given} does not give: take .*'AugFPN'"
+        with pytest.raises(ValueError, match=message):
+            build(config)
+
+
+def test_strides_may_be_given_for_a_head_that_does_not_tell_them() -> None:
+    config = narrow('retinanet')
+    config.bbox_head = {
+        'type': 'M2DetHead',
+        'num_classes': 3,
+        'in_channels': [8] * 5,
+        'anchor_generator': {
+            'type': 'M2DetAnchorGenerator',
+            'input_size': 64,
+            'sizes': [0.1, 0.2, 0.4, 0.6, 0.8, 1.0],
+        },
+        'bbox_coder': {'type': 'SSDBBoxCoder'},
+    }
+    base = LEAVES['retinanet'].parents[1] / '_base_' / 'models' / 'm2det_vgg.py'
+    config.train_cfg = Config.fromfile(base).model.train_cfg
+    with pytest.raises(ValueError, match=r'M2DetHead does not tell its strides: give'):
+        build(config)
+
+    config.supervision.featmap_strides = [8, 16, 32]
+    losses = losses_of(build(config), batch(*SIZES[0]))
+    assert losses['lateral2.loss_cls'] > 0
+
+
+def test_settings_of_sampling_may_differ_one_by_one() -> None:
+    config = narrow('retinanet')
+    config.sampling_cfg = {'sampler': {'num': 64}, 'assigner': {'pos_iou_thr': 0.6}}
+    model = build(config)
+    assert (model.sampler.num, model.sampler.pos_fraction) == (64, 0.25)
+    assert (model.assigner.pos_iou_thr, model.assigner.neg_iou_thr) == (0.6, 0.5)
+
+    config.sampling_cfg = {'sampler': {'type': 'NoSampler'}}
+    with pytest.raises(KeyError, match='NoSampler is not in'):
         build(config)
 
 

@@ -244,6 +244,13 @@ def test_inputs_that_do_not_fit_are_named() -> None:
     ('config', 'message'),
     [
         ({'num_outs': 2}, r'num_outs is 2, but 3 maps'),
+        (
+            {'end_level': 1, 'num_outs': 4},
+            r'num_outs is 4, .* end_level=1 leaves that out: set num_outs=2',
+        ),
+        ({'end_level': 2, 'num_outs': 2}, r'num_outs is 2, but 3 maps'),
+        ({'start_level': 3}, r'start_level=3 and end_level=-1 must be .* the 3 maps'),
+        ({'upsample_cfg': {'scale_factor': 2}}, r'remove scale_factor'),
         ({'augment_extra': True}, r'num_outs=5, add_extra_convs=False'),
         (
             {'augment_extra': True, 'num_outs': 3, 'add_extra_convs': True},
