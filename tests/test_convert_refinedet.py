@@ -229,13 +229,17 @@ def test_a_misfit_is_listed_in_full() -> None:
     del port['conv5_3_L2Norm.weight']
     port['tcb2.13.weight'] = port.pop('tcb2.10.weight')
     port['arm_loc.1.bias'] = torch.zeros(5)
+    port['tcb1.0.weight'] = torch.zeros(9)
 
     with pytest.raises(ConversionError) as error:
         from_refinedet(port, detector())
 
     assert error.value.missing == ['conv5_3_L2Norm.weight', 'tcb2.10.weight']
     assert error.value.unexpected == ['tcb2.13.weight']
-    assert error.value.misshapen == [('arm_loc.1.bias', (5,), (12,))]
+    assert error.value.misshapen == [
+        ('arm_loc.1.bias', (5,), (12,)),
+        ('tcb1.0.weight', (9,), (256, 256, 2, 2)),
+    ]
 
 
 def test_values_that_are_not_finite_are_named() -> None:

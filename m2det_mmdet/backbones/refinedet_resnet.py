@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from mmdet.models.backbones import ResNet
 from mmdet.models.layers import ResLayer
 from mmdet.registry import MODELS
-from torch import Tensor, nn
+from mmengine.model import ModuleList
+from torch import Tensor
 
 
 @MODELS.register_module()
@@ -58,7 +59,8 @@ class RefineDetResNet(ResNet):
             )
         kind = {'style': self.style} if expansion > 1 else {}
         inputs = [self.feat_dim, *extra_channels[:-1]]
-        self.extra = nn.ModuleList(
+        # mmengine's initializes what it holds, PyTorch's does not.
+        self.extra = ModuleList(
             ResLayer(
                 self.block,
                 before,

@@ -63,7 +63,9 @@ def _settings(shapes: Mapping[str, Shape]) -> Settings:
     """Read a config's settings from tensors under the port's names."""
     settings = num_classes(shapes, 'odm_loc.', 'odm_conf.')
     width = shapes.get('tcb1.0.weight')
-    return {**settings, 'model.neck.out_channels': width[1]} if width else settings
+    if width is None or len(width) != 4:
+        return settings
+    return {**settings, 'model.neck.out_channels': width[1]}
 
 
 REFINEDET = Release(

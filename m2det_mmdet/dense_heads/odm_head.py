@@ -1,6 +1,7 @@
 """The second head of RefineDet: object detection from refined anchors."""
 
 from collections.abc import Sequence
+from numbers import Real
 
 import torch
 from mmdet.registry import MODELS
@@ -51,7 +52,8 @@ class ODMHead(M2DetHead):
         super().__init__(**kwargs)
         for name, settings in (('train', self.train_cfg), ('test', self.test_cfg)):
             threshold = _objectness_thr(settings or {})
-            if threshold is not None and not 0 <= threshold <= 1:
+            fits = isinstance(threshold, Real) and 0 <= threshold <= 1
+            if threshold is not None and not fits:
                 raise ValueError(
                     f'{name}_cfg.objectness_thr must be from 0 to 1, or None to filter '
                     f'no anchors, got {threshold!r}.'

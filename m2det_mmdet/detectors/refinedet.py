@@ -52,7 +52,7 @@ class RefineDet(M2Det):
         bbox_head = kwargs['bbox_head']
         self.arm_head = MODELS.build(
             {
-                'in_channels': self._arm_channels(),
+                'in_channels': self._arm_channels(kwargs.get('neck')),
                 'train_cfg': self.train_cfg,
                 **{name: bbox_head[name] for name in _SHARED if name in bbox_head},
                 **settings,
@@ -99,14 +99,15 @@ class RefineDet(M2Det):
             **odm,
         }
 
-    def _arm_channels(self) -> list[int]:
-        """Channels of the backbone's maps, as the neck takes them."""
-        if not self.with_neck:
+    def _arm_channels(self, neck: dict | list[dict] | None) -> list[int]:
+        """Channels of the backbone's maps, as the config ``neck`` has them."""
+        if neck is None:
             raise ValueError(
                 "RefineDet needs a neck between its heads: give neck=dict(type='TCB', "
                 '...).'
             )
-        channels = list(self.neck.in_channels)
+        neck = neck[0] if isinstance(neck, list) else neck
+        channels = list(neck['in_channels'])
         outputs = list(self.bbox_head.in_channels)
         if len(channels) != len(outputs):
             raise ValueError(

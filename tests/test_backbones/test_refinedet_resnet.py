@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -51,6 +53,29 @@ def test_further_blocks_follow_a_short_resnet() -> None:
     torch.testing.assert_close(maps[2], model.extra[0](maps[1]))
     torch.testing.assert_close(maps[3], model.extra[1](maps[2]))
     assert maps[3].std() > 0
+
+
+def test_further_blocks_have_weights_of_their_own_beside_pretrained(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    narrow = {**NARROW, 'extra_channels': (6,), 'norm_eval': False}
+    trained = RefineDetResNet(**narrow)
+    path = tmp_path / 'resnet.pth'
+    weights = trained.state_dict()
+    torch.save({k: x for k, x in weights.items() if 'extra' not in k}, path)
+    model = RefineDetResNet(
+        **narrow, init_cfg={'type': 'Pretrained', 'checkpoint': str(path)}
+    )
+    block = model.extra[0][0]
+    torch.nn.init.zeros_(block.conv2.weight)
+    torch.nn.init.zeros_(block.bn2.weight)
+    model.init_weights()
+
+    assert torch.equal(model.conv1.weight, trained.conv1.weight)
+    # Kaiming's normal distribution of what 6 channels of 3x3 give.
+    assert block.conv2.weight.std().item() == pytest.approx((2 / 54) ** 0.5, rel=0.2)
+    assert (block.bn2.weight == 1).all()
 
 
 def test_the_last_stage_has_to_be_given() -> None:

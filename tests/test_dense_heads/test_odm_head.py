@@ -214,6 +214,8 @@ def test_unknown_rules_and_thresholds_are_named() -> None:
         build(filter_rule='all')
     with pytest.raises(ValueError, match=r'train_cfg.objectness_thr .* got 2'):
         build(objectness_thr=2)
+    with pytest.raises(ValueError, match=r"train_cfg.objectness_thr .* got '0.01'"):
+        build(objectness_thr='0.01')
     config = copy.deepcopy(CONFIG)
     config.test_cfg.objectness_thr = -1
     with pytest.raises(ValueError, match=r'test_cfg.objectness_thr .* got -1'):

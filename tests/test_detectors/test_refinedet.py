@@ -112,6 +112,14 @@ def test_the_forward_gives_the_outputs_of_both_heads() -> None:
         torch.testing.assert_close(found, wanted)
 
 
+def test_the_first_head_takes_what_the_first_neck_of_a_chain_does() -> None:
+    config = copy.deepcopy(CONFIG)
+    config.neck = [config.neck, {**config.neck, 'in_channels': (12,) * 3}]
+    model = MODELS.build(config)
+    assert model.arm_head.in_channels == [16, 16, 16]
+    assert len(model.eval()(torch.rand(1, 3, 64, 64), mode='tensor')) == 4
+
+
 def test_it_learns_an_image_and_predicts_its_object() -> None:
     model = build()
     images = torch.rand(2, 3, 64, 64)
