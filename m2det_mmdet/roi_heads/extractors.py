@@ -57,8 +57,8 @@ class AllLevelRoIExtractor(BaseRoIExtractor):
 def _pool(layer: nn.Module, x: Tensor, rois: Tensor) -> Tensor:
     """Return ``rois`` of ``x``, in float32 or better.
 
-    Compiled RoI layers know no bfloat16, need one type for both, and read ``x`` as if it
-    were contiguous; without an RoI there is nothing to launch on a GPU.
+    Compiled RoI layers know no bfloat16, need one type for both, and read ``x`` as if
+    it were contiguous; without an RoI there is nothing to launch on a GPU.
     """
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     if not len(rois):
