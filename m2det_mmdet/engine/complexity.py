@@ -8,6 +8,7 @@ import torch
 from mmcv.ops import RoIAlign
 from mmdet.models.detectors import TwoStageDetector
 from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
@@ -64,7 +65,8 @@ def _compute(model: nn.Module, image: Tensor) -> None:
     maps = model.extract_feat(image)
     model.rpn_head(maps)
     boxes = image.new_empty(model.test_cfg.rpn.max_per_img, 4)
-    model.roi_head.forward(maps, [InstanceData(bboxes=boxes)])
+    sample = DetDataSample(metainfo={'img_shape': tuple(image.shape[-2:])})
+    model.roi_head.forward(maps, [InstanceData(bboxes=boxes)], [sample])
 
 
 def _pool(layer: RoIAlign, x: Tensor, rois: Tensor) -> Tensor:
@@ -73,7 +75,10 @@ def _pool(layer: RoIAlign, x: Tensor, rois: Tensor) -> Tensor:
 
 
 def _extract(
-    extractor: SingleRoIExtractor, maps: Sequence[Tensor], rois: Tensor
+    extractor: SingleRoIExtractor,
+    maps: Sequence[Tensor],
+    rois: Tensor,
+    roi_scale_factor: float | None = None,
 ) -> Tensor:
     """Take all RoIs from the first map: the level of each is unknown."""
     return extractor.roi_layers[0](maps[0], rois)

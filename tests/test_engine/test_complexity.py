@@ -3,6 +3,7 @@ from pathlib import Path
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.hub import get_config
 from torch import Tensor, nn
 
 from m2det_mmdet.engine.complexity import Complexity, measure
@@ -57,6 +58,19 @@ def test_the_second_stage_costs_as_many_proposals_as_it_may_have() -> None:
     layers = 49 * 64 * 128 + 128 * 128 + 128 * 11 + 128 * 40
     assert costs[1].flops - costs[0].flops == 2 * layers
     assert costs[0].parameters == costs[1].parameters == 2_210_202
+
+
+def test_each_stage_of_a_cascade_counts() -> None:
+    single, cascade = (
+        measure(get_config(f'mmdet::{name}_r50_fpn_1x_coco.py'))
+        for name in ('faster_rcnn/faster-rcnn', 'cascade_rcnn/cascade-rcnn')
+    )
+
+    # 1000 proposals of 7x7 cells and 256 channels, layers of 1024, 80 classes and the
+    # background; a box of each class, but in a cascade one of all.
+    layers = 49 * 256 * 1024 + 1024 * 1024 + 1024 * 81
+    added = 2 * layers + 1024 * (3 * 4 - 320)
+    assert cascade.flops - single.flops == 2 * 1000 * added
 
 
 def test_the_released_network_costs_what_is_known_of_it() -> None:
