@@ -1,6 +1,9 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmdet.models import DetDataPreprocessor
@@ -219,6 +222,20 @@ def test_throughput_follows_from_the_median() -> None:
     total = Timing(median=0.5, low=0.1, high=9, calls=3)
 
     assert Speed(4, (2, 2), None, None, total, 0, None).images_per_second == 8
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != 'linux', reason='others tell only their own')
+def test_memory_is_that_of_the_process_and_not_of_its_parent() -> None:
+    parent = np.ones(2**27)  # 1 GiB
+    del parent
+    program = (
+        'import torch; from m2det_mmdet.engine.benchmark import peak_memory; '
+        "print(peak_memory(torch.device('cpu')))"
+    )
+    command = [sys.executable, '-c', program]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert 50 * 2**20 < int(told.splitlines()[-1]) < 2**30
 
 
 def test_memory_and_waiting_are_for_every_device() -> None:
