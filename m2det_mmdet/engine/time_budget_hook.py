@@ -33,14 +33,14 @@ class TimeBudgetHook(TrainingCostHook):
 
     In the first 5 % of the time the learning rate rises linearly from 0, then it
     falls to 0 along half a cosine. The time is that of :class:`TrainingCostHook`,
-    which goes on where a training is resumed; needs :class:`TimeBudgetTrainLoop` and
-    a config without ``param_scheduler``.
+    which goes on where a training is resumed.
 
     Args:
         minutes: Time to train.
 
     Raises:
-        ValueError: If ``minutes`` is not positive.
+        ValueError: If ``minutes`` is not positive; before the training, if the loop is
+            no :class:`TimeBudgetTrainLoop` or there is a ``param_scheduler``.
     """
 
     def __init__(self, minutes: float) -> None:
@@ -50,6 +50,16 @@ class TimeBudgetHook(TrainingCostHook):
 
     def before_train(self, runner: Runner) -> None:
         """Remember the learning rates; end a training whose time is over."""
+        if not isinstance(runner.train_loop, TimeBudgetTrainLoop):
+            raise ValueError(
+                f'TimeBudgetHook cannot stop a {type(runner.train_loop).__name__} '
+                'within an epoch: set train_cfg.type=TimeBudgetTrainLoop.'
+            )
+        if runner.param_schedulers:
+            raise ValueError(
+                'TimeBudgetHook sets the learning rate itself: set '
+                'param_scheduler=None.'
+            )
         super().before_train(runner)
         for group in runner.optim_wrapper.param_groups:
             # A resumed optimizer has the annealed rate and, beside it, the first one.

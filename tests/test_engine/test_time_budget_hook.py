@@ -52,6 +52,7 @@ def _runner(
     *,
     resume: bool = False,
     images: int = 4,
+    param_scheduler: dict | None = None,
     **loop: object,
 ) -> Runner:
     inputs = [{'inputs': torch.ones(1)} for _ in range(images)]
@@ -66,6 +67,7 @@ def _runner(
         },
         train_cfg={'type': 'mmdet.TimeBudgetTrainLoop', 'max_epochs': 9, **loop},
         optim_wrapper={'optimizer': {'type': 'SGD', 'lr': 0.5}},
+        param_scheduler=param_scheduler,
         default_hooks={'checkpoint': {'type': 'CheckpointHook', 'interval': 1}},
         custom_hooks=hooks,
         resume=resume,
@@ -130,6 +132,21 @@ def test_a_training_whose_time_is_over_does_not_go_on(
     runner.train()
 
     assert runner.iter == 2
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'type': 'EpochBasedTrainLoop'}, 'cannot stop a EpochBasedTrainLoop within'),
+        ({'param_scheduler': {'type': 'StepLR', 'step_size': 1}}, 'sets the learning'),
+    ],
+)
+def test_what_the_budget_cannot_act_on_is_refused(
+    settings: dict, message: str, tmp_path: Path
+) -> None:
+    runner = _runner(tmp_path, [TimeBudgetHook(minutes=1)], **settings)
+    with pytest.raises(ValueError, match=message):
+        runner.train()
 
 
 @pytest.mark.parametrize('minutes', [0, -1, math.nan])
