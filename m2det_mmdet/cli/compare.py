@@ -4,8 +4,8 @@ m2det compare CONFIG [CONFIG ...] --data DATA --out OUT (--epochs N | --minutes 
 
 DATA is a folder in COCO's, VOC's or YOLO's form; without it all configs must name the
 same data. Each config and seed is trained, evaluated and timed in its own process. The
-table in OUT/comparison.md is written anew after every run. The same command goes on
-where an earlier one was stopped, and tries again what failed.
+table in OUT/comparison.md is written anew after every run, the pictures at the end. The
+same command goes on where an earlier one was stopped, and tries again what failed.
 """
 
 import argparse
@@ -14,32 +14,28 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
+from mmengine.logging import MMLogger
 
 from ..datasets.layouts import DataLayout, read_layout
-from ..engine.comparison import (
-    ComparisonError,
-    annotation_files,
-    check_metric,
-    count_images,
-    epoch_length,
-    set_epochs,
-    set_minutes,
-    settings_of,
-    use_data,
+from ..engine.comparison import annotation_files
+from .compare_plans import (
+    Plan,
+    check_same_data,
+    is_ready,
+    load_configs,
+    plan_runs,
 )
-from .compare_report import Comparison, write_report
+from .compare_report import Comparison, draw_report, write_report
 from .compare_runs import Run, RunError, check_changes, locked
-from .configs import add_config_options, load_config
+from .configs import add_config_options
 from .errors import UserError
 from .files import check_output
 
 _TABLE = 'comparison.md'
-_IMPORT = 'm2det_mmdet'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,16 +75,18 @@ def run(args: argparse.Namespace) -> int:
         0 if all is done, 1 if runs failed.
     """
     _check(args)
-    configs = _load(args)
+    # Made here, since a log keeps the stream that is `stdout` at that moment.
+    MMLogger.get_instance('m2det compare', log_level='WARNING')
+    configs = load_configs(args)
     check_output(args.out / _TABLE, force=True)
     with locked(args.out), _terminable():
         layout = None
         if args.data is not None:
             layout = _layout(args)
         else:
-            _check_same_data(configs)
-        plans = _plans(args, configs, layout)
-        ready = {run: plan[1] for run, plan in plans.items() if _is_ready(plan)}
+            check_same_data(configs)
+        plans = plan_runs(args, configs, layout)
+        ready = {run: plan[1] for run, plan in plans.items() if is_ready(plan)}
         if args.force:
             for run, settings in ready.items():
                 run.clear(settings)
@@ -121,127 +119,26 @@ def _check(args: argparse.Namespace) -> None:
         raise UserError(f'--seeds must differ, got {args.seeds}.')
 
 
-def _load(args: argparse.Namespace) -> dict[str, Config]:
-    """Load the configs, by the stems of their names."""
-    configs: dict[str, Config] = {}
-    for name in args.configs:
-        cfg = load_config(name, args.cfg_options)
-        for key in ('model', 'train_dataloader', 'test_dataloader'):
-            if cfg.get(key) is None:
-                raise UserError(f'{name} has no {key}: give the config of a detector.')
-        stem = Path(cfg.filename).stem
-        if stem in configs:
-            raise UserError(
-                f'Two configs are named {stem} ({configs[stem].filename} and '
-                f'{cfg.filename}): their results would share a folder; rename one.'
-            )
-        configs[stem] = cfg
-    return configs
-
-
 def _layout(args: argparse.Namespace) -> DataLayout:
     # pycocotools prints how long it reads.
     with redirect_stdout(io.StringIO()):
         return read_layout(args.data, (args.out / 'data').resolve())
 
 
-def _check_same_data(configs: dict[str, Config]) -> None:
-    """Stop where configs name different annotations."""
-    files = {
-        name: {key: annotation_files(cfg, key) for key in ('train', 'test')}
-        for name, cfg in configs.items()
-    }
-    first, *others = files
-    for other in others:
-        for key in ('train', 'test'):
-            mine, its = files[first][key], files[other][key]
-            if mine != its:
-                raise UserError(
-                    f'{first} and {other} have different data: to {key} they read '
-                    f'{", ".join(mine)} and {", ".join(its)}; give --data.'
-                )
-
-
-Plan = tuple[Config, dict[str, Any]] | str
-
-
-def _plans(
-    args: argparse.Namespace, configs: dict[str, Config], layout: DataLayout | None
-) -> dict[Run, Plan]:
-    """Return each run's config and settings, or why there are none; seed by seed."""
-    amended: dict[str, dict[int, Plan]] = {}
-    for name, cfg in configs.items():
-        try:
-            cfg = _amend(cfg, args, layout)
-            amended[name] = {seed: _seeded(cfg, seed) for seed in args.seeds}
-        except ComparisonError as error:
-            amended[name] = dict.fromkeys(args.seeds, str(error))
-    return {
-        Run(name, seed, args.out / name / f'seed_{seed}'): plans[seed]
-        for seed in args.seeds
-        for name, plans in amended.items()
-    }
-
-
-def _seeded(cfg: Config, seed: int) -> tuple[Config, dict[str, Any]]:
-    cfg = deepcopy(cfg)
-    cfg.randomness = ConfigDict({**(cfg.get('randomness') or {}), 'seed': seed})
-    files = [file for key in ('train', 'test') for file in annotation_files(cfg, key)]
-    return cfg, settings_of(cfg, files)
-
-
-def _amend(cfg: Config, args: argparse.Namespace, layout: DataLayout | None) -> Config:
-    """Return a config with the data, the budget and the hooks of a comparison.
-
-    Raises:
-        ComparisonError: If the config cannot be compared so.
-    """
-    cfg = deepcopy(cfg)
-    # Its data sets and metrics may be this package's.
-    imports = (cfg.get('custom_imports') or {}).get('imports', [])
-    imports = [imports] if isinstance(imports, str) else list(imports)
-    cfg.custom_imports = ConfigDict(
-        imports=list(dict.fromkeys([*imports, _IMPORT])), allow_failed_imports=False
-    )
-    if layout is not None:
-        use_data(cfg, layout)
-    else:
-        check_metric(cfg)
-    # Faults of the test data show before the training.
-    count_images(cfg, 'test')
-    _set_loaders(cfg, args.batch_size, args.workers)
-    cfg.custom_hooks = [
-        *(cfg.get('custom_hooks') or []),
-        ConfigDict(type='FiniteLossHook'),
-    ]
-    hooks = cfg.get('default_hooks') or {}
-    checkpoint = ConfigDict(type='CheckpointHook', interval=1, max_keep_ckpts=2)
-    cfg.default_hooks = ConfigDict({**hooks, 'checkpoint': checkpoint})
-    if args.minutes is None:
-        cfg.custom_hooks.append(ConfigDict(type='TrainingCostHook'))
-        set_epochs(cfg, args.epochs, epoch_length(cfg))
-    else:
-        epoch_length(cfg)
-        set_minutes(cfg, args.minutes)
-    return cfg
-
-
-def _set_loaders(cfg: Config, batch_size: int | None, workers: int | None) -> None:
-    if batch_size is not None:
-        cfg.train_dataloader.batch_size = batch_size
-    if workers is None:
-        return
-    for loader in (cfg.train_dataloader, cfg.test_dataloader):
-        loader.num_workers = workers
-        loader.persistent_workers = workers > 0
-        if workers == 0:
-            loader.pop('prefetch_factor', None)
-
-
 def _do_all(plans: dict[Run, Plan], comparison: Comparison, out: Path) -> int:
     """Do the runs that are not done, and write the table; count what failed."""
     done = {run for run, plan in plans.items() if _is_done(run, plan)}
     write_report(comparison, out)
+    draw_report(comparison, out)
+    try:
+        return _do_missing(plans, done, comparison, out)
+    finally:
+        draw_report(comparison, out)
+
+
+def _do_missing(
+    plans: dict[Run, Plan], done: set[Run], comparison: Comparison, out: Path
+) -> int:
     failed = 0
     for number, (run, plan) in enumerate(plans.items(), start=1):
         place = f'[{number}/{len(plans)}] {run.name}, seed {run.seed}'
@@ -262,7 +159,7 @@ def _do_all(plans: dict[Run, Plan], comparison: Comparison, out: Path) -> int:
 
 def _is_done(run: Run, plan: Plan) -> bool:
     """Whether a run has the result of its plan; a later failure is forgotten then."""
-    if not _is_ready(plan):
+    if not is_ready(plan):
         run.fail(plan)
     elif run.result is not None and not run.changes(plan[1]):
         run.forget_failure()
@@ -271,14 +168,10 @@ def _is_done(run: Run, plan: Plan) -> bool:
 
 
 def _do(run: Run, plan: Plan) -> dict[str, Any]:
-    if not _is_ready(plan):
+    if not is_ready(plan):
         raise RunError(plan)
     run.begin(*plan)
     return run.finish()
-
-
-def _is_ready(plan: Plan) -> bool:
-    return not isinstance(plan, str)
 
 
 def _budget(args: argparse.Namespace) -> str:

@@ -106,14 +106,14 @@ _KNOWN = {
 
 
 def write_report(comparison: Comparison, out: Path) -> None:
-    """Write ``comparison`` as ``.md``, ``.csv``, ``.json`` and ``.png`` to ``out``.
+    """Write ``comparison`` as ``.md``, ``.csv`` and ``.json`` to ``out``.
 
     Raises:
         UserError: If a file cannot be written.
     """
     results = _results(comparison)
-    columns = [*COSTS, *_ap_columns(results)]
-    rows = {name: _row(columns, found) for name, found in results.items()}
+    columns = _columns(results)
+    rows = _rows(columns, results)
     texts = {
         'md': _page(comparison, columns, rows, results),
         'csv': _csv(columns, rows, results),
@@ -122,7 +122,31 @@ def write_report(comparison: Comparison, out: Path) -> None:
     for suffix, text in texts.items():
         file = out.resolve() / f'comparison.{suffix}'
         write_whole(file, lambda opened, text=text: opened.write(text.encode()))
-    _draw(rows, out)
+
+
+def draw_report(comparison: Comparison, out: Path) -> None:
+    """Draw AP against the time for an image, and against the operations, to ``out``.
+
+    A picture without points is removed: it would be one of former results.
+
+    Raises:
+        UserError: If a file cannot be written.
+    """
+    results = _results(comparison)
+    rows = _rows(_columns(results), results)
+    y_label = 'AP'
+    if any(row['AP'] and row['AP'].spread for row in rows.values()):
+        y_label += ', +- standard deviation over the seeds'
+    for cost, x_label, name in (
+        (MILLISECONDS.title, 'milliseconds an image', 'comparison.png'),
+        (GFLOP.title, 'GFLOP', 'comparison_gflop.png'),
+    ):
+        points = [_point(config, row[cost], row['AP']) for config, row in rows.items()]
+        with writing(out / name):
+            if any(isfinite(point.cost) and isfinite(point.ap) for point in points):
+                draw_costs(points, out / name, x_label=x_label, y_label=y_label)
+            else:
+                (out / name).unlink(missing_ok=True)
 
 
 def _results(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
@@ -135,6 +159,10 @@ def _results(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
     return results
 
 
+def _columns(results: dict[str, list[dict[str, Any]]]) -> list[Column]:
+    return [*COSTS, *_ap_columns(results)]
+
+
 def _ap_columns(results: dict[str, list[dict[str, Any]]]) -> list[Column]:
     """Columns of COCO's figures, then of the groups of classes that metrics tell."""
     found = [result['test'] for seeds in results.values() for result in seeds]
@@ -142,13 +170,19 @@ def _ap_columns(results: dict[str, list[dict[str, Any]]]) -> list[Column]:
     groups = {
         key: f'AP_{key.removeprefix(_AP)[1:]}'
         for key in keys
-        if key.startswith(f'{_AP}_') and key not in _KNOWN and 'copypaste' not in key
+        if key.startswith(f'{_AP}_') and key not in _KNOWN
     }
     masks = {'coco/segm_mAP': 'mask AP'} if 'coco/segm_mAP' in keys else {}
     return [
         Column(title, 3, lambda r, key=key: _positive(r['test'].get(key)))
         for key, title in {**_KNOWN, **groups, **masks}.items()
     ]
+
+
+def _rows(
+    columns: list[Column], results: dict[str, list[dict[str, Any]]]
+) -> dict[str, Row]:
+    return {name: _row(columns, found) for name, found in results.items()}
 
 
 def _row(columns: list[Column], results: list[dict[str, Any]]) -> Row:
@@ -221,6 +255,9 @@ def _notes(comparison: Comparison, results: dict) -> list[str]:
         *_loads(done),
     ]
     notes += [f'Machine: {name}.' for name in _machines(done)]
+    for name, seeds in results.items():
+        reasons = {result['measure'].get('uncounted') for result in seeds} - {None}
+        notes += [f'{name}: operations cannot be counted ({why}).' for why in reasons]
     for run in comparison.runs:
         if run.failure is not None:
             notes.append(f'{run.name}, seed {run.seed} failed: {run.failure}')
@@ -289,26 +326,6 @@ def _plain(
             for name, row in rows.items()
         ],
     }
-
-
-def _draw(rows: dict[str, Row], out: Path) -> None:
-    """Draw AP against the time for an image, and against the operations.
-
-    A picture without points is removed: it would be one of former results.
-    """
-    y_label = 'AP'
-    if any(row['AP'] and row['AP'].spread for row in rows.values()):
-        y_label += ', +- standard deviation over the seeds'
-    for cost, x_label, name in (
-        (MILLISECONDS.title, 'milliseconds an image', 'comparison.png'),
-        (GFLOP.title, 'GFLOP', 'comparison_gflop.png'),
-    ):
-        points = [_point(config, row[cost], row['AP']) for config, row in rows.items()]
-        with writing(out / name):
-            if any(isfinite(point.cost) and isfinite(point.ap) for point in points):
-                draw_costs(points, out / name, x_label=x_label, y_label=y_label)
-            else:
-                (out / name).unlink(missing_ok=True)
 
 
 def _point(config: str, cost: Figure | None, ap: Figure | None) -> CostPoint:

@@ -16,7 +16,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..engine.comparison import differences
-from .compare_worker import CONFIG, STEPS
+from .compare_worker import CONFIG, STEPS, checkpoints
 from .errors import UserError
 from .files import write_whole, writing
 
@@ -32,6 +32,7 @@ _SETTINGS, _RESULT, _FAILURE, _LOG = (
     'failure.json',
     'log.txt',
 )
+_ERROR = re.compile(r'([\w.]+(Error|Exception)|m2det \w+)(: |$)')
 _LISTED = 4  # differences that a sentence names
 _PATIENCE = 10.0  # seconds that a process has to end when it is asked to
 
@@ -64,6 +65,11 @@ class Run:
         """Why the last attempt failed; ``None`` if it did not."""
         content = _read(self.folder / _FAILURE)
         return None if content is None else content['reason']
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is a result to lose, or a training that has a checkpoint."""
+        return self.result is not None or bool(checkpoints(self.folder))
 
     def changes(self, settings: dict[str, Any]) -> list[str]:
         """List what differs from the settings that the folder was begun with."""
@@ -125,14 +131,14 @@ class Run:
 
 
 def check_changes(runs: dict[Run, dict[str, Any]]) -> None:
-    """Stop where other settings would lose a result, or a training that goes on.
+    """Stop where other settings would lose a result, or what a training has done.
 
     Raises:
         UserError: One sentence that names the first of them, and what changed.
     """
     for run, settings in runs.items():
         changes = run.changes(settings)
-        if changes and (run.result is not None or run.failure is None):
+        if changes and run.has_work:
             more = len(changes) - _LISTED
             listed = '; '.join(changes[:_LISTED])
             rest = f'; and {more} more' if more > 0 else ''
@@ -174,12 +180,14 @@ def _run_step(step: str, folder: Path) -> None:
         status = _call([step, str(folder)], file)
     if status == 0 and (folder / f'{step}.json').is_file():
         return
-    last = _last_line(log.read_bytes()[start:])
-    if status < 0:
+    lines = log.read_bytes()[start:].decode(errors='replace').strip().splitlines()
+    if status >= 0:
+        reason = _reason(lines)
+    else:
         name = signal.Signals(-status).name
         memory = ', as for want of memory' if name == 'SIGKILL' else ''
-        last = f'ended by {name}{memory}; its last line was: {last}'
-    raise RunError(last)
+        reason = f'ended by {name}{memory}; its last line was: {lines[-1].strip()}'
+    raise RunError(f'{reason} (see {log})')
 
 
 def _call(argv: list[str], log: Any) -> int:
@@ -210,10 +218,14 @@ def _end(process: subprocess.Popen) -> None:
         process.wait()
 
 
-def _last_line(text: bytes) -> str:
-    lines = text.decode(errors='replace').strip().splitlines()
-    last = lines[-1].strip() if lines else 'nothing was printed'
-    return re.sub(r'^([\w.]+(Error|Exception)|m2det train): ', '', last)
+def _reason(lines: list[str]) -> str:
+    """Return the last line that tells of an error, or else the last of all.
+
+    Advice and notes may follow the error, as PyTorch's of a GPU's.
+    """
+    found = [line.strip() for line in lines if _ERROR.match(line)]
+    reason = found[-1] if found else lines[-1].strip()
+    return _ERROR.sub('', reason) or reason
 
 
 def _read(file: Path) -> Any:

@@ -122,7 +122,7 @@ def _measure(config: Path) -> dict[str, Any]:
     total = speed.total
     return {
         'parameters': sum(parameter.numel() for parameter in model.parameters()),
-        'flops': _flops(cfg),
+        **_flops(cfg),
         'input_size': speed.input_size,
         'seconds_an_image': total.median,
         'seconds_an_image_10th': total.low,
@@ -137,28 +137,27 @@ def _measure(config: Path) -> dict[str, Any]:
     }
 
 
-def _flops(cfg: Config) -> int | None:
-    """Operations for an image; ``None`` for a detector that cannot be counted."""
+def _flops(cfg: Config) -> dict[str, Any]:
+    """Operations for an image, or ``None`` and why they cannot be counted."""
     try:
-        return measure(cfg).flops
+        return {'flops': measure(cfg).flops}
     except Exception as error:  # What modules raise that do not run without values.
-        print(f'The operations of this detector cannot be counted: {error}')
-        return None
+        return {'flops': None, 'uncounted': f'{type(error).__name__}: {error}'}
 
 
-def _checkpoints(config: Path) -> list[Path]:
-    """List the checkpoints of a run, the last first.
+def checkpoints(folder: Path) -> list[Path]:
+    """List the checkpoints of a run's folder, the last first.
 
     MMEngine's file ``last_checkpoint`` is not asked: it holds an absolute path, which
     is another run's where the results were copied.
     """
-    files = (config.parent / 'train').glob('epoch_*.pth')
+    files = (folder / 'train').glob('epoch_*.pth')
     return sorted(files, key=lambda file: -int(file.stem.split('_')[1]))
 
 
 def _last_whole(config: Path) -> Path | None:
     """Find where to go on: a kill or a full disk may have cut off the last one."""
-    for file in _checkpoints(config):
+    for file in checkpoints(config.parent):
         try:
             CheckpointLoader.load_checkpoint(str(file), 'cpu')
         except (EOFError, OSError, RuntimeError, pickle.UnpicklingError) as error:
@@ -170,7 +169,7 @@ def _last_whole(config: Path) -> Path | None:
 
 def _checkpoint(config: Path) -> str:
     """Return the last checkpoint."""
-    files = _checkpoints(config)
+    files = checkpoints(config.parent)
     if not files:
         raise UserError(f'There is no checkpoint in {config.parent / "train"}.')
     return str(files[0])

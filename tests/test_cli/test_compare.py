@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from math import isnan, nan
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 
 from m2det_mmdet.cli import compare_report, compare_runs, compare_worker, main
 from m2det_mmdet.visualization.costs import CostPoint
@@ -43,6 +45,7 @@ class Workers:
         self.calls: list[tuple[str, str]] = []
         self.hook: Callable[[str, Path], None] = lambda step, folder: None
         self.drawn: list[tuple[list[CostPoint], str]] = []
+        self.found: dict[str, Any] = {'flops': 2_000_000_000}
 
     def draw(self, points: list[CostPoint], out: Path, **labels: str) -> None:
         self.drawn.append((points, out.name))
@@ -61,7 +64,7 @@ class Workers:
             'test': {**AP, 'coco/bbox_mAP': 0.25 + 0.1 * seed},
             'measure': {
                 'parameters': 1_500_000,
-                'flops': 2_000_000_000,
+                **self.found,
                 'seconds_an_image': 0.01,
                 'device': 'cpu',
                 'machine': 'CPU, one',
@@ -136,7 +139,8 @@ def test_the_table_has_means_and_spreads_and_survives_a_failure(
     content = json.loads((tmp_path / 'out' / 'comparison.json').read_text())
     first, second = content['configs']
     assert [run['test']['coco/bbox_mAP'] for run in first['runs']] == [0.25, 0.35]
-    assert second['failures'] == dict.fromkeys('01', 'It does not fit: make it fit.')
+    log = tmp_path / 'out' / 'other' / 'seed_1' / 'log.txt'
+    assert second['failures']['1'] == f'It does not fit: make it fit. (see {log})'
     spread = pytest.approx(0.1 / 2**0.5)
     for cost, (points, name) in zip((10.0, 2.0), workers.drawn[-2:], strict=True):
         assert points[0] == CostPoint('small', cost, pytest.approx(0.3), spread)
@@ -197,6 +201,37 @@ def test_changed_settings_are_named_and_need_force(
     assert len(workers.calls) == 3
     assert main(changed) == 0
     assert len(workers.calls) == 3
+
+
+def test_a_training_outlasts_a_failure_of_what_follows(
+    alone: list[str], tmp_path: Path, workers: Workers, capsys: pytest.CaptureFixture
+) -> None:
+    checkpoint = tmp_path / 'out' / 'small' / 'seed_0' / 'train' / 'epoch_2.pth'
+
+    def train(step: str, folder: Path) -> None:
+        if step == 'train':
+            checkpoint.parent.mkdir()
+            checkpoint.touch()
+        else:
+            workers.fails = ('small',)
+
+    workers.hook = train
+    assert main(alone) == 1
+    assert checkpoint.is_file()
+
+    assert main([*alone, '--batch-size', '1']) == 2
+    assert 'train_dataloader.batch_size: ' in capsys.readouterr().err
+    assert checkpoint.is_file()
+
+
+def test_a_failure_without_a_checkpoint_starts_anew_with_other_settings(
+    alone: list[str], workers: Workers
+) -> None:
+    workers.fails = ('small',)
+    assert main(alone) == 1
+    workers.fails = ()
+
+    assert main([*alone, '--batch-size', '1']) == 0
 
 
 def test_a_config_that_does_not_fit_the_data_fails_alone(
@@ -264,11 +299,41 @@ def test_without_data_all_configs_must_name_the_same(
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
+        (
+            "train_dataloader = dict(dataset=dict(_delete_=True, type='RepeatDataset', "
+            'times=5, dataset=_base_.train_dataloader.dataset))',
+            'they repeat images by nothing and RepeatDataset (5); give --data',
+        ),
+        (
+            "test_dataloader = dict(dataset=dict(metainfo=dict(classes=('cell',))))",
+            'and cell; give --data',
+        ),
+    ],
+)
+def test_without_data_an_epoch_and_the_classes_must_be_the_same(
+    change: str,
+    message: str,
+    argv: list[str],
+    workers: Workers,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    other = Path(argv[2])
+    other.write_text(f'{other.read_text()}\n{change}')
+
+    assert main([*argv[:3], *argv[5:]]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert 'small and other have different data: ' in error
+    assert message in error
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
         (['--seeds', '1', '1'], '--seeds must differ, got [1, 1]'),
         (['--seeds', '-1'], '--seeds must be at least 0, got -1'),
         (['--batch-size', '0'], '--batch-size must be at least 1, got 0'),
         (['--out', 'FILE'], 'is no folder that takes files'),
-        (['--data', 'nothing'], 'nothing'),
+        (['--data', 'nothing'], 'nothing is no folder: check the path'),
     ],
 )
 def test_wrong_arguments_end_in_one_sentence(
@@ -292,9 +357,16 @@ def test_wrong_arguments_end_in_one_sentence(
     [
         ('small', 'Two configs are named small'),
         ('mmdet::nothing/at_all.py', 'There is no config mmdet::nothing/at_all.py'),
+        ('x = y', "broken.py does not load: NameError: name 'y' is not defined"),
+        (
+            'from mmengine.config import read_base\n'
+            'from mmdet.models import RetinaNet\n'
+            'model = dict(type=RetinaNet)',
+            'broken.py names its modules by Python classes',
+        ),
     ],
 )
-def test_configs_that_cannot_be_told_apart_or_found_stop(
+def test_configs_that_cannot_be_told_apart_or_loaded_stop(
     config: str,
     message: str,
     argv: list[str],
@@ -305,6 +377,9 @@ def test_configs_that_cannot_be_told_apart_or_found_stop(
     if config == 'small':
         (tmp_path / 'copy').mkdir()
         config = str(shutil.copy(argv[2], tmp_path / 'copy' / 'small.py'))
+    elif '=' in config:
+        (tmp_path / 'broken.py').write_text(config)
+        config = str(tmp_path / 'broken.py')
 
     assert main([*argv[:2], config, *argv[3:]]) == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
@@ -415,6 +490,14 @@ def test_a_full_disk_ends_in_one_sentence(
             "test_dataloader = dict(dataset=dict(ann_file='x.json'))",
             'The data to test on cannot be loaded: ',
         ),
+        (
+            'custom_hooks = 7',
+            'The config cannot be prepared: TypeError: ',
+        ),
+        (
+            'train_dataloader = dict(batch_size=5, drop_last=True)',
+            '4 training images are not one whole batch of 5',
+        ),
     ],
 )
 def test_what_could_not_be_evaluated_is_not_trained(
@@ -443,6 +526,78 @@ def test_a_detector_that_finds_nothing_has_an_ap_of_zero(
     monkeypatch.setattr(compare_worker, 'build_runner', lambda _cfg: runner)
 
     assert compare_worker._test(tmp_path / 'config.py')['coco/bbox_mAP'] == ap
+
+
+@pytest.mark.parametrize(
+    ('lines', 'reason'),
+    [
+        ('Traceback\nFooError: first\n\nValueError: It is: bad.\n', 'It is: bad.'),
+        (
+            'torch.AcceleratorError: CUDA error: assert\nCompile with ...\n',
+            'CUDA error: assert',
+        ),
+        ('ValueError: old\nm2det train: There is no image.\n', 'There is no image.'),
+        ('Traceback\nAssertionError\n', 'AssertionError'),
+        ('Loading\nbus error\n', 'bus error'),
+    ],
+)
+def test_the_reason_of_a_failure_is_its_error(lines: str, reason: str) -> None:
+    assert compare_runs._reason(lines.splitlines()) == reason
+
+
+def test_a_process_that_is_killed_is_told_from_one_that_fails(
+    alone: list[str], tmp_path: Path, workers: Workers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(argv: list[str], log: Any) -> int:
+        log.write(b'ValueError: earlier\nEpoch 3\n')
+        return -signal.SIGKILL
+
+    monkeypatch.setattr(compare_runs, '_call', killed)
+
+    assert main(alone) == 1
+    message = 'ended by SIGKILL, as for want of memory; its last line was: Epoch 3 (see'
+    assert message in _page(tmp_path)
+
+
+def test_a_detector_that_cannot_be_counted_is_named(
+    alone: list[str],
+    tmp_path: Path,
+    workers: Workers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_cfg: Config) -> None:
+        raise NotImplementedError('no values here')
+
+    monkeypatch.setattr(compare_worker, 'measure', refuse)
+    workers.found = compare_worker._flops(Config())
+    assert main(alone) == 0
+
+    reason = 'small: operations cannot be counted (NotImplementedError: no values here)'
+    assert reason in _page(tmp_path)
+    assert '| small | 1.50 | - | 10.0 |' in _page(tmp_path)
+
+
+def test_warnings_about_the_data_are_shown(
+    alone: list[str],
+    trained: SimpleNamespace,
+    tmp_path: Path,
+    workers: Workers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    # As in a new process, where nothing has made a log yet.
+    monkeypatch.setattr(MMLogger, '_instance_dict', OrderedDict())
+    scenes = shutil.copytree(trained.scenes, tmp_path / 'scenes')
+    annotations = json.loads((scenes / 'annotations' / 'train.json').read_text())
+    for image in annotations['images']:
+        image['file_name'] = f'train/{image["file_name"]}'
+    for split in ('train', 'test'):
+        file = scenes / 'annotations' / f'{split}.json'
+        file.write_text(json.dumps(annotations))
+    alone[alone.index('--data') + 1] = str(scenes)
+
+    assert main(alone) == 0
+    assert 'AP on them tells little' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize('kept', [0, 100])

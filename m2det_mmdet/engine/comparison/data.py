@@ -17,7 +17,8 @@ from .error import ComparisonError
 
 # They say how often a config takes the images of its own data set: of several parts,
 # many times, or rare classes more often. An epoch is one pass over the images.
-_PASSED_BY = ('RepeatDataset', 'ClassBalancedDataset', 'ConcatDataset')
+_REPEATING = ('RepeatDataset', 'ClassBalancedDataset')
+_PASSED_BY = (*_REPEATING, 'ConcatDataset')
 # Their pipeline composes several images: part of the detector's training.
 _KEPT = ('MultiImageMixDataset',)
 # What a data set says of the training, not of the files.
@@ -79,21 +80,54 @@ def annotation_files(cfg: Config, key: str) -> tuple[str, ...]:
     )
 
 
+def repetitions(cfg: Config) -> tuple[str, ...]:
+    """Wrappers by which an epoch takes images several times, with their numbers."""
+    return tuple(_repetitions(cfg.train_dataloader.dataset))
+
+
+def _repetitions(dataset: dict) -> Iterator[str]:
+    if _name(dataset) in _REPEATING:
+        number = dataset.get('times', dataset.get('oversample_thr'))
+        yield f'{_name(dataset)} ({number})'
+    for part in _inner(dataset):
+        yield from _repetitions(part)
+
+
+def known_classes(cfg: Config, key: str) -> tuple[str, ...]:
+    """Return the classes that a loader's data sets tell apart.
+
+    Args:
+        cfg: The config.
+        key: ``train`` or ``test``.
+    """
+    found = []
+    for base in _bases(cfg[f'{key}_dataloader'].dataset):
+        named = (base.get('metainfo') or {}).get('classes')
+        kind = DATASETS.get(str(base.get('type')))
+        found += named or getattr(kind, 'METAINFO', {}).get('classes', ())
+    return tuple(dict.fromkeys(found))
+
+
 def _bases(dataset: dict) -> Iterator[dict]:
     """Yield the data sets within wrappers."""
-    inner = dataset.get('datasets') or [dataset.get('dataset')]
-    if inner == [None]:
+    parts = _inner(dataset)
+    if not parts:
         yield dataset
-        return
-    for part in inner:
+    for part in parts:
         yield from _bases(part)
+
+
+def _inner(dataset: dict) -> list[dict]:
+    """Return the data sets that a wrapper holds."""
+    held = dataset.get('datasets') or [dataset.get('dataset')]
+    return [part for part in held if part is not None]
 
 
 def _pointed(dataset: dict, split: Split, classes: Sequence[str]) -> ConfigDict:
     """Return a data set of the files of ``split`` in the place of ``dataset``."""
     name = _name(dataset)
     if name in _PASSED_BY:
-        inner = dataset.get('datasets') or [dataset['dataset']]
+        inner = _inner(dataset)
         pipelines = {json.dumps(part, default=str) for part in _pipelines(dataset)}
         if len(pipelines) > 1:
             raise ComparisonError(
@@ -156,6 +190,18 @@ def check_metric(cfg: Config) -> None:
     if metric is None or 'bbox' not in _kinds(metric):
         raise ComparisonError(
             'The test_evaluator gives no box AP of COCO: give --data, or a CocoMetric.'
+        )
+    items = metric.get('metric_items')
+    hiding = {
+        'format_only=True': metric.get('format_only'),
+        'a prefix': (metric.get('prefix') or 'coco') != 'coco',
+        'metric_items without mAP': items is not None and 'mAP' not in items,
+    }
+    found = [setting for setting, is_set in hiding.items() if is_set]
+    if found:
+        raise ComparisonError(
+            f'The test_evaluator has {" and ".join(found)}, with which it does not '
+            'tell coco/bbox_mAP: leave it out.'
         )
 
 

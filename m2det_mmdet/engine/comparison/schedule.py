@@ -32,7 +32,8 @@ def epoch_length(cfg: Config) -> int:
     images = count_images(cfg, 'train')
     loader = cfg.train_dataloader
     sampler = loader.get('batch_sampler') or {}
-    batch = loader.get('batch_size') or sampler.get('batch_size')
+    # PyTorch's own default is 1.
+    batch = loader.get('batch_size') or sampler.get('batch_size') or 1
     whole = loader.get('drop_last') or sampler.get('drop_last')
     batches = images // batch if whole else math.ceil(images / batch)
     if batches == 0:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,25 @@ from .error import ComparisonError
 # They change how fast a run is, not what it finds.
 _SPEED_ALONE = ('num_workers', 'persistent_workers', 'prefetch_factor', 'pin_memory')
 _SHOWN = 60  # characters of a value
+# Stands for the path of annotations, whose content counts.
+_ANNOTATIONS = '(annotations)'
 
 
-def settings_of(cfg: Config, ann_files: Iterable[str]) -> dict[str, Any]:
+def settings_of(cfg: Config, ann_files: Mapping[str, Iterable[str]]) -> dict[str, Any]:
     """Return what a result depends on, as values that JSON has.
 
     Args:
         cfg: The config that is trained.
-        ann_files: Annotations whose content counts too, not their names alone.
+        ann_files: Annotations of each loader, whose content counts in the place of
+            their paths: converted ones move with their folder.
 
     Raises:
         ComparisonError: If one of them cannot be read.
     """
-    content = {name: _digest(name) for name in sorted(set(ann_files))}
+    names = {name for files in ann_files.values() for name in files}
     config = json.loads(json.dumps(cfg.to_dict(), default=str))
-    return {'config': _kept(config), 'annotations': content}
+    content = {key: [_digest(name) for name in ann_files[key]] for key in ann_files}
+    return {'config': _kept(config, names), 'annotations': content}
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
@@ -51,12 +55,17 @@ def _digest(name: str) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _kept(value: Any) -> Any:
+def _kept(value: Any, names: set[str]) -> Any:
+    """Copy nested values without keys of speed and the paths of annotations."""
     if isinstance(value, dict):
         return {
-            key: _kept(item) for key, item in value.items() if key not in _SPEED_ALONE
+            key: _kept(item, names)
+            for key, item in value.items()
+            if key not in _SPEED_ALONE
         }
-    return [_kept(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_kept(item, names) for item in value]
+    return _ANNOTATIONS if isinstance(value, str) and value in names else value
 
 
 def _flat(prefix: str, value: Any) -> Iterable[tuple[str, Any]]:

@@ -119,6 +119,34 @@ def test_own_data_need_a_metric_that_gives_the_ap_of_boxes(
     check_metric(cfg)
 
 
+@pytest.mark.parametrize(
+    ('setting', 'name'),
+    [
+        ({'format_only': True}, 'format_only=True'),
+        ({'prefix': 'mine'}, 'a prefix'),
+        ({'metric_items': ['mAP_50']}, 'metric_items without mAP'),
+    ],
+)
+def test_a_metric_that_does_not_tell_the_ap_is_refused(
+    setting: dict, name: str
+) -> None:
+    metric = {'type': 'CocoMetric', 'metric': 'bbox', **setting}
+    cfg = _config({'type': 'CocoDataset'}, test_evaluator=metric)
+
+    with pytest.raises(ComparisonError, match=f'test_evaluator has {name}, with'):
+        check_metric(cfg)
+
+    check_metric(_config({}, test_evaluator={'type': 'CocoMetric', 'prefix': None}))
+
+
+def test_semantic_segmentations_are_not_had(layout: DataLayout) -> None:
+    steps = [{'type': 'LoadAnnotations', 'with_bbox': True, 'with_seg': True}]
+    cfg = _config({'type': 'CocoDataset', 'pipeline': steps})
+
+    with pytest.raises(ComparisonError, match='learns from semantic segmentations'):
+        use_data(cfg, layout)
+
+
 def test_images_that_do_not_load_end_in_one_sentence(layout: DataLayout) -> None:
     cfg = _config({'type': 'CocoDataset', 'pipeline': BOXES})
     use_data(cfg, layout)
