@@ -22,6 +22,9 @@ _OTHERS = '#6e7781'
 _GRID = '#e3e6ea'
 _MARKER = 9  # points across
 _BAR = {'marker': '_', 'alpha': 0.45, 'linewidth': 1.2, 'zorder': 2}
+# Of its largest value a linear axis shows at least this part: a difference of a
+# hundredth shall not look like one between night and day.
+_LEAST_SPAN = 0.2
 _LOG_SPAN = 10  # dearest by cheapest from which on the axis is logarithmic
 
 
@@ -164,13 +167,16 @@ def _draw_points(
 def _style(axes: Axes, points: Sequence[CostPoint], x_label: str, y_label: str) -> None:
     costs = [point.cost for point in points]
     axes.margins(x=0.12, y=0.14)
+    axes.set_ylim(_widened(axes.get_ylim()))
     if min(costs) > 0 and max(costs) > _LOG_SPAN * min(costs):
         axes.set_xscale('log')
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(StrMethodFormatter('{x:g}'))
-    elif min(costs) >= 0:
-        axes.set_xlim(left=max(0, axes.get_xlim()[0]))
+    else:
+        axes.set_xlim(_widened(axes.get_xlim()))
+        if min(costs) >= 0:
+            axes.set_xlim(left=max(0, axes.get_xlim()[0]))
     if min(point.ap - (point.spread or 0) for point in points) >= 0:
         axes.set_ylim(bottom=max(0, axes.get_ylim()[0]))
     axes.set_xlabel(x_label, fontsize=12, color=INK, parse_math=False)
@@ -180,6 +186,13 @@ def _style(axes: Axes, points: Sequence[CostPoint], x_label: str, y_label: str) 
     axes.set_axisbelow(True)
     axes.spines[['top', 'right', 'left']].set_visible(False)
     axes.spines['bottom'].set_color(_GRID)
+
+
+def _widened(limits: tuple[float, float]) -> tuple[float, float]:
+    """Return limits of an axis that are not closer than the least span."""
+    low, high = limits
+    missing = max(0, _LEAST_SPAN * max(abs(low), abs(high)) - (high - low))
+    return low - missing / 2, high + missing / 2
 
 
 def _add_texts(figure: Figure, left_out: Sequence[str]) -> None:

@@ -120,6 +120,14 @@ def test_neither_axis_shows_what_cannot_be() -> None:
     assert figure.axes[0].get_ylim()[0] == 0
 
 
+def test_small_differences_look_small() -> None:
+    points = [CostPoint('a', 54.6, 0.577), CostPoint('b', 56.6, 0.594)]
+    axes = plot_costs(points, x_label='ms', y_label='AP').axes[0]
+    for (low, high), largest in ((axes.get_xlim(), 56.6), (axes.get_ylim(), 0.594)):
+        assert 0.2 * largest <= high - low < 0.25 * largest
+        assert low < largest < high
+
+
 def test_the_spread_becomes_an_error_bar() -> None:
     figure = _plot(CostPoint('a', 2, 0.4, spread=0.1), CostPoint('b', 3, 0.3))
     ends = [line.get_xydata().tolist() for line in figure.axes[0].lines]
