@@ -1,5 +1,5 @@
-# At 128 pixels the scales have strides 4 to 64, so that anchors are as large beside their
-# strides as on BCCD: every neck takes C2 too. RFP has these strides anyway.
+# At 128 pixels the scales have strides 4 to 64, so that anchors are as large beside
+# their strides as on BCCD: every neck takes C2 too. RFP has these strides anyway.
 _base_ = ['../m2det/m2det_r18_scenes.py', './necks_r18.py']
 
 maps = [24, 48, 96, 192]

@@ -109,15 +109,23 @@ class ConsistentSupervision(BaseModule):
         """Return the box head's losses of each lateral."""
         rois = bbox2roi([result.priors for result in sampled])
         targets = self.bbox_head.get_targets(sampled, train_cfg)
+        if not len(rois):
+            # The head would leave out losses of classes, whatever their names.
+            rois, targets = rois.new_zeros(1, 5), self._of_no_weight(*targets)
         losses = []
         for pooled in self.pool_boxes(laterals, rois):
             scores, deltas = self.bbox_head(pooled)
             level = self.bbox_head.loss(scores, deltas, rois, *targets)
-            if not len(rois):
-                # The head leaves the classes out.
-                level['loss_cls'] = scores.sum()
             losses.append({key: x for key, x in level.items() if 'loss' in key})
         return losses
+
+    def _of_no_weight(
+        self, labels: Tensor, label_weights: Tensor, *boxes: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Return targets of a background RoI that counts nothing, like those given."""
+        background = labels.new_full((1,), self.bbox_head.num_classes)
+        zeros = (x.new_zeros(1, *x.shape[1:]) for x in (label_weights, *boxes))
+        return background, *zeros
 
     def _mask_losses(
         self,

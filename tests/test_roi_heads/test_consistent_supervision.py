@@ -170,6 +170,10 @@ def test_losses_under_other_names_count_too() -> None:
     classes = losses['lateral1.loss_cls_classes'].item()
     assert classes == pytest.approx(math.log(3) / 2)
     assert 'lateral1.loss_cls' not in losses
+    # Other processes may have RoIs: the names have to agree.
+    none = module.loss(laterals(), sampled(objects(), []), [objects()], TRAIN_CFG)
+    assert none.keys() == losses.keys()
+    assert not any(none.values())
 
 
 def test_the_box_head_at_80_classes_and_256_channels() -> None:

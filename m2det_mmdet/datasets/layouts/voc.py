@@ -63,7 +63,14 @@ def read_labels(source: Source) -> Labels:
             f'The image {source.image} has no annotation file {path}: restore it, or '
             'take the name out of ImageSets/Main.'
         ) from error
-    except (OSError, ElementTree.ParseError, ValueError, OverflowError) as error:
+    # An unknown encoding is a LookupError.
+    except (
+        OSError,
+        ElementTree.ParseError,
+        ValueError,
+        OverflowError,
+        LookupError,
+    ) as error:
         raise DatasetError(
             f'The annotation file {path} cannot be read as VOC XML ({error}): mend it '
             'or export it again.'

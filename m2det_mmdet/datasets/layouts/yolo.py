@@ -82,7 +82,7 @@ def _sources(root: Path, split: str, places: Sequence[Path]) -> list[Source]:
     """Pair the images of a split with their files of labels.
 
     Raises:
-        DatasetError: If there are none, or two images share a file.
+        DatasetError: If there are none, one is listed twice, or two share a file.
     """
     images = [image for place in places for image in _images(root, place)]
     listing = ', '.join(map(str, places))
@@ -91,6 +91,11 @@ def _sources(root: Path, split: str, places: Sequence[Path]) -> list[Source]:
     owners: dict[Path, Path] = {}
     for image in images:
         label = _label_file(root, image)
+        if owners.get(label) == image:
+            raise DatasetError(
+                f'The image {image} is listed twice for {split}, in {listing}: list '
+                'it once.'
+            )
         if label in owners:
             raise DatasetError(
                 f'The images {owners[label]} and {image} of {split} share the labels '

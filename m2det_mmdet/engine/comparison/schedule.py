@@ -20,7 +20,7 @@ _EPOCH_SAMPLER = {'type': 'DefaultSampler', 'shuffle': True}
 # Epochs that no budget in minutes holds.
 _ENDLESS = 100_000
 # Settings of hooks that count epochs, from the start or from the end.
-_HOOK_EPOCHS = ('switch_epoch', 'num_last_epochs')
+_HOOK_EPOCHS = ('switch_epoch', 'num_last_epochs', 'begin_epoch')
 
 
 def epoch_length(cfg: Config) -> int:
@@ -143,18 +143,18 @@ def _time_of_iteration(
                 f'param_scheduler counts {iteration} iterations in a config that '
                 'trains by epochs: write them with by_epoch=True.'
             )
-        return iteration * total / old_iters
+        # A short run's warm-up may end after that.
+        return max(new, iteration * total / old_iters)
 
     return at
 
 
 def _warms_up(scheduler: ConfigDict) -> bool:
     """Whether a scheduler raises a rate in the first iterations of a run."""
-    name = str(scheduler.type).replace('Momentum', 'LR')
     rises = scheduler.get('end_factor', 1.0) >= scheduler.get('start_factor', 0.0)
     return (
         not scheduler.get('by_epoch', True)
-        and name in _WARM_UPS
+        and _kind(scheduler) in _WARM_UPS
         and scheduler.get('begin', 0) == 0
         and scheduler.get('end', math.inf) < math.inf
         and rises
@@ -187,7 +187,7 @@ def _scaled(
     for key in _LISTS:
         if key in new:
             new[key] = [since_begin(time) for time in new[key]]
-    if str(new.type).startswith('Exponential'):
+    if _kind(new) == 'ExponentialLR':
         new.gamma = new.gamma ** (1 / unit)
     return new
 
@@ -197,10 +197,14 @@ def _has_length(scheduler: ConfigDict) -> bool:
 
     MMEngine's warm-ups of one iteration never leave their first value.
     """
-    kind = str(scheduler.type).replace('Momentum', 'LR')
-    shortest = 2 if kind in _WARM_UPS else 1
+    shortest = 2 if _kind(scheduler) in _WARM_UPS else 1
     duration = scheduler.get('end', math.inf) - scheduler.get('begin', 0)
     return duration >= shortest
+
+
+def _kind(scheduler: ConfigDict) -> str:
+    """Name of a scheduler, without a scope, that of a momentum as of a rate."""
+    return str(scheduler.type).split('.')[-1].replace('Momentum', 'LR')
 
 
 def _scale_hooks(cfg: Config, factor: float) -> None:

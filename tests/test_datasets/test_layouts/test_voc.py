@@ -232,12 +232,13 @@ def test_two_images_for_a_name_stop(root: Path, write_image: Callable) -> None:
     [
         ('', r'c.xml cannot be read as VOC XML \(no element found'),
         ('<annotation><object>', r'c.xml cannot be read as VOC XML'),
+        ('<?xml version="1.0" encoding="utf-99"?>', r'c.xml .*unknown encoding'),
         (CAT.replace('13', 'nan'), r'c.xml cannot .*convert float NaN'),
         (CAT.replace('13', '1e999'), r'c.xml cannot .*convert float infinity'),
         (CAT.replace('<xmin>3</xmin>', ''), r'object cat lacks one of xmin, ymin'),
         (CAT.replace('<name>cat</name>', ''), r'an object has no name'),
     ],
-    ids=['empty', 'cut', 'nan', 'infinite', 'no corner', 'no name'],
+    ids=['empty', 'cut', 'encoding', 'nan', 'infinite', 'no corner', 'no name'],
 )
 def test_faulty_xml_stops(root: Path, content: str, message: str) -> None:
     if content.endswith('</object>'):

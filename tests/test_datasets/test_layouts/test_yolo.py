@@ -283,6 +283,13 @@ def test_faulty_images_stop(root: Path, write_image: Callable) -> None:
     _stops(root, r'c.PNG and .*c.jpg of val share the labels .*c.txt: rename or remove')
 
 
+def test_an_image_listed_twice_stops(root: Path) -> None:
+    (root / 'val.txt').write_text('images/val/c.jpg\n' * 2)
+    _describe(root, val='val.txt')
+
+    _stops(root, r'c.jpg is listed twice for val, in .*val.txt: list it once')
+
+
 def test_a_split_without_labels_stops(root: Path) -> None:
     (root / 'labels' / 'val').rename(root / 'labels' / 'validate')
 

@@ -138,6 +138,30 @@ def test_what_follows_a_warm_up_is_counted_from_its_end() -> None:
     assert steps['milestones'] == [3400, 4400]
 
 
+@pytest.mark.parametrize('scope', ['', 'mmengine.'])
+def test_a_scope_changes_nothing(scope: str) -> None:
+    warm_up = {'type': f'{scope}LinearLR', 'by_epoch': False, 'begin': 0, 'end': 500}
+    decay = {'type': f'{scope}ExponentialLR', 'gamma': 0.9}
+
+    first, second = _scaled([warm_up, decay], 6, 1000, max_epochs=12)
+
+    assert first['end'] == 500
+    assert second['gamma'] ** 6000 == pytest.approx(0.9**12)
+
+
+def test_nothing_steps_back_behind_a_warm_up_that_is_cut() -> None:
+    # The warm-up takes 100 of 1000 iterations, so that 1500 of 20000 lie within it.
+    warm_up = {'type': 'LinearLR', 'by_epoch': False, 'begin': 0, 'end': 1000}
+    flat = {'type': 'ConstantLR', 'by_epoch': False, 'begin': 1000, 'end': 1800}
+    steps = {'type': 'MultiStepLR', 'by_epoch': False, 'begin': 1000}
+    schedule = [warm_up, flat, {**steps, 'milestones': [500, 14000]}]
+
+    first, second = _scaled(schedule, 1, 1000, max_iters=20000)
+
+    assert first['end'] == 100
+    assert (second['begin'], second['milestones']) == (100, [0, 650])
+
+
 def _rates(schedulers: Sequence[dict], length: int, iterations: int) -> list[float]:
     """Learning rates that MMEngine's schedulers set, as its runner calls them."""
     optimizer = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=1.0)
@@ -235,11 +259,12 @@ def test_hooks_that_wait_for_an_epoch_wait_for_the_same_part_of_the_run() -> Non
     cfg.custom_hooks = [
         {'type': 'PipelineSwitchHook', 'switch_epoch': 280},
         {'type': 'YOLOXModeSwitchHook', 'num_last_epochs': 15},
+        {'type': 'EMAHook', 'begin_epoch': 100},
     ]
 
     set_epochs(cfg, 30, 10)
 
-    assert [list(hook.values())[1] for hook in cfg.custom_hooks] == [28, 2]
+    assert [list(hook.values())[1] for hook in cfg.custom_hooks] == [28, 2, 10]
 
 
 @pytest.mark.parametrize(
