@@ -479,3 +479,13 @@ def test_the_wrong_direction_is_named() -> None:
         from_release(ours, model)
     with pytest.raises(ConversionError, match='convert without --to-release'):
         to_release(released(), model)
+
+
+def test_names_that_another_network_shares_do_not_tell_the_direction() -> None:
+    model = build()
+    ours = from_release(released(), model)
+    shared = {name: x for name, x in ours.items() if name.startswith('bbox_head')}
+
+    with pytest.raises(ConversionError, match='are missing') as caught:
+        from_release(shared, model)
+    assert '--to-release' not in str(caught.value)

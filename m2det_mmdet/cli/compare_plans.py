@@ -23,7 +23,7 @@ from ..engine.comparison import (
     use_data,
 )
 from .compare_runs import Run
-from .configs import load_config
+from .configs import load_config, structure_of
 from .errors import UserError
 
 _IMPORT = 'm2det_mmdet'
@@ -36,7 +36,8 @@ def load_configs(args: argparse.Namespace) -> dict[str, Config]:
     """Load the configs, by the stems of their names.
 
     Raises:
-        UserError: If one does not load, has no detector, or shares its name.
+        UserError: If one does not load, has no detector or one that does not build, or
+            shares its name.
     """
     configs: dict[str, Config] = {}
     for name in args.configs:
@@ -45,23 +46,21 @@ def load_configs(args: argparse.Namespace) -> dict[str, Config]:
             if cfg.get(key) is None:
                 raise UserError(f'{name} has no {key}: give the config of a detector.')
         stem = Path(cfg.filename).stem
+        if stem in configs and configs[stem].filename == cfg.filename:
+            raise UserError(f'{stem} is named twice: name it once.')
         if stem in configs:
             raise UserError(
                 f'Two configs are named {stem} ({configs[stem].filename} and '
                 f'{cfg.filename}): their results would share a folder; rename one.'
             )
+        # A typing error shall not show after the hours of the others.
+        structure_of(cfg)
         configs[stem] = cfg
     return configs
 
 
 def _load_one(name: str, options: dict[str, Any] | None) -> Config:
-    try:
-        cfg = load_config(name, options)
-    except UserError:
-        raise
-    except Exception as error:  # A config is a program.
-        reason = f'{type(error).__name__}: {error}'
-        raise UserError(f'The config {name} does not load: {reason}') from error
+    cfg = load_config(name, options)
     if not isinstance((cfg.get('model') or {}).get('type', ''), str):
         raise UserError(
             f'{name} names its modules by Python classes, of which a comparison cannot '

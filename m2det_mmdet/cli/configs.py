@@ -2,7 +2,8 @@
 
 import argparse
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -106,9 +107,11 @@ def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
     """Load a config and merge ``options`` into it.
 
     Raises:
-        UserError: If there is no such config, or an option does not fit it.
+        UserError: If there is no such config, it does not load, or an option does not
+            fit it.
     """
-    cfg = _external(name) if name.startswith(_EXTERNAL) else _read(name)
+    with _explained(name):
+        cfg = _external(name) if name.startswith(_EXTERNAL) else _read(name)
     for key, value in (options or {}).items():
         try:
             cfg.merge_from_dict({key: value})
@@ -127,11 +130,34 @@ def _read(name: str) -> Config:
     return Config.fromfile(path)
 
 
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Say in one sentence why a config does not load, which is a program.
+
+    Raises:
+        UserError: In the place of any error.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        # A base that is missing names itself; a key error puts quotes around.
+        reason = str(error.args[0]) if isinstance(error, KeyError) else str(error)
+        advice = ''
+        if 'Duplicate key' in reason:
+            advice = ' (inherit from one of these bases, and change the rest here)'
+        raise UserError(
+            f'The config {name} does not load: {type(error).__name__}: '
+            f'{shorten(reason, 300, placeholder=" ...")}{advice}'
+        ) from error
+
+
 def _external(name: str) -> Config:
     """Load a config of mmdet, as configs name them in ``_base_``."""
     try:
         return get_config(name)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise UserError(
             f'There is no config {name}: mmdet has mmdet::retinanet/'
             'retinanet_r50_fpn_1x_coco.py, for example.'

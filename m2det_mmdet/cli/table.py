@@ -95,7 +95,7 @@ def _row(model: dict[str, Any]) -> dict[str, str]:
 
 def _short(number: float) -> str:
     """Write one decimal, or three digits of what is below ten."""
-    return f'{number:.1f}' if number >= 10 else f'{number:.3g}'
+    return f'{number:.1f}' if number >= 10 else f'{number:#.3g}'
 
 
 def _fact(model: dict[str, Any], key: str) -> str:

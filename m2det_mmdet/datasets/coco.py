@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from json import JSONDecodeError
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class CheckedCOCO(COCO):
             if name not in self.dataset:
                 raise DatasetError(f'has no list {name!r}, which a COCO file needs')
             _check_entries(name, self.dataset[name], keys)
+        _check_boxes(self.dataset['annotations'])
         super().createIndex()
 
     def get_cat_ids(
@@ -216,6 +218,23 @@ def _check_entries(name: str, entries: list[dict], keys: Sequence[str]) -> None:
     ]
     if repeated:
         raise DatasetError(f'has the id {repeated[0]} more than once in {name!r}')
+
+
+def _check_boxes(annotations: list[dict]) -> None:
+    for index, entry in enumerate(annotations):
+        if not _is_box(entry['bbox']):
+            raise DatasetError(
+                f'gives the bbox {entry["bbox"]!r} in annotations[{index}] (id '
+                f'{entry["id"]}), which is not four finite numbers: mend or remove it'
+            )
+
+
+def _is_box(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 4
+        and all(isinstance(x, int | float) and isfinite(x) for x in value)
+    )
 
 
 def _check_classes(classes: Sequence[str], names: Sequence[str]) -> None:

@@ -8,17 +8,24 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from .random_weights import without_pretrained
+
 
 def build_structure(config: Config) -> nn.Module:
     """Build the model of ``config`` on the meta device: nothing is loaded or computed.
+
+    One that reads values while it is built, as a Swin Transformer its drop rates, is
+    built on the CPU first.
 
     Raises:
         Exception: What the modules raise of their arguments.
     """
     init_default_scope(config.get('default_scope', 'mmdet'))
     # Some modules of mmdet change the settings that they are built of.
-    settings = deepcopy(config.model)
-    with torch.device('meta'):
-        model = MODELS.build(settings)
+    try:
+        with torch.device('meta'):
+            model = MODELS.build(deepcopy(config.model))
+    except (NotImplementedError, RuntimeError):
+        model = MODELS.build(without_pretrained(config.model))
     # Some layers, as the L2 norm of mmdet's SSDNeck, make their weights elsewhere.
     return model.to('meta')

@@ -356,7 +356,14 @@ def test_wrong_arguments_end_in_one_sentence(
     ('config', 'message'),
     [
         ('small', 'Two configs are named small'),
+        ('again', 'small is named twice: name it once.'),
         ('mmdet::nothing/at_all.py', 'There is no config mmdet::nothing/at_all.py'),
+        ('mmdet::retinanet', 'There is no config mmdet::retinanet: mmdet has mmdet::'),
+        (
+            "_base_ = 'BASE'\nmodel = dict(neck=dict(num_level=3))",
+            'broken.py does not build: MLFPN.__init__() got an unexpected keyword '
+            "argument 'num_level'",
+        ),
         ('x = y', "broken.py does not load: NameError: name 'y' is not defined"),
         (
             'from mmengine.config import read_base\n'
@@ -377,8 +384,10 @@ def test_configs_that_cannot_be_told_apart_or_loaded_stop(
     if config == 'small':
         (tmp_path / 'copy').mkdir()
         config = str(shutil.copy(argv[2], tmp_path / 'copy' / 'small.py'))
+    elif config == 'again':
+        config = argv[1]
     elif '=' in config:
-        (tmp_path / 'broken.py').write_text(config)
+        (tmp_path / 'broken.py').write_text(config.replace('BASE', argv[1]))
         config = str(tmp_path / 'broken.py')
 
     assert main([*argv[:2], config, *argv[3:]]) == 2

@@ -86,6 +86,28 @@ def test_options_are_merged() -> None:
 
 
 @pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ('x = (', "SyntaxError: '(' was never closed"),
+        ('x = y', "NameError: name 'y' is not defined"),
+        ("_base_ = 'nothing.py'", 'nothing.py'),
+        ("_base_ = ['a.py', 'a.py']", "Duplicate keys: {'z'} (inherit from one of"),
+    ],
+)
+def test_a_config_that_does_not_load_is_named(
+    content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / 'a.py').write_text('z = 1')
+    config = tmp_path / 'broken.py'
+    config.write_text(content)
+
+    assert main(['train', str(config)]) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.startswith(f'm2det train: The config {config} does not load: ')
+    assert message in error
+
+
+@pytest.mark.parametrize(
     ('options', 'message'),
     [
         (['a'], "takes KEY=VALUE pairs without white space, got 'a'"),

@@ -206,6 +206,19 @@ def test_annotations_of_another_form_stop(
     assert str(folder / 'ann.json') in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    'bbox', [[float('nan'), 1, 2, 3], [1, 2, 3, float('inf')], ['4', 6, 20, 10], [1, 2]]
+)
+def test_a_box_that_is_not_four_numbers_stops(folder: Path, bbox: list) -> None:
+    _change(folder, lambda content: content['annotations'][1].update(bbox=bbox))
+
+    with pytest.raises(DatasetError) as caught:
+        _build(folder)
+    expected = f'gives the bbox {bbox!r} in annotations[1] (id 2), which is not four'
+    assert expected in str(caught.value)
+    assert str(folder / 'ann.json') in str(caught.value)
+
+
 def test_a_filter_that_leaves_nothing_stops(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r'no object to learn in 0 images'):
         _build(folder, filter_cfg={'min_size': SIDE + 1})

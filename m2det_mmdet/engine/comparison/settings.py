@@ -35,13 +35,22 @@ def settings_of(cfg: Config, ann_files: Mapping[str, Iterable[str]]) -> dict[str
 
 
 def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """List what differs between two settings, as ``key: old, now new``."""
+    """List what differs between two settings, as ``key: old, now new``.
+
+    Of annotations, which are digests here, it says that they differ.
+    """
     before, now = (dict(_flat('', settings)) for settings in (old, new))
     keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    return [
-        f'{key.removeprefix("config.")}: {_shown(before, key)}, now {_shown(now, key)}'
-        for key in sorted(keys)
-    ]
+    found = (_difference(key, before, now) for key in sorted(keys))
+    return list(dict.fromkeys(found))
+
+
+def _difference(key: str, before: dict[str, Any], now: dict[str, Any]) -> str:
+    part, _, rest = key.partition('.')
+    if part == 'annotations':
+        return f'the annotations to {rest.partition(".")[0]} on have another content'
+    name = rest if part == 'config' else key
+    return f'{name}: {_shown(before, key)}, now {_shown(now, key)}'
 
 
 def _digest(name: str) -> str:

@@ -16,7 +16,7 @@ def test_differences_name_keys_and_both_values(tmp_path: Path) -> None:
     new = settings_of(Config(train), {'train': [str(ann_file)]})
 
     annotations, *others = differences(old, new)
-    assert annotations.startswith('annotations.train.0: ')
+    assert annotations == 'the annotations to train on have another content'
     assert others == [
         'gone: 1, now absent',
         'steps.2: absent, now 3',
