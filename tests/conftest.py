@@ -1,7 +1,7 @@
 """What every test needs: the package registered, mmdet's registries in charge."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -13,16 +13,19 @@ from torch import Tensor
 if not torch.cuda.is_available():
     os.environ.setdefault('TRITON_INTERPRET', '1')
 
-from mmengine.registry import DefaultScope, init_default_scope  # noqa: E402
+from mmengine.registry import DefaultScope  # noqa: E402
 
 import m2det_mmdet  # noqa: E402, F401
 
 
 @pytest.fixture(autouse=True)
-def mmdet_scope() -> None:
-    """Let configs name mmdet's modules without their scope, as its tools do."""
-    if DefaultScope.get_current_instance() is None:
-        init_default_scope('mmdet')
+def mmdet_scope() -> Iterator[None]:
+    """Let configs name mmdet's modules without their scope, as its tools do.
+
+    The scope that a test sets ends with it.
+    """
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        yield
 
 
 @pytest.fixture(scope='session')
