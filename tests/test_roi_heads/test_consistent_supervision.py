@@ -135,14 +135,52 @@ def test_the_weight_multiplies_every_loss() -> None:
         torch.testing.assert_close(quarter[name], loss / 4)
 
 
-def test_gradient_reaches_the_heads_and_each_lateral() -> None:
+def test_gradient_reaches_the_heads() -> None:
     module = build(mask_head=MASK_HEAD)
-    maps = laterals()
-    losses = module.loss(maps, sampled(objects(), BOXES), [objects()], TRAIN_CFG)
+    found = sampled(objects(), BOXES)
+    losses = module.loss(laterals(), found, [objects()], TRAIN_CFG)
     sum(losses.values()).backward()
 
     assert [n for n, p in module.named_parameters() if not p.grad.any()] == []
-    assert all(x.grad.any() for x in maps)
+
+
+@pytest.mark.parametrize('kind', ['loss_cls', 'loss_bbox', 'loss_mask'])
+def test_each_loss_teaches_every_lateral(kind: str) -> None:
+    module = build(mask_head=MASK_HEAD)
+    maps = laterals()
+    losses = module.loss(maps, sampled(objects(), BOXES), [objects()], TRAIN_CFG)
+    sum(loss for name, loss in losses.items() if name.endswith(kind)).backward()
+
+    assert all(x.grad is not None and x.grad.any() for x in maps)
+
+
+def test_masks_are_pooled_from_the_rois_not_from_the_objects() -> None:
+    module = build(mask_head=MASK_HEAD)
+    seen = []
+    module.pool_masks.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
+    module.loss(laterals(), sampled(objects(), BOXES), [objects()], TRAIN_CFG)
+
+    assert [rois.tolist() for rois in seen] == [[[0, *BOXES[0]]]]
+
+
+def test_the_sampling_ratio_is_that_of_boxes_and_masks() -> None:
+    module = build(mask_head=MASK_HEAD, sampling_ratio=3)
+    layers = [*module.pool_boxes.roi_layers, *module.pool_masks.roi_layers]
+
+    assert [layer.sampling_ratio for layer in layers] == [3, 3, 3, 3]
+
+
+def test_objects_weigh_as_the_second_stage_says() -> None:
+    module = build(loss_weight=1.0)
+    silence(module.bbox_head.fc_cls, module.bbox_head.fc_reg)
+    with torch.no_grad():
+        module.bbox_head.fc_cls.bias[1] = math.log(3)
+    cfg = ConfigDict(pos_weight=3)
+    losses = module.loss(laterals(), sampled(objects(), BOXES), [objects()], cfg)
+
+    # Class 1 has a probability of 3/6, background 1/6; mean over two RoIs.
+    expected = (3 * math.log(2) + math.log(6)) / 2
+    assert losses['lateral0.loss_cls'].item() == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize('boxes', [BOXES, []])

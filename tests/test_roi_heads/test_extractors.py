@@ -50,6 +50,15 @@ def test_rois_can_be_enlarged() -> None:
     assert double[0, 0, 0].tolist() == [48, 64]
 
 
+def test_soft_selection_enlarges_rois_too() -> None:
+    extractor = SoftRoIExtractor(LAYER, 2, STRIDES)
+    roi = torch.tensor([[0.0, 48, 48, 64, 64]])
+    double = torch.tensor([[0.0, 40, 40, 72, 72]])
+
+    enlarged = extractor(ramps(), roi, roi_scale_factor=2.0)
+    torch.testing.assert_close(enlarged, extractor(ramps(), double))
+
+
 def test_soft_selection_is_the_weighted_sum_over_the_levels() -> None:
     extractor = SoftRoIExtractor(LAYER, 1, STRIDES)
     weigh = extractor.fusion.weigh[2]

@@ -26,3 +26,17 @@ def test_boxes_are_matched_with_their_own_image_and_get_no_gradient() -> None:
     assert second.pos_priors.shape == (0, 4)
     assert second.neg_priors.tolist() == box[1:].tolist()
     assert not first.priors.requires_grad
+
+
+def test_boxes_within_ignored_regions_are_not_drawn() -> None:
+    assigner = MaxIoUAssigner(pos_iou_thr=0.5, neg_iou_thr=0.5, ignore_iof_thr=0.5)
+    sampler = RandomSampler(num=8, pos_fraction=0.5, add_gt_as_proposals=False)
+    objects = InstanceData(
+        bboxes=torch.tensor([[0.0, 0, 10, 10]]), labels=torch.tensor([7])
+    )
+    ignored = InstanceData(bboxes=torch.tensor([[50.0, 50, 90, 90]]))
+    boxes = torch.tensor([[0.0, 0, 10, 10], [50, 50, 60, 60], [20, 20, 30, 30]])
+
+    (found,) = sample_rois([boxes], assigner, sampler, [objects], [ignored])
+
+    assert found.neg_priors.tolist() == [[20, 20, 30, 30]]
