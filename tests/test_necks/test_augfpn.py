@@ -138,10 +138,17 @@ def test_the_context_is_that_of_matrix_products(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize('extra', [False, 'on_input', 'on_lateral', 'on_output'])
 @pytest.mark.parametrize('relu', [False, True])
+@pytest.mark.parametrize(
+    'upsample', [{'mode': 'nearest'}, {'mode': 'bilinear', 'align_corners': False}]
+)
 def test_without_context_it_is_the_fpn_whose_weights_it_loads(
-    extra: bool | str, relu: bool
+    extra: bool | str, relu: bool, upsample: dict
 ) -> None:
-    config = {'add_extra_convs': extra, 'relu_before_extra_convs': relu}
+    config = {
+        'add_extra_convs': extra,
+        'relu_before_extra_convs': relu,
+        'upsample_cfg': upsample,
+    }
     neck = build(start_level=1, num_outs=4, **config)
     fpn = FPN([2, 3, 4], 5, 4, start_level=1, **config)
     fpn.load_state_dict(neck.state_dict(), strict=False)
@@ -168,6 +175,24 @@ def test_context_reaches_each_map_by_the_top_down_path() -> None:
 
     for conv, x, out in zip(neck.fpn_convs, reversed(sums), neck(maps), strict=True):
         torch.testing.assert_close(out, conv(x))
+
+
+def test_the_context_is_that_of_the_last_map_in_use() -> None:
+    neck = build(end_level=1, num_outs=2)
+    maps = inputs(64, 64, (2, 3, 4))
+    outs = neck(maps)
+    merged = neck.lateral_convs[1](maps[1]) + neck.augmentation(maps[1])
+
+    assert [tuple(x.shape[2:]) for x in outs] == [(16, 16), (8, 8)]
+    torch.testing.assert_close(outs[1], neck.fpn_convs[1](merged))
+
+
+def test_an_extra_map_of_the_coarsest_lateral_has_its_context() -> None:
+    neck = build(add_extra_convs='on_lateral')
+    maps = inputs(64, 64, (2, 3, 4))
+    merged = neck.lateral_convs[-1](maps[-1]) + neck.augmentation(maps[-1])
+
+    torch.testing.assert_close(neck(maps)[3], neck.fpn_convs[3](merged))
 
 
 def test_laterals_are_those_before_the_context() -> None:
@@ -250,6 +275,7 @@ def test_inputs_that_do_not_fit_are_named() -> None:
         ),
         ({'end_level': 2, 'num_outs': 2}, r'num_outs is 2, but 3 maps'),
         ({'start_level': 3}, r'start_level=3 and end_level=-1 must be .* the 3 maps'),
+        ({'start_level': -1}, r'start_level=-1 and end_level=-1 must be'),
         ({'upsample_cfg': {'scale_factor': 2}}, r'remove scale_factor'),
         ({'augment_extra': True}, r'num_outs=5, add_extra_convs=False'),
         (

@@ -87,6 +87,18 @@ def test_batch_norm_follows_every_convolution() -> None:
     assert [x.shape[1] for x in neck(inputs((4, 4), (2, 2), (1, 1)))] == [5] * 3
 
 
+def test_the_enlarged_map_is_normalised_before_it_is_added() -> None:
+    neck = build(norm_cfg={'type': 'BN', 'eps': 0.0}).eval()
+    block = neck.blocks[1]
+    nn.init.constant_(block.norm.running_mean, -1)
+    maps = inputs((4, 4), (2, 2), (1, 1))
+    outputs = neck(maps)
+    merged = block.lateral(maps[1]) + block.deconv(outputs[2]) + 1
+
+    assert outputs[1].any()
+    torch.testing.assert_close(outputs[1], block.output(F.relu(merged)))
+
+
 def test_gradient_reaches_every_parameter() -> None:
     neck = build()
     outputs = neck(inputs((7, 5), (4, 3), (2, 2)))
