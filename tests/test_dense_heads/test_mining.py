@@ -20,6 +20,14 @@ def test_all_negatives_are_taken_where_they_are_few() -> None:
     assert hard.tolist() == [[False, True, False]]
 
 
+def test_negatives_without_loss_come_after_positives() -> None:
+    # As in SSD the positive takes one of the two places.
+    positive = torch.tensor([[True, False, False]])
+    hard = hard_negatives(torch.tensor([[5.0, 1.0, 0.0]]), positive, torch.tensor([2]))
+
+    assert hard.tolist() == [[False, True, False]]
+
+
 def test_the_shift_changes_the_scores_far_below_the_largest_alone() -> None:
     # The last anchor's exponentials underflow.
     scores = torch.tensor([[[50.0, 48.0], [-5.0, 2.0], [-99.0, -98.0]]])

@@ -39,6 +39,8 @@ BACKGROUND = [0.0, 0.0, 20.0]
 CLASS_1 = [0.0, 20.0, 0.0]
 # Objectness of 0.95 and, filtered, of 0.005.
 OPEN, CLOSED = math.log(19), math.log(0.005 / 0.995)
+# Objectness of 0.009 and 0.011, below and above the default threshold.
+BELOW, ABOVE = math.log(0.009 / 0.991), math.log(0.011 / 0.989)
 
 
 def build(**train_cfg: object) -> ODMHead:
@@ -149,6 +151,44 @@ def test_without_a_threshold_no_anchor_is_filtered() -> None:
     assert losses['loss_cls'].item() == pytest.approx(20, abs=1e-4)
 
 
+@pytest.mark.parametrize(('threshold', 'cost'), [(0.5, 0), (0.49, 20)])
+def test_an_anchor_at_the_threshold_is_filtered(threshold: float, cost: float) -> None:
+    maps = outputs([BACKGROUND] * 4, [0.0] * 4, [STILL] * 4)
+    head = build(objectness_thr=threshold)
+    losses = head.loss_by_feat(*maps, [objects([0, 0, 8, 8])], [META])
+
+    assert losses['loss_cls'].item() == pytest.approx(cost, abs=1e-4)
+
+
+def test_the_threshold_of_training_is_a_hundredth_by_default() -> None:
+    config = copy.deepcopy(CONFIG)
+    del config.train_cfg.objectness_thr
+    maps = outputs([BACKGROUND] * 4, [BELOW, ABOVE] * 2, [STILL] * 4)
+    truth = [objects([0, 0, 8, 8], [8, 0, 16, 8])]
+    losses = MODELS.build(config).loss_by_feat(*maps, truth, [META])
+
+    # One of both objects is learned.
+    assert losses['loss_cls'].item() == pytest.approx(20, abs=1e-4)
+
+
+def test_the_threshold_of_a_test_is_a_hundredth_by_default() -> None:
+    assert 'objectness_thr' not in CONFIG.test_cfg
+    maps = outputs([CLASS_1] * 4, [BELOW, ABOVE] * 2, [STILL] * 4)
+    (found,) = build().predict_by_feat(*maps, batch_img_metas=[META])
+
+    assert sorted(found.bboxes.tolist()) == [[8, 0, 16, 8], [8, 8, 16, 16]]
+
+
+@pytest.mark.parametrize(('width', 'cost'), [(16, 60), (8, 20)])
+def test_refined_anchors_of_padding_take_no_part(width: int, cost: float) -> None:
+    # The squares on the right say class 1, the first one misses its object.
+    maps = outputs([BACKGROUND, CLASS_1] * 2, [OPEN] * 4, [STILL] * 4)
+    meta = {**META, 'img_shape': (16, width), 'batch_input_shape': (16, 16)}
+    losses = build().loss_by_feat(*maps, [objects([0, 0, 8, 8])], [meta])
+
+    assert losses['loss_cls'].item() == pytest.approx(cost, abs=1e-3)
+
+
 def test_refined_anchors_within_a_crowd_cost_nothing() -> None:
     # The second square says class 1 where it has moved.
     scores = [BACKGROUND, CLASS_1, BACKGROUND, BACKGROUND]
@@ -196,6 +236,18 @@ def test_soft_nms_weakens_boxes_that_met_by_refinement() -> None:
         cfg = ConfigDict({**head.test_cfg, 'nms': nms})
         (found,) = head.predict_by_feat(*maps, batch_img_metas=[META], cfg=cfg)
         assert found.bboxes.tolist() == [[8, 0, 16, 8]] * count
+
+
+@pytest.mark.parametrize(('with_nms', 'count'), [(True, 1), (False, 2)])
+def test_boxes_that_met_by_refinement_stay_without_suppression(
+    with_nms: bool, count: int
+) -> None:
+    moved = [2 * SHIFT, 0.0, 0.0, 0.0]
+    scores = [[0.0, 9.0, 0.0], CLASS_1, BACKGROUND, BACKGROUND]
+    maps = outputs(scores, [OPEN] * 4, [moved, STILL, STILL, STILL])
+    (found,) = build().predict_by_feat(*maps, batch_img_metas=[META], with_nms=with_nms)
+
+    assert found.bboxes.tolist() == [[8, 0, 16, 8]] * count
 
 
 def test_the_strongest_of_each_class_reach_the_suppression() -> None:

@@ -74,6 +74,13 @@ def test_cells_that_hold_padding_alone_take_no_part() -> None:
     assert coarse.tolist() == [True, True]
 
 
+def test_a_cell_that_begins_where_the_image_ends_takes_no_part() -> None:
+    (flags,) = valid_flags([(4, 4)], [1], (32, 16), (64, 64), 'cpu')
+
+    row = [True, False, False, False]
+    assert flags.view(4, 4).tolist() == [row, row, [False] * 4, [False] * 4]
+
+
 def test_all_anchors_of_an_image_without_padding_take_part() -> None:
     # The last row of SSD300's third scale has its centres at 304 pixels.
     flags = valid_flags([(10, 10)], [6], (300, 300), (300, 300), 'cpu')
