@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from mmdet.datasets import VOCDataset
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 
@@ -11,6 +12,8 @@ from m2det_mmdet.engine.comparison import (
     annotation_files,
     check_metric,
     count_images,
+    known_classes,
+    repetitions,
     set_num_classes,
     use_data,
 )
@@ -237,12 +240,28 @@ def test_every_head_learns_the_classes_of_the_data(config: str, heads: int) -> N
     assert _numbers(model) == [7] * heads
 
 
-def test_a_backbone_keeps_the_classes_of_its_checkpoint() -> None:
-    model = ConfigDict(backbone={'num_classes': 1000}, bbox_head={'num_classes': 80})
+@pytest.mark.parametrize(('part', 'number'), [('backbone', 1000), ('rpn_head', 1)])
+def test_parts_with_classes_of_their_own_keep_them(part: str, number: int) -> None:
+    model = ConfigDict(
+        {part: {'num_classes': number}, 'bbox_head': {'num_classes': 80}}
+    )
 
     set_num_classes(model, 3)
 
-    assert (model.backbone.num_classes, model.bbox_head.num_classes) == (1000, 3)
+    assert (model[part].num_classes, model.bbox_head.num_classes) == (number, 3)
+
+
+def test_classes_that_a_config_does_not_name_are_those_of_its_data_set() -> None:
+    cfg = Config({'test_dataloader': {'dataset': {'type': 'VOCDataset'}}})
+
+    assert known_classes(cfg, 'test') == VOCDataset.METAINFO['classes']
+
+
+def test_data_whose_rare_classes_are_taken_more_often_are_repeated() -> None:
+    inner = {'type': 'VOCDataset'}
+    train = {'type': 'ClassBalancedDataset', 'oversample_thr': 0.1, 'dataset': inner}
+
+    assert repetitions(_config(train)) == ('ClassBalancedDataset (0.1)',)
 
 
 def _numbers(settings: object) -> list[int]:

@@ -6,7 +6,13 @@ from mmdet.registry import PARAM_SCHEDULERS
 from mmengine.config import Config
 from torch import nn
 
-from m2det_mmdet.engine.comparison import ComparisonError, set_epochs, set_minutes
+from m2det_mmdet.engine.comparison import (
+    ComparisonError,
+    epoch_length,
+    schedule,
+    set_epochs,
+    set_minutes,
+)
 
 
 def _config(schedulers: list[dict] | None, **train_cfg: object) -> Config:
@@ -97,11 +103,60 @@ def test_warm_ups_in_epochs_scale_with_the_run() -> None:
     assert found[4]['gamma'] == 0.9
 
 
-def test_a_rate_that_decays_by_epoch_decays_as_much_over_the_run() -> None:
-    (found,) = _scaled([{'type': 'ExponentialLR', 'gamma': 0.9}], 4, 5, max_epochs=10)
+@pytest.mark.parametrize(
+    ('by_epoch', 'length'), [(True, {'max_epochs': 10}), (False, {'max_iters': 10})]
+)
+def test_a_rate_that_decays_at_each_step_decays_as_much_over_the_run(
+    by_epoch: bool, length: dict
+) -> None:
+    decay = {'type': 'ExponentialLR', 'gamma': 0.9, 'by_epoch': by_epoch}
 
-    # 0.9 ** 10 after 10 epochs, and after 20 iterations.
+    (found,) = _scaled([decay], 4, 5, **length)
+
+    # 0.9 ** 10 after 10 epochs or iterations, and after 20 iterations.
     assert found['gamma'] ** 20 == pytest.approx(0.9**10)
+
+
+@pytest.mark.parametrize(
+    ('scheduler', 'key', 'expected'),
+    [
+        ({'type': 'StepLR', 'step_size': 3}, 'step_size', 15),
+        ({'type': 'CosineRestartLR', 'periods': [4, 8]}, 'periods', [20, 40]),
+    ],
+)
+def test_lengths_and_periods_scale_with_the_run(
+    scheduler: dict, key: str, expected: int | list[int]
+) -> None:
+    (found,) = _scaled([scheduler], 6, 10, max_epochs=12)
+
+    assert found[key] == expected
+
+
+@pytest.mark.parametrize(
+    ('scheduler', 'times'),
+    [
+        ({'type': 'LinearLR', 'start_factor': 1.0, 'end_factor': 0.1}, (0, 400)),
+        ({'type': 'ConstantLR', 'factor': 0.5}, (400, 800)),
+    ],
+    ids=['a fall', 'later'],
+)
+def test_what_is_no_warm_up_scales_with_the_run(
+    scheduler: dict, times: tuple[int, int]
+) -> None:
+    begin, end = times
+    scheduler = {**scheduler, 'by_epoch': False, 'begin': begin, 'end': end}
+
+    (found,) = _scaled([scheduler], 20, 100, max_iters=1000)
+
+    assert (found['begin'], found['end']) == (2 * begin, 2 * end)
+
+
+def test_a_momentum_warms_up_as_a_rate_does() -> None:
+    warm_up = {'type': 'LinearMomentum', 'by_epoch': False, 'begin': 0, 'end': 500}
+
+    (found,) = _scaled([warm_up], 6, 1000, max_epochs=12)
+
+    assert found['end'] == 500
 
 
 def test_a_run_in_iterations_becomes_one_in_epochs() -> None:
@@ -308,3 +363,21 @@ def test_minutes_take_the_place_of_the_schedule() -> None:
     assert cfg.param_scheduler is None
     assert cfg.train_cfg.type == 'TimeBudgetTrainLoop'
     assert cfg.custom_hooks == [{'type': 'TimeBudgetHook', 'minutes': 7.5}]
+
+
+@pytest.mark.parametrize(
+    ('loader', 'length'),
+    [
+        ({}, 7),
+        ({'batch_size': 3}, 3),
+        ({'batch_size': 3, 'drop_last': True}, 2),
+        ({'batch_sampler': {'batch_size': 2}}, 4),
+        ({'batch_sampler': {'batch_size': 2, 'drop_last': True}}, 3),
+    ],
+)
+def test_an_epoch_of_seven_images_has_as_many_batches_as_its_loader(
+    loader: dict, length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedule, 'count_images', lambda cfg, key: 7)
+
+    assert epoch_length(Config({'train_dataloader': loader})) == length
