@@ -172,6 +172,16 @@ def test_wrong_strides_name_both_sides(name: str) -> None:
         predict(model)
 
 
+def test_strides_of_two_sides_are_told_as_vertical_by_horizontal() -> None:
+    config = one_stage()
+    config.bbox_head.anchor_generator.strides = [(4, 8), *STRIDES[1:]]
+    model = build(config)
+    watched(model)
+
+    with pytest.raises(PyramidError, match=r'strides 8x4, 16, 32, 64, 128, but'):
+        predict(model)
+
+
 def test_the_native_pyramid_of_mlfpn_does_not_fit_an_fpn_head() -> None:
     config = one_stage()
     config.backbone.out_indices = (1, 2)
@@ -258,6 +268,30 @@ def test_too_few_maps_of_the_backbone_name_both_sides() -> None:
         r'model\.neck expects 4 of \[4, 8, 16, 32\]',
     ):
         predict(model)
+
+
+def test_a_map_of_other_channels_is_named_beside_what_the_neck_expects() -> None:
+    config = one_stage()
+    config.neck.in_channels = [4, 8, 16, 64]
+    model = build(config)
+    watched(model)
+
+    with pytest.raises(
+        PyramidError,
+        match=r'model\.backbone makes 4 maps of \[4, 8, 16, 32\] channels, but '
+        r'model\.neck expects 4 of \[4, 8, 16, 64\]',
+    ):
+        predict(model)
+
+
+def test_an_image_beside_the_maps_is_none_of_them() -> None:
+    model = build(one_stage())
+    watched(model)
+    # As in DetectoRS, whose neck calls backbones itself.
+    model.backbone.register_forward_hook(lambda _, args, maps: (args[0], *maps))
+    model.neck.register_forward_pre_hook(lambda _, args: (args[0][1:],))
+
+    predict(model)
 
 
 def test_steps_of_m2det_count_at_the_size_that_they_belong_to() -> None:
