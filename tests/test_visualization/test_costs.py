@@ -135,6 +135,14 @@ def test_the_spread_becomes_an_error_bar() -> None:
     assert [[2, pytest.approx(0.3)], [2, 0.5]] in ends
 
 
+def test_the_front_goes_right_and_then_up() -> None:
+    figure = _plot(CostPoint('a', 2, 0.3), CostPoint('b', 3, 0.4))
+    front = figure.axes[0].lines[0]
+
+    assert front.get_xydata().tolist() == [[2, 0.3], [3, 0.4]]
+    assert front.get_drawstyle() == 'steps-post'
+
+
 def test_models_without_ap_are_named_below() -> None:
     figure = _plot(
         CostPoint('fine', 2, 0.4),
