@@ -265,7 +265,8 @@ def test_a_run_gets_the_data_the_budget_and_its_seed(
     # 2 epochs of 4 images in twos, where the config trains 18 epochs.
     assert cfg.param_scheduler[-1].T_max == 4
     assert (cfg.randomness.seed, cfg.mine) == (3, 7)
-    assert cfg.default_hooks.checkpoint.max_keep_ckpts == 2
+    checkpoint = cfg.default_hooks.checkpoint
+    assert (checkpoint.interval, checkpoint.max_keep_ckpts) == (1, 2)
     hooks = [hook.type for hook in cfg.custom_hooks]
     assert hooks[-2:] == ['FiniteLossHook', 'TrainingCostHook']
 
@@ -332,6 +333,8 @@ def test_without_data_an_epoch_and_the_classes_must_be_the_same(
         (['--seeds', '1', '1'], '--seeds must differ, got [1, 1]'),
         (['--seeds', '-1'], '--seeds must be at least 0, got -1'),
         (['--batch-size', '0'], '--batch-size must be at least 1, got 0'),
+        (['--epochs', '0'], '--epochs must be at least 1, got 0'),
+        (['--workers', '-1'], '--workers must be at least 0, got -1'),
         (['--out', 'FILE'], 'is no folder that takes files'),
         (['--data', 'nothing'], 'nothing is no folder: check the path'),
     ],
@@ -349,6 +352,16 @@ def test_wrong_arguments_end_in_one_sentence(
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith('m2det compare: ')
     assert message in error
+    assert not workers.calls
+
+
+@pytest.mark.parametrize('minutes', ['0', '-1', 'inf', 'nan'])
+def test_minutes_that_cannot_be_end_in_one_sentence(
+    minutes: str, argv: list[str], workers: Workers, capsys: pytest.CaptureFixture
+) -> None:
+    assert main([*argv[:-2], '--minutes', minutes]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith('m2det compare: --minutes must be positive, got ')
     assert not workers.calls
 
 
