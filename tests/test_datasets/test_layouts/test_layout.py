@@ -133,6 +133,18 @@ def test_a_parent_without_objects_is_no_class(root: Path) -> None:
     assert read_layout(root, root / 'cache').classes == ('animals', 'cat', 'dog')
 
 
+def test_a_category_that_is_its_own_parent_stays(root: Path) -> None:
+    categories = [
+        {'id': 5, 'name': 'cat', 'supercategory': 'cat'},
+        {'id': 2, 'name': 'dog', 'supercategory': 'dog'},
+    ]
+    for split in ('train', 'val'):
+        path = root / 'annotations' / f'{split}.json'
+        _change(path, lambda content: content.update(categories=categories))
+
+    assert read_layout(root, root / 'cache').classes == ('cat', 'dog')
+
+
 @pytest.mark.parametrize(
     ('split', 'change', 'message'),
     [
@@ -242,5 +254,18 @@ def test_images_of_two_splits_are_counted(
 
     assert log == [
         f'1 images are in train and in val, as {root}/images/a.jpg: AP on them tells '
+        'little.'
+    ]
+
+
+def test_images_of_the_test_split_that_others_have_are_counted(
+    root: Path, log: list[str]
+) -> None:
+    (root / 'val').rename(root / 'images')
+    _write(root / 'annotations' / 'test.json', _content(('c.jpg',)))
+    read_layout(root, root / 'cache')
+
+    assert log == [
+        f'1 images are in val and in test, as {root}/images/c.jpg: AP on them tells '
         'little.'
     ]

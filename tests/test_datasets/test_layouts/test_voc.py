@@ -133,6 +133,16 @@ def test_names_of_any_kind_and_windows_lists_are_read(
     assert list(objects(layout.train.ann_file)) == names
 
 
+@pytest.mark.parametrize('name', ['valid', 'validation'])
+def test_the_list_to_validate_has_other_names_too(
+    root: Path, tmp_path: Path, name: str
+) -> None:
+    lists = root / 'ImageSets' / 'Main'
+    (lists / 'val.txt').rename(lists / f'{name}.txt')
+
+    assert read_layout(root, tmp_path / 'cache').val.size == 1
+
+
 @pytest.mark.parametrize('folder', ['.', 'VOCdevkit'])
 def test_years_are_joined(
     root: Path, tmp_path: Path, folder: str, objects: Callable
@@ -155,7 +165,11 @@ def test_years_are_joined(
 
 
 @pytest.mark.parametrize(
-    ('orientation', 'size'), [(1, (40, 20)), (3, (40, 20)), (6, (20, 40))]
+    ('orientation', 'size'),
+    [
+        *((number, (40, 20)) for number in (1, 2, 3, 4)),
+        *((number, (20, 40)) for number in (5, 6, 7, 8)),
+    ],
 )
 @pytest.mark.parametrize('xml', ['', SIZE.replace('40', '0')], ids=['no', 'zero'])
 def test_a_size_that_the_file_lacks_is_that_of_the_loaded_image(

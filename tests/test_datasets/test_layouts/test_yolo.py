@@ -1,6 +1,7 @@
 """Data folders in YOLO's form."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,6 +77,8 @@ def test_boxes_and_polygons_are_converted(
     ]
     content = json.loads(layout.train.ann_file.read_text())
     assert [item['area'] for item in content['annotations']] == pytest.approx([48, 320])
+    # pycocotools takes 0 for no match.
+    assert [item['id'] for item in content['annotations']] == [1, 2]
     assert [(i['width'], i['height']) for i in content['images']] == [(40, 20)] * 2
 
 
@@ -92,6 +95,23 @@ def test_a_renamed_class_is_converted_anew(root: Path, tmp_path: Path) -> None:
     assert read_layout(root, tmp_path / 'cache').classes == ('cat', 'wolf')
 
 
+@pytest.mark.parametrize(
+    ('text', 'later'),
+    [(BOX.replace('1', '0', 1), 1_000_000), (f'{BOX}\n{TRIANGLE}', 0)],
+    ids=['time', 'size'],
+)
+def test_another_time_or_size_of_labels_is_enough_to_convert_anew(
+    root: Path, tmp_path: Path, text: str, later: int
+) -> None:
+    label = root / 'labels' / 'train' / 'a.txt'
+    before = label.stat()
+    first = read_layout(root, tmp_path / 'cache')
+    _write_label(root, 'train/a', text)
+    os.utime(label, ns=(before.st_atime_ns, before.st_mtime_ns + later))
+
+    assert read_layout(root, tmp_path / 'cache') != first
+
+
 def test_boxes_without_area_are_left_out_and_counted(
     root: Path, tmp_path: Path, objects: Callable, log: list[str]
 ) -> None:
@@ -105,7 +125,9 @@ def test_boxes_without_area_are_left_out_and_counted(
 @pytest.mark.parametrize(
     ('form', 'val'), [('images/{}', 'val'), ('{}/images', 'valid')]
 )
-@pytest.mark.parametrize('class_file', ['classes.txt', 'labels/classes.txt'])
+@pytest.mark.parametrize(
+    'class_file', ['classes.txt', 'labels/classes.txt', 'obj.names']
+)
 def test_without_a_description_the_usual_places_are_found(
     tmp_path: Path, write_image: Callable, form: str, val: str, class_file: str
 ) -> None:
@@ -150,6 +172,49 @@ def test_paths_of_a_description_are_followed(
     assert list(found) == ['images/train/a.jpg', 'images/train/b.jpg']
     assert _boxes(found, 'train/a') == [('dog', BOX_PIXELS, 0)]
     assert layout.val.size == 1
+
+
+def test_the_path_of_a_description_comes_before_its_folder(
+    root: Path, tmp_path: Path, write_image: Callable, objects: Callable
+) -> None:
+    other = tmp_path / 'other'
+    for split in ('train', 'val'):
+        write_image(other / 'images' / split / 'z.jpg')
+        _write_label(other, f'{split}/z', BOX)
+    _describe(root, path='../other')
+    layout = read_layout(root, tmp_path / 'cache')
+
+    assert list(objects(layout.train.ann_file)) == ['../other/images/train/z.jpg']
+
+
+def test_images_in_folders_of_a_split_are_found(
+    root: Path, tmp_path: Path, write_image: Callable, objects: Callable
+) -> None:
+    write_image(root / 'images' / 'train' / 'deep' / 'd.jpg')
+    _write_label(root, 'train/deep/d', BOX)
+    layout = read_layout(root, tmp_path / 'cache')
+
+    found = objects(layout.train.ann_file)
+    assert _boxes(found, 'train/deep/d') == [('dog', BOX_PIXELS, 0)]
+
+
+def test_hidden_files_are_no_images(root: Path, tmp_path: Path) -> None:
+    (root / 'images' / 'train' / '._a.jpg').write_bytes(b'of macOS')
+
+    assert read_layout(root, tmp_path / 'cache').train.size == 2
+
+
+def test_labels_lie_beside_the_last_folder_of_images(
+    root: Path, tmp_path: Path, objects: Callable
+) -> None:
+    whole = tmp_path / 'whole'
+    whole.mkdir()
+    root.rename(whole / 'images')
+    _describe(whole, train='images/images/train', val='images/images/val')
+    layout = read_layout(whole, tmp_path / 'cache')
+
+    found = objects(layout.train.ann_file)
+    assert _boxes(found, 'images/train/a') == [('dog', BOX_PIXELS, 0)]
 
 
 def test_images_beside_the_folder_keep_a_relative_name(
