@@ -25,9 +25,10 @@ MASKS = [{'type': 'LoadAnnotations', 'with_bbox': True, 'with_mask': True}]
 
 @pytest.fixture
 def layout(tmp_path: Path) -> DataLayout:
-    """A data set without masks, and without a test split."""
+    """A data set with a mask for one of two objects, and without a test split."""
     ann_file = tmp_path / 'train.json'
-    ann_file.write_text(json.dumps({'annotations': [{'id': 1, 'segmentation': []}]}))
+    objects = [{'segmentation': [[0, 0, 1, 0, 1, 1]]}, {'segmentation': []}]
+    ann_file.write_text(json.dumps({'annotations': objects}))
     train = Split(ann_file, tmp_path / 'train', 8)
     val = Split(tmp_path / 'val.json', tmp_path / 'val', 4)
     return DataLayout(CLASSES, 'coco', train, val, None)
@@ -59,9 +60,15 @@ def test_loaders_read_the_data_through_the_pipelines_of_the_config(
         'ann_file': 'trainval.txt',
         'filter_cfg': {'filter_empty_gt': True, 'min_size': 32},
         'keep_crowds': True,
+        'inclusive_boxes': True,
         'pipeline': BOXES,
     }
-    evaluator = {'type': 'GradedCocoMetric', 'ann_file': 'a.json', 'metric': 'bbox'}
+    evaluator = {
+        'type': 'GradedCocoMetric',
+        'ann_file': 'a.json',
+        'metric': 'bbox',
+        'proposal_nums': (1, 10, 300),
+    }
     cfg = _config(train, test_evaluator=evaluator)
 
     use_data(cfg, layout)
@@ -75,12 +82,14 @@ def test_loaders_read_the_data_through_the_pipelines_of_the_config(
         'pipeline': BOXES,
         'filter_cfg': {'filter_empty_gt': True, 'min_size': 32},
         'keep_crowds': True,
+        'inclusive_boxes': True,
     }
     test = cfg.test_dataloader.dataset
     assert (test.ann_file, test.test_mode) == (str(layout.val.ann_file), True)
     assert cfg.test_evaluator == {
         'type': 'GradedCocoMetric',
         'metric': ['bbox'],
+        'proposal_nums': (1, 10, 300),
         'ann_file': str(layout.val.ann_file),
     }
     assert cfg.model.bbox_head.num_classes == 2

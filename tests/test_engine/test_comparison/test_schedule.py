@@ -20,6 +20,8 @@ def _config(schedulers: list[dict] | None, **train_cfg: object) -> Config:
         {
             'train_cfg': {'type': 'EpochBasedTrainLoop', **train_cfg},
             'val_cfg': {'type': 'ValLoop'},
+            'val_dataloader': {'batch_size': 1},
+            'val_evaluator': {'type': 'CocoMetric'},
             'train_dataloader': {'sampler': {'type': 'InfiniteSampler'}},
             'param_scheduler': schedulers,
         }
@@ -172,7 +174,7 @@ def test_a_run_in_iterations_becomes_one_in_epochs() -> None:
     assert warm_up.end == 120
     assert steps.milestones == [800, 1000]
     assert cfg.train_dataloader.sampler.type == 'DefaultSampler'
-    assert cfg.val_cfg is None
+    assert (cfg.val_cfg, cfg.val_dataloader, cfg.val_evaluator) == (None, None, None)
     assert cfg.log_processor.by_epoch is True
 
 
