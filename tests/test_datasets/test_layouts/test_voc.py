@@ -275,7 +275,7 @@ def test_bccd_s_two_forms_agree(
     tmp_path: Path, objects: Callable, log: list[str]
 ) -> None:
     coco = read_layout(BCCD, tmp_path / 'cache')
-    assert log == [f'{BCCD} holds data in the forms coco, voc: coco is read.']
+    assert log == [f'{BCCD.resolve()} holds data in the forms coco, voc: coco is read.']
     for part in ('Annotations', 'ImageSets', 'JPEGImages'):
         (tmp_path / part).symlink_to(BCCD / part)
     voc = read_layout(tmp_path, tmp_path / 'cache')
