@@ -29,6 +29,7 @@ val_evaluator = dict(type='GradedCocoMetric', ann_file=data + 'annotations/val.j
 test_evaluator = val_evaluator
 model = dict(neck=dict(num_levels=1), test_cfg=dict(score_thr=0.02, max_per_img=5))
 train_cfg = dict(max_epochs=1, val_interval=1)
+randomness = dict(seed=0)
 default_hooks = dict(logger=dict(interval=1))
 custom_hooks = [dict(type='ClassCheckHook'), dict(type='WeightsCheckHook')]
 """
