@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from m2det_mmdet.engine.machine import (
+from m2det_mmdet.analysis.machine import (
     describe_machine,
     has_compiled_operators,
     versions,

@@ -21,11 +21,11 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from m2det_mmdet.engine import accelerate
-from m2det_mmdet.engine.benchmark import synchronize
-from m2det_mmdet.engine.complexity import measure
-from m2det_mmdet.engine.machine import describe_machine, versions
-from m2det_mmdet.engine.random_weights import build_random
+from m2det_mmdet.analysis.complexity import measure
+from m2det_mmdet.analysis.machine import describe_machine, versions
+from m2det_mmdet.analysis.random_weights import build_random
+from m2det_mmdet.models.acceleration import accelerate
+from m2det_mmdet.utils.devices import synchronize
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = 2048

@@ -24,10 +24,10 @@ from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmengine.config import Config
 from torch import Tensor
 
-from m2det_mmdet.dense_heads import M2DetHead
-from m2det_mmdet.engine import machine
-from m2det_mmdet.engine.benchmark import synchronize
-from m2det_mmdet.engine.random_weights import build_random
+from m2det_mmdet.analysis import machine
+from m2det_mmdet.analysis.random_weights import build_random
+from m2det_mmdet.models.dense_heads import M2DetHead
+from m2det_mmdet.utils.devices import synchronize
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / 'configs' / 'm2det' / 'm2det_vgg_320.py'

@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from m2det_mmdet.engine import machine
-from m2det_mmdet.engine.benchmark import synchronize
+from m2det_mmdet.analysis import machine
 from m2det_mmdet.ops import batched_soft_nms, kernels
+from m2det_mmdet.utils.devices import synchronize
 
 SIZES = (1000, 4000, 9000)
 CLASSES, OBJECTS, SIDE, KEPT = 80, 30, 320, 200

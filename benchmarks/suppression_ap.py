@@ -16,8 +16,9 @@ from typing import Any
 
 from mmengine.runner import Runner
 
-from m2det_mmdet.cli.configs import build_runner, load_config
-from m2det_mmdet.engine.machine import describe_machine, versions
+from m2det_mmdet.analysis.machine import describe_machine, versions
+from m2det_mmdet.engine.runner import build_runner
+from m2det_mmdet.utils.configs import load_config
 
 KEYS = {'AP': 'bbox_mAP', 'AP50': 'bbox_mAP_50', 'AP75': 'bbox_mAP_75'}
 THRESHOLDS = (0.05, 0.01)

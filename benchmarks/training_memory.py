@@ -26,14 +26,10 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 import m2det_mmdet  # noqa: F401
-from m2det_mmdet.engine.benchmark import (
-    Timing,
-    peak_memory,
-    reset_peak_memory,
-    time_calls,
-)
-from m2det_mmdet.engine.machine import describe_machine, versions
-from m2det_mmdet.engine.random_weights import build_random
+from m2det_mmdet.analysis.machine import describe_machine, versions
+from m2det_mmdet.analysis.random_weights import build_random
+from m2det_mmdet.analysis.speed import Timing, time_calls
+from m2det_mmdet.utils.devices import peak_memory, reset_peak_memory
 
 CONFIG = Path(__file__).parents[1] / 'configs' / 'm2det' / 'm2det_vgg_320.py'
 OPTIONS = ('plain', 'with_cp', 'bf16', 'with_cp+bf16', 'fused')

@@ -12,27 +12,13 @@ check_environment()
 install()
 
 # What follows imports mmdet, which needs `install` to have run.
-from . import (  # noqa: E402
-    backbones,
-    convert,
-    datasets,
-    dense_heads,
-    detectors,
-    engine,
-    necks,
-    roi_heads,
-    task_modules,
-)
+from . import convert, datasets, engine, evaluation, models  # noqa: E402
 
 __all__ = [
     '__version__',
-    'backbones',
     'convert',
     'datasets',
-    'dense_heads',
-    'detectors',
     'engine',
-    'necks',
-    'roi_heads',
-    'task_modules',
+    'evaluation',
+    'models',
 ]

@@ -13,8 +13,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from m2det_mmdet.engine.structure import build_structure
-from m2det_mmdet.necks import MLFPN
+from m2det_mmdet.analysis.structure import build_structure
+from m2det_mmdet.models.necks import MLFPN
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 LEAVES = sorted(

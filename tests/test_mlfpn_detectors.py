@@ -19,9 +19,9 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
+from m2det_mmdet.analysis.complexity import measure
+from m2det_mmdet.analysis.structure import build_structure
 from m2det_mmdet.engine import PyramidCheckHook
-from m2det_mmdet.engine.complexity import measure
-from m2det_mmdet.engine.structure import build_structure
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs' / 'mlfpn'

@@ -10,12 +10,12 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from ..compat.checkpoint import CheckpointError
+from ..checkpoints.loading import CheckpointError
+from ..checkpoints.weights import WeightsError
 from ..datasets.coco import DatasetError
-from ..engine.pyramid_check_hook import PyramidError
-from ..engine.weights_check_hook import WeightsError
+from ..engine.hooks.pyramid_check_hook import PyramidError
+from ..utils.errors import M2DetError
 from ..version import __version__
-from .errors import UserError
 
 __all__ = ['main', 'run_command']
 
@@ -31,7 +31,7 @@ COMMANDS = {
     'convert': "convert a checkpoint of M2Det's authors or RefineDet's port, or back",
 }
 
-_EXPECTED = (UserError, CheckpointError, DatasetError, PyramidError, WeightsError)
+_EXPECTED = (M2DetError, CheckpointError, DatasetError, PyramidError, WeightsError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,7 +86,7 @@ def run_command(name: str, argv: Sequence[str], prog: str | None = None) -> int:
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, UserError):
+    if isinstance(error, M2DetError):
         return str(error)
     # An error of a data loader's worker arrives as the text of its traceback.
     last_line = str(error).strip().splitlines()[-1]

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from ..engine.acceleration import DTYPES
-from .errors import UserError
+from ..models.acceleration import DTYPES
+from ..utils.errors import M2DetError
 
 # What PyTorch calls where CXX is not set.
 _COMPILERS = {'darwin': 'clang++', 'win32': 'cl'}
@@ -34,7 +34,7 @@ def add_acceleration_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def acceleration_options(args: argparse.Namespace) -> dict[str, Any] | None:
-    """Arguments of :func:`~m2det_mmdet.engine.acceleration.accelerate`.
+    """Arguments of :func:`.accelerate`.
 
     Args:
         args: What the parser of :func:`add_acceleration_arguments` returned.
@@ -43,13 +43,13 @@ def acceleration_options(args: argparse.Namespace) -> dict[str, Any] | None:
         Keyword arguments, or ``None`` if no option was given.
 
     Raises:
-        UserError: If there is nothing to compile with.
+        M2DetError: If there is nothing to compile with.
     """
     # CXX may hold options, or a wrapper before the compiler.
     command = os.environ.get('CXX') or _COMPILERS.get(sys.platform, 'g++')
     compiler = command.split()[0]
     if args.compile and not torch.cuda.is_available() and not shutil.which(compiler):
-        raise UserError(
+        raise M2DetError(
             f'--compile needs a C++ compiler and there is no {compiler}: install it, '
             'set CXX to another one, or leave the option out.'
         )

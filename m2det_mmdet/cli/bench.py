@@ -22,26 +22,24 @@ from mmengine.dataset import Compose
 from mmengine.runner import CheckpointLoader, load_checkpoint
 from torch import nn
 
-from ..dense_heads import M2DetHead
-from ..engine.acceleration import accelerate
-from ..engine.benchmark import Speed, matmul_flops_per_second, measure_speed, splits
-from ..engine.complexity import measure
-from ..engine.machine import describe_machine, load, versions
-from ..engine.random_weights import build_random
-from ..engine.weights_check_hook import check_weights
+from ..analysis.complexity import measure
+from ..analysis.machine import describe_machine, load, versions
+from ..analysis.random_weights import build_random
+from ..analysis.speed import Speed, matmul_flops_per_second, measure_speed, splits
+from ..analysis.speed_report import Report
+from ..analysis.structure import structure_of
+from ..checkpoints.loading import check_checkpoint
+from ..checkpoints.weights import check_weights
+from ..models.acceleration import accelerate
+from ..models.dense_heads import M2DetHead
 from ..ops.kernels import kernel_name
+from ..utils.configs import load_config
+from ..utils.devices import find_device
+from ..utils.errors import M2DetError
+from ..utils.files import check_output, write_whole
+from ..utils.images import find_images, read_images
 from .acceleration import acceleration_options, add_acceleration_arguments
-from .bench_report import Report
-from .configs import (
-    add_config_arguments,
-    check_checkpoint,
-    load_config,
-    structure_of,
-)
-from .device import add_device_argument, find_device
-from .errors import UserError
-from .files import check_output, write_whole
-from .images import find_images, read_images
+from .arguments import add_config_arguments, add_device_argument
 
 SEED = 0
 # Height, width, channels: a frequent size in COCO, which the pipeline resizes.
@@ -131,7 +129,7 @@ def _check(args: argparse.Namespace) -> None:
     ):
         for number in numbers:
             if number is not None and number < lowest:
-                raise UserError(f'{option} must be at least {lowest}, got {number}.')
+                raise M2DetError(f'{option} must be at least {lowest}, got {number}.')
     if args.checkpoint is not None:
         check_checkpoint(args.checkpoint)
 
@@ -160,7 +158,7 @@ def _accelerate(model: nn.Module, options: dict[str, Any]) -> nn.Module:
     try:
         return accelerate(model, **options)
     except ValueError as error:
-        raise UserError(f'This detector cannot be made faster: {error}') from error
+        raise M2DetError(f'This detector cannot be made faster: {error}') from error
 
 
 def _images(cfg: Config, folder: str | None, limit: int) -> list[dict]:
@@ -173,7 +171,7 @@ def _images(cfg: Config, folder: str | None, limit: int) -> list[dict]:
 def _pipeline(cfg: Config) -> Compose:
     """Test pipeline that begins with an array and reads nothing else."""
     if 'test_dataloader' not in cfg:
-        raise UserError(
+        raise M2DetError(
             f'{cfg.filename} has no test_dataloader, whose pipeline prepares the '
             'images: add it.'
         )
@@ -193,7 +191,7 @@ def _read(folder: str, limit: int) -> Iterator[np.ndarray]:
     paths = find_images([folder], exclude=Path(os.devnull))
     for path, image in read_images(paths[:limit]):
         if image is None:
-            raise UserError(
+            raise M2DetError(
                 f'{path} is no image that can be read: take it out of {folder}.'
             )
         yield image

@@ -20,20 +20,14 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
+from ..comparison import annotation_files
+from ..comparison.plan import Plan, check_same_data, is_ready, load_configs, plan_runs
+from ..comparison.report import Comparison, draw_report, write_report
+from ..comparison.run import Run, RunError, check_changes, locked
 from ..datasets.layouts import DataLayout, read_layout
-from ..engine.comparison import annotation_files
-from .compare_plans import (
-    Plan,
-    check_same_data,
-    is_ready,
-    load_configs,
-    plan_runs,
-)
-from .compare_report import Comparison, draw_report, write_report
-from .compare_runs import Run, RunError, check_changes, locked
-from .configs import add_config_options
-from .errors import UserError
-from .files import check_output
+from ..utils.errors import M2DetError
+from ..utils.files import check_output
+from .arguments import add_config_options
 
 _TABLE = 'comparison.md'
 
@@ -112,11 +106,11 @@ def _check(args: argparse.Namespace) -> None:
     ):
         for number in numbers:
             if number is not None and number < lowest:
-                raise UserError(f'{option} must be at least {lowest}, got {number}.')
+                raise M2DetError(f'{option} must be at least {lowest}, got {number}.')
     if args.minutes is not None and not 0 < args.minutes < float('inf'):
-        raise UserError(f'--minutes must be positive, got {args.minutes}.')
+        raise M2DetError(f'--minutes must be positive, got {args.minutes}.')
     if len(set(args.seeds)) < len(args.seeds):
-        raise UserError(f'--seeds must differ, got {args.seeds}.')
+        raise M2DetError(f'--seeds must differ, got {args.seeds}.')
 
 
 def _layout(args: argparse.Namespace) -> DataLayout:

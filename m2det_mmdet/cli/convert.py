@@ -21,12 +21,14 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from torch import Tensor
 
-from ..compat.checkpoint import load_safely
+from ..analysis.structure import structure_of
+from ..checkpoints.loading import load_safely
+from ..checkpoints.weights import WeightsError, state_dict_of
 from ..convert import Conversion, ConversionError, convert
-from ..engine.weights_check_hook import WeightsError, state_dict_of
-from .configs import add_config_arguments, load_config, structure_of
-from .errors import UserError
-from .files import check_output, write_whole
+from ..utils.configs import load_config
+from ..utils.errors import M2DetError
+from ..utils.files import check_output, write_whole
+from .arguments import add_config_arguments
 
 _BUFFERS = ('running_mean', 'running_var', 'num_batches_tracked')
 
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     try:
         conversion = convert(state_dict, model, reverse=args.to_release)
     except ConversionError as error:
-        raise UserError(f'{source} was not converted. {error}') from error
+        raise M2DetError(f'{source} was not converted. {error}') from error
     if args.to_release:
         checkpoint = OrderedDict(conversion.state_dict)
     else:
@@ -72,11 +74,11 @@ def run(args: argparse.Namespace) -> None:
 def _check_paths(source: Path, out: Path, *, force: bool) -> Path:
     """Return the path to write to, which is not ``source``."""
     if not source.is_file():
-        raise UserError(
+        raise M2DetError(
             f'{source} is no file on disk: the order of arguments is INPUT CONFIG OUT.'
         )
     if out.expanduser().exists() and out.expanduser().samefile(source):
-        raise UserError(f'{out} is the file to read: give another name to write to.')
+        raise M2DetError(f'{out} is the file to read: give another name to write to.')
     return check_output(out, force=force)
 
 
@@ -87,7 +89,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         return state_dict_of(checkpoint)
     except WeightsError as error:
-        raise UserError(f'{path} was not converted. {error}') from error
+        raise M2DetError(f'{path} was not converted. {error}') from error
 
 
 def _check_archive(path: Path) -> None:
@@ -98,9 +100,9 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise UserError(f'{path} is damaged ({error}): copy it again.') from error
+        raise M2DetError(f'{path} is damaged ({error}): copy it again.') from error
     if damaged is not None:
-        raise UserError(f'{path} is damaged (in its part {damaged}): copy it again.')
+        raise M2DetError(f'{path} is damaged (in its part {damaged}): copy it again.')
 
 
 def _meta(cfg: Config, num_classes: int) -> dict[str, Any]:

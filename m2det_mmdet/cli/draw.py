@@ -15,8 +15,8 @@ import mmcv
 from pycocotools.coco import COCO
 
 from ..datasets.coco import CheckedCOCO, load_annotations
+from ..utils.errors import M2DetError
 from ..visualization import draw_comparison
-from .errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,8 +51,8 @@ def _load_results(truth: CheckedCOCO, path: str) -> COCO:
         # loadRes fails on an empty list.
         return truth.loadRes(records) if records else COCO()
     except FileNotFoundError as error:
-        raise UserError(f'There is no results file {path}: check the path.') from error
+        raise M2DetError(f'There is no results file {path}: check the path.') from error
     except (JSONDecodeError, AssertionError) as error:
-        raise UserError(
+        raise M2DetError(
             f'{path} holds no COCO results for these annotations ({error}).'
         ) from error

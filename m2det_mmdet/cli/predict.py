@@ -25,20 +25,18 @@ from mmdet.structures import DetDataSample
 from mmengine.runner import CheckpointLoader
 from rich.progress import track
 
+from ..analysis.structure import structure_of
+from ..checkpoints.loading import check_checkpoint
+from ..checkpoints.weights import check_weights
 from ..datasets.coco import load_annotations
-from ..engine.acceleration import accelerate
-from ..engine.coco_results import CocoIds, to_records
-from ..engine.weights_check_hook import check_weights
+from ..evaluation.coco_records import CocoIds, to_records
+from ..models.acceleration import accelerate
+from ..utils.configs import load_config
+from ..utils.devices import find_device
+from ..utils.errors import M2DetError
+from ..utils.images import common_folder, find_images, read_images
 from .acceleration import acceleration_options, add_acceleration_arguments
-from .configs import (
-    add_config_arguments,
-    check_checkpoint,
-    load_config,
-    structure_of,
-)
-from .device import add_device_argument, find_device
-from .errors import UserError
-from .images import common_folder, find_images, read_images
+from .arguments import add_config_arguments, add_device_argument
 
 Image = tuple[Path, np.ndarray]
 
@@ -88,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     check_checkpoint(args.checkpoint)
     if args.batch_size < 1:
-        raise UserError(f'--batch-size must be at least 1, got {args.batch_size}.')
+        raise M2DetError(f'--batch-size must be at least 1, got {args.batch_size}.')
     if args.device is not None:
         find_device(args.device)
 
@@ -113,7 +111,7 @@ def _coco_ids(inferencer: DetInferencer, ann_file: str | None) -> CocoIds:
     try:
         return CocoIds(classes, load_annotations(ann_file))
     except ValueError as error:
-        raise UserError(f'--ann-file {ann_file}: {error}') from error
+        raise M2DetError(f'--ann-file {ann_file}: {error}') from error
 
 
 def _image_ids(
@@ -124,7 +122,7 @@ def _image_ids(
     image_ids = {path: ids.image(path) for path in paths}
     absent = [path for path, image_id in image_ids.items() if image_id is None]
     if absent:
-        raise UserError(
+        raise M2DetError(
             f'{absent[0]} and {len(absent) - 1} other images are not listed in '
             f'--ann-file {ann_file}: leave the option or the images out.'
         )

@@ -8,7 +8,7 @@ import argparse
 from rich.progress import Progress
 
 from ..datasets.scenes import write_scenes
-from .errors import UserError
+from ..utils.errors import M2DetError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,5 +54,5 @@ def run(args: argparse.Namespace) -> None:
                 progress=lambda done, n: bar.update(task, completed=done, total=n),
             )
         except (ValueError, FileExistsError) as error:
-            raise UserError(str(error)) from error
+            raise M2DetError(str(error)) from error
     print(f'Scenes written to {args.out}')

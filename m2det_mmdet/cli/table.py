@@ -16,9 +16,9 @@ from typing import Any
 import mmengine
 from mmengine.config import Config
 
-from ..engine.complexity import measure
-from .configs import find_family
-from .files import check_output, write_whole
+from ..analysis.complexity import measure
+from ..utils.configs import find_family
+from ..utils.files import check_output, write_whole
 
 _ABSENT = '-'
 _PAGE = """# {title}

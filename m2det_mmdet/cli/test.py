@@ -9,15 +9,11 @@ from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, ConfigDict
 
+from ..checkpoints.loading import check_checkpoint
+from ..engine.runner import build_runner
+from ..utils.errors import M2DetError
 from .acceleration import acceleration_options, add_acceleration_arguments
-from .configs import (
-    add_config_arguments,
-    add_launch_arguments,
-    build_runner,
-    check_checkpoint,
-    launch_config,
-)
-from .errors import UserError
+from .arguments import add_config_arguments, add_launch_arguments, launch_config
 
 # Of CocoMetric and of VOCMetric.
 _AP_KEYS = ('coco/bbox_mAP', 'pascal_voc/mAP')
@@ -46,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     """Test as the arguments say, and print the AP in one line."""
     check_checkpoint(args.checkpoint)
     if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
-        raise UserError(f'--out must end in .pkl or .pickle, got {args.out}.')
+        raise M2DetError(f'--out must end in .pkl or .pickle, got {args.out}.')
     cfg = launch_config(args)
     cfg.load_from = args.checkpoint
     if args.show or args.show_dir:
@@ -67,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
 def _use_tta(cfg: Config) -> None:
     for key in ('tta_model', 'tta_pipeline'):
         if key not in cfg:
-            raise UserError(f'--tta needs {key} in {cfg.filename}: add it there.')
+            raise M2DetError(f'--tta needs {key} in {cfg.filename}: add it there.')
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
 

@@ -10,14 +10,10 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import find_latest_checkpoint
 
-from .configs import (
-    add_config_arguments,
-    add_launch_arguments,
-    build_runner,
-    check_checkpoint,
-    launch_config,
-)
-from .errors import UserError
+from ..checkpoints.loading import check_checkpoint
+from ..engine.runner import build_runner
+from ..utils.errors import M2DetError
+from .arguments import add_config_arguments, add_launch_arguments, launch_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +58,7 @@ def _mix_precision(cfg: Config, dtype: str | None) -> None:
     """Train with autocast to ``dtype``; for ``None`` as the config says."""
     device = get_device()
     if device in ('cpu', 'mps'):
-        raise UserError(
+        raise M2DetError(
             f'--amp trains on a GPU, and the best device here is {device}: leave the '
             'option out.'
         )
@@ -76,7 +72,7 @@ def _mix_precision(cfg: Config, dtype: str | None) -> None:
 
 def _enable_auto_scale_lr(cfg: Config) -> None:
     if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-        raise UserError(
+        raise M2DetError(
             f'--auto-scale-lr needs auto_scale_lr.base_batch_size in {cfg.filename}: '
             'add auto_scale_lr = dict(base_batch_size=32).'
         )

@@ -19,6 +19,6 @@ def install() -> None:
 
     ext.install()
     # Imports MMEngine's runner, which may import mmcv's operators.
-    from . import checkpoint
+    from ..checkpoints import loading as checkpoint
 
     checkpoint.install()

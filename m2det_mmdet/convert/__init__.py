@@ -1,22 +1,22 @@
 """State dicts of other code as ours, and back.
 
 - M2Det's authors: `VDIGPKU/M2Det <https://github.com/VDIGPKU/M2Det>`_,
-  :mod:`~m2det_mmdet.convert.m2det`.
+  :mod:`.formats.m2det`.
 - RefineDet's PyTorch port: `luuuyi/RefineDet.PyTorch
   <https://github.com/luuuyi/RefineDet.PyTorch>`_,
-  :mod:`~m2det_mmdet.convert.refinedet`.
+  :mod:`.formats.refinedet`.
 
-Both follow one engine, :mod:`~m2det_mmdet.convert.engine`, and a table of names each.
+Both follow one engine, :mod:`.conversion`, and have a table of names each.
 """
 
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from .engine import Conversion, convert
+from .conversion import Conversion, convert
 from .error import ConversionError
-from .m2det import M2DET
-from .refinedet import REFINEDET
+from .formats.m2det import M2DET
+from .formats.refinedet import REFINEDET
 
 __all__ = [
     'Conversion',

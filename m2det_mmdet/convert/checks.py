@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from .error import ConversionError, Shape, indented
-from .m2det import M2DET
-from .refinedet import REFINEDET
-from .release import COUNTER, Entry, Names, Release, Settings
+from .formats.m2det import M2DET
+from .formats.refinedet import REFINEDET
+from .formats.release import COUNTER, Entry, Names, Release, Settings
 
 
 def check_fit(

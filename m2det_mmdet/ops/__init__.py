@@ -3,12 +3,7 @@
 from .focal_loss import sigmoid_focal_loss_backward, sigmoid_focal_loss_forward
 from .nms import nms, pairwise_iou
 from .roi_align import RoIGrid, roi_align_backward, roi_align_forward
-from .soft_nms import (
-    SOFT_NMS_METHODS,
-    batched_soft_nms,
-    multiclass_soft_nms,
-    soft_nms,
-)
+from .soft_nms import SOFT_NMS_METHODS, batched_soft_nms, multiclass_soft_nms, soft_nms
 
 __all__ = [
     'SOFT_NMS_METHODS',

@@ -11,9 +11,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from m2det_mmdet.analysis.speed import Speed, Timing
+from m2det_mmdet.analysis.speed_report import Report
 from m2det_mmdet.cli import bench, main
-from m2det_mmdet.cli.bench_report import Report
-from m2det_mmdet.engine.benchmark import Speed, Timing
 
 RANDOM = 'The weights are random'
 FEW = ('--images', '3', '--warm-up', '1')
@@ -126,7 +126,7 @@ def test_random_images_are_the_same_each_time(trained: SimpleNamespace) -> None:
         (['--batch-sizes', '2', '0'], '--batch-sizes must be at least 1, got 0'),
         (['--checkpoint', 'no.pth'], 'There is no checkpoint no.pth'),
         (['--checkpoint', 'PART'], 'The checkpoint does not fit the config'),
-        (['--device', 'abacus'], '--device abacus cannot be used here'),
+        (['--device', 'abacus'], 'device abacus cannot be used here'),
         (['--image-dir', 'no'], 'There is no image, folder or match of no'),
         (['--image-dir', 'EMPTY'], 'There is no image in'),
         (['--image-dir', 'BROKEN'], 'text.jpg is no image that can be read'),

@@ -20,7 +20,10 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
-from m2det_mmdet.cli import compare_report, compare_runs, compare_worker, main
+from m2det_mmdet.cli import main
+from m2det_mmdet.comparison import report as compare_report
+from m2det_mmdet.comparison import run as compare_runs
+from m2det_mmdet.comparison import worker as compare_worker
 from m2det_mmdet.visualization.costs import CostPoint
 
 AP = {'coco/bbox_mAP': 0.25, 'coco/bbox_mAP_50': 0.5, 'coco/bbox_mAP_l': -1.0}

@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from m2det_mmdet.cli import main
-from m2det_mmdet.cli.configs import (
+from m2det_mmdet.utils.configs import (
     find_config,
     find_family,
     load_config,
     shipped_configs,
 )
-from m2det_mmdet.cli.errors import UserError
+from m2det_mmdet.utils.errors import M2DetError
 
 REPOSITORY = Path(__file__).parents[2]
 FAMILY = 'configs/m2det'
@@ -49,17 +49,19 @@ def test_a_path_comes_before_a_name(
     ],
 )
 def test_a_path_that_only_ends_alike_is_not_ours(name: str) -> None:
-    with pytest.raises(UserError, match=rf'no config {re.escape(name)}: '):
+    with pytest.raises(M2DetError, match=rf'no config {re.escape(name)}: '):
         find_config(name)
 
 
 def test_similar_names_are_offered() -> None:
-    with pytest.raises(UserError, match='did you mean m2det_vgg_320'):
+    with pytest.raises(M2DetError, match='did you mean m2det_vgg_320'):
         find_config('m2det_vg_320')
 
 
 def test_the_folders_are_listed_where_no_name_is_similar() -> None:
-    with pytest.raises(UserError, match='a name as m2det_vgg_320; .* folders ablation'):
+    with pytest.raises(
+        M2DetError, match='a name as m2det_vgg_320; .* folders ablation'
+    ):
         find_config('zzz')
 
 
@@ -67,7 +69,7 @@ def test_a_family_is_a_folder_with_a_metafile() -> None:
     assert find_family('m2det').samefile(REPOSITORY / FAMILY / 'metafile.yml')
     metafile = REPOSITORY / FAMILY / 'ablation' / 'metafile.yml'
     assert find_family('ablation').samefile(metafile)
-    with pytest.raises(UserError, match=r'family of configs _base_; .* m2det, mlfpn'):
+    with pytest.raises(M2DetError, match=r'family of configs _base_; .* m2det, mlfpn'):
         find_family('_base_')
 
 

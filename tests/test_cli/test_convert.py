@@ -15,10 +15,11 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from m2det_mmdet.analysis.structure import structure_of
 from m2det_mmdet.cli import main
-from m2det_mmdet.cli.configs import load_config, structure_of
 from m2det_mmdet.convert import to_refinedet, to_release
 from m2det_mmdet.datasets.scenes import CLASSES, write_scenes
+from m2det_mmdet.utils.configs import load_config
 
 BASE = Path(__file__).parents[2] / 'configs' / 'm2det' / 'm2det_r18_scenes.py'
 CONFIG = f"""

@@ -4,8 +4,8 @@ import pytest
 
 from m2det_mmdet import __version__
 from m2det_mmdet.cli import COMMANDS, main, scenes
-from m2det_mmdet.cli.errors import UserError
 from m2det_mmdet.datasets.coco import DatasetError
+from m2det_mmdet.utils.errors import M2DetError
 
 FROM_WORKER = """Caught DatasetError in DataLoader worker process 0.
 Original Traceback (most recent call last):
@@ -43,7 +43,7 @@ def test_no_or_an_unknown_command_stops(argv: list[str]) -> None:
 @pytest.mark.parametrize(
     ('error', 'status', 'message'),
     [
-        (UserError('No such thing.'), 2, 'm2det scenes: No such thing.\n'),
+        (M2DetError('No such thing.'), 2, 'm2det scenes: No such thing.\n'),
         (
             DatasetError(FROM_WORKER),
             2,

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from m2det_mmdet.analysis.complexity import Complexity
 from m2det_mmdet.cli import main, table
-from m2det_mmdet.engine.complexity import Complexity
 
 ROOT = Path(__file__).parents[2]
 METAFILE = """

@@ -10,8 +10,8 @@ import torch
 from mmengine.config import Config
 
 from m2det_mmdet.cli import main, train
-from m2det_mmdet.cli.configs import launch_config
-from m2det_mmdet.engine import accelerate
+from m2det_mmdet.cli.arguments import launch_config
+from m2det_mmdet.models.acceleration import accelerate
 
 
 def test_training_leaves_no_second_config_of_the_same_name(
@@ -290,7 +290,7 @@ def test_a_faster_test_finds_the_same(
         calls.append(arguments)
         return accelerate(model, **arguments)
 
-    monkeypatch.setattr('m2det_mmdet.engine.acceleration_hook.accelerate', spy)
+    monkeypatch.setattr('m2det_mmdet.engine.hooks.acceleration_hook.accelerate', spy)
     argv = ['test', trained.config, trained.checkpoint, '--work-dir', str(tmp_path)]
     tta = [option for option in options if option == '--tta']
     files = [str(tmp_path / name) for name in ('plain.pkl', 'fast.pkl')]

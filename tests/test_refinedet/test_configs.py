@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from m2det_mmdet.engine.complexity import measure
+from m2det_mmdet.analysis.complexity import measure
 
 CONFIGS = Path(__file__).parents[2] / 'configs/refinedet'
 LARGE = [f'{backbone}_{size}' for backbone in ('vgg', 'r101') for size in (320, 512)]

@@ -12,7 +12,7 @@ from mmdet.models import BaseDetector
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from m2det_mmdet.dense_heads import M2DetHead, ODMHead
+from m2det_mmdet.models.dense_heads import M2DetHead, ODMHead
 
 DATA = Path(__file__).parents[1] / 'data/refinedet'
 SIZE, NUM_PRIORS, MAPS = 320, 6375, [(side, side) for side in (40, 20, 10, 5)]

@@ -13,7 +13,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from torch import Tensor
 
-from m2det_mmdet.dense_heads import M2DetHead
+from m2det_mmdet.models.dense_heads import M2DetHead
 
 ROOT = Path(__file__).parents[2]
 SIDES = (40, 20, 10, 5, 3, 1)

@@ -11,7 +11,7 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from m2det_mmdet.dense_heads import M2DetHead
+from m2det_mmdet.models.dense_heads import M2DetHead
 
 DATA = Path(__file__).parents[1] / 'data/release'
 SIZE, MAPS = 320, [(side, side) for side in (40, 20, 10, 5, 3, 1)]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from m2det_mmdet.dense_heads import M2DetHead
+from m2det_mmdet.models.dense_heads import M2DetHead
 from m2det_mmdet.ops import batched_soft_nms
 
 SIZE, NUM_PRIORS = 320, 12810

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from mmengine.logging import print_log
 
 from ..coco import CheckedCOCO, DatasetError, load_annotations
-from . import coco, voc, yolo
+from .forms import coco, voc, yolo
 from .splits import Files
 
 _PROBES = 5  # images that must lie in a folder for it to be theirs

@@ -14,7 +14,7 @@ from types import ModuleType
 
 import torch
 
-from .settings import METHODS, Settings, check_limit, check_number
+from ..options import METHODS, Settings, check_limit, check_number
 
 __all__ = [
     'METHODS',

@@ -16,7 +16,7 @@ import torch
 from numba.core.caching import NullCache
 from torch import Tensor
 
-from .settings import Settings
+from ..options import Settings
 
 _NAIVE, _LINEAR = 0, 1
 _NONE = -1

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .settings import Settings
+from ..options import Settings
 
 
 def picks(

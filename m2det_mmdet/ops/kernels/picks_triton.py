@@ -10,8 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from ..options import METHODS, Settings
 from .picks_torch import best_rows
-from .settings import METHODS, Settings
 
 _NAIVE = tl.constexpr(METHODS.index('naive'))
 _GAUSSIAN = tl.constexpr(METHODS.index('gaussian'))

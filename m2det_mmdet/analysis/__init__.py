@@ -1,0 +1,1 @@
+"""What a detector costs: seconds, operations, parameters; and on which machine."""

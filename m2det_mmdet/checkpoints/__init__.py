@@ -1,0 +1,1 @@
+"""Checkpoints: loaded safely, and compared with a model."""

@@ -1,0 +1,232 @@
+"""Checkpoints that load safely, on both lines of MMEngine.
+
+A checkpoint is a pickle, and a pickle can run any command. MMEngine 0.10.7 leaves the
+choice to torch, whose restricted reader then refuses the very checkpoints that MMEngine
+writes; the onedl line falls back to the unrestricted reader; downloads use that one on
+both lines. Here every scheme of ``CheckpointLoader`` reads with ``weights_only=True``
+and a list of the plain types that MMEngine stores beside the weights.
+"""
+
+import io
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, BinaryIO
+from urllib.parse import urlparse
+
+import mmengine
+import torch
+from mmengine.dist import barrier, get_dist_info
+from mmengine.fileio import get_file_backend
+from mmengine.logging import print_log
+from mmengine.runner import CheckpointLoader
+from mmengine.runner import checkpoint as host
+
+from ..utils.errors import M2DetError
+from .safe_types import safe_globals
+
+_TORCHVISION = 'torchvision_0.12.json'
+
+MapLocation = str | torch.device | dict | Callable | None
+
+
+class CheckpointError(M2DetError, RuntimeError):
+    """A file cannot, or must not, be loaded as a checkpoint."""
+
+
+def install() -> None:
+    """Replace the loaders of all schemes that MMEngine registers."""
+    for prefixes, loader in _LOADERS:
+        CheckpointLoader.register_scheme(prefixes, loader, force=True)
+
+
+def load_safely(
+    file: str | BinaryIO, map_location: MapLocation = None, *, source: str | None = None
+) -> Any:
+    """Load a checkpoint that holds tensors and plain data, and nothing that runs.
+
+    Args:
+        file: Path of the file, or the open file.
+        map_location: As for :func:`torch.load`.
+        source: What errors call the file; its path by default.
+
+    Raises:
+        CheckpointError: If the file is damaged, is no checkpoint, or names a type
+            or function that a checkpoint may not hold.
+    """
+    with _explained(source or str(file), file), safe_globals():
+        return torch.load(file, map_location=map_location, weights_only=True)
+
+
+def check_checkpoint(name: str) -> None:
+    """Stop where a checkpoint on disk does not exist.
+
+    Raises:
+        CheckpointError: If ``name`` is no URL and no file.
+    """
+    if '://' not in name and not Path(name).expanduser().is_file():
+        raise CheckpointError(f'There is no checkpoint {name}: check the path.')
+
+
+def load_from_safe_local(filename: str, map_location: MapLocation = None) -> Any:
+    """Load from a path.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CheckpointError: As :func:`load_safely`.
+    """
+    path = os.path.expanduser(filename)
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f'The checkpoint {path} does not exist.')
+    return load_safely(path, map_location)
+
+
+def load_from_safe_http(
+    filename: str,
+    map_location: MapLocation = None,
+    model_dir: str | None = None,
+    progress: bool = os.isatty(0),
+) -> Any:
+    """Load from a URL by way of torch's cache; rank 0 downloads, the others wait."""
+    if model_dir is None:
+        model_dir = os.path.join(torch.hub.get_dir(), 'checkpoints')
+    path = os.path.join(model_dir, os.path.basename(urlparse(filename).path))
+    rank, _ = get_dist_info()
+    if rank > 0:
+        barrier()
+    source = f'{filename} (downloaded to {path}; delete that to download again)'
+    with _explained(source, path), safe_globals():
+        checkpoint = torch.hub.load_state_dict_from_url(
+            filename, model_dir, map_location, progress, weights_only=True
+        )
+    if rank == 0:
+        barrier()
+    return checkpoint
+
+
+def load_from_safe_torchvision(filename: str, map_location: MapLocation = None) -> Any:
+    """Load a model of torchvision by name, ``torchvision://resnet50``.
+
+    Without torchvision the names are those of its version 0.12, of which MMEngine
+    keeps a list.
+    """
+    if find_spec('torchvision'):
+        urls = host.get_torchvision_models()
+    else:
+        urls = mmengine.load(Path(mmengine.__file__).with_name('hub') / _TORCHVISION)
+    return load_from_safe_http(urls[_name(filename)], map_location)
+
+
+def load_from_safe_openmmlab(filename: str, map_location: MapLocation = None) -> Any:
+    """Load a model of OpenMMLab by name, ``open-mmlab://detectron/resnet50_caffe``."""
+    name = _name(filename)
+    newer_names = host.get_deprecated_model_names()
+    if name in newer_names:
+        print_log(f'{name} is now called {newer_names[name]}.', logger='current')
+        name = newer_names[name]
+    url = host.get_external_models()[name]
+    if url.startswith(('http://', 'https://')):
+        return load_from_safe_http(url, map_location)
+    return load_from_safe_local(
+        os.path.join(host._get_mmengine_home(), url), map_location
+    )
+
+
+def load_from_safe_mmcls(filename: str, map_location: MapLocation = None) -> dict:
+    """Load the backbone of a classifier of OpenMMLab by name, ``mmcls://vgg16``."""
+    url = host.get_mmcls_models()[_name(filename)]
+    checkpoint = load_from_safe_http(url, map_location)
+    weights = checkpoint.get('state_dict', checkpoint)
+    prefix = 'backbone.'
+    backbone = OrderedDict(
+        (key.removeprefix(prefix), value)
+        for key, value in weights.items()
+        if key.startswith(prefix)
+    )
+    return {'state_dict': backbone}
+
+
+def load_from_safe_ceph(
+    filename: str, map_location: MapLocation = None, backend: str = 'petrel'
+) -> Any:
+    """Load from S3 by one of MMEngine's file backends."""
+    storage = get_file_backend(filename, backend_args={'backend': backend})
+    with io.BytesIO(storage.get(filename)) as file:
+        return load_safely(file, map_location, source=filename)
+
+
+def load_from_safe_pavi(filename: str, map_location: MapLocation = None) -> Any:
+    """Load from Pavi's model cloud.
+
+    Raises:
+        ImportError: If ``pavi`` is not installed.
+    """
+    from pavi import modelcloud
+
+    model = modelcloud.get(_name(filename))
+    with TemporaryDirectory() as folder:
+        path = os.path.join(folder, model.name)
+        model.download(path)
+        return load_safely(path, map_location, source=filename)
+
+
+_LOADERS = (
+    ('', load_from_safe_local),
+    (('http://', 'https://'), load_from_safe_http),
+    (('modelzoo://', 'torchvision://'), load_from_safe_torchvision),
+    (('open-mmlab://', 'openmmlab://'), load_from_safe_openmmlab),
+    ('mmcls://', load_from_safe_mmcls),
+    # Regular expressions, as MMEngine registers them.
+    ((r'(\S+\:)?s3://', r'(\S+\:)?petrel://'), load_from_safe_ceph),
+    ('pavi://', load_from_safe_pavi),
+)
+
+
+def _name(filename: str) -> str:
+    """What follows the scheme."""
+    return filename.partition('://')[2]
+
+
+@contextmanager
+def _explained(source: str, file: str | BinaryIO) -> Iterator[None]:
+    """Turn what the reader raises into one sentence on the file."""
+    try:
+        yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        message = str(error)
+        # The file is sound, its device is not here: torch says what to do.
+        if 'map_location' in message:
+            raise
+        refused = re.search(r'GLOBAL (\S+)', message)
+        if refused:
+            # Without torch's advice to load unsafely.
+            raise CheckpointError(_refusal(source, refused[1])) from None
+        raise CheckpointError(
+            f'{source} cannot be read as a checkpoint (it starts with '
+            f'{_head(file)!r}): it is damaged, incomplete or of another kind.'
+        ) from error
+
+
+def _refusal(source: str, name: str) -> str:
+    return (
+        f'{source} was refused: it holds {name}, which is not among the plain types '
+        'that a checkpoint may hold and could run code; if you trust its author, '
+        'load it with torch.load(..., weights_only=False) in a separate session and '
+        "save only its 'state_dict'."
+    )
+
+
+def _head(file: str | BinaryIO) -> bytes:
+    """First bytes: they tell a web page or a pointer file at a glance."""
+    if isinstance(file, str):
+        with open(file, 'rb') as opened:
+            return opened.read(16)
+    file.seek(0)
+    return file.read(16)

@@ -1,0 +1,267 @@
+"""Points a config at another data set, and tells which one a config names."""
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from mmdet.evaluation import CocoMetric
+from mmdet.registry import DATASETS, METRICS
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+
+from ..datasets.layouts import DataLayout, Split
+from .error import ComparisonError
+
+# They say how often a config takes the images of its own data set: of several parts,
+# many times, or rare classes more often. An epoch is one pass over the images.
+_REPEATING = ('RepeatDataset', 'ClassBalancedDataset')
+_PASSED_BY = (*_REPEATING, 'ConcatDataset')
+# Their pipeline composes several images: part of the detector's training.
+_KEPT = ('MultiImageMixDataset',)
+# What a data set says of the training, not of the files.
+_TRAINING_KEYS = ('pipeline', 'filter_cfg', 'keep_crowds', 'inclusive_boxes')
+# Weights to start from and heads that tell objects from background alone.
+_OTHER_CLASSES = ('backbone', 'rpn_head')
+
+
+def use_data(cfg: Config, layout: DataLayout) -> None:
+    """Train and test ``cfg`` on the images of ``layout``; its pipelines are kept.
+
+    The test split is that of ``layout``, or its validation split where it has none.
+
+    Raises:
+        ComparisonError: If the config wraps its data in a way that is not known, or
+            its detector needs masks that the data do not have.
+    """
+    _check_masks(cfg, layout)
+    for key, split in (('train', layout.train), ('test', test_split(layout))):
+        loader = cfg[f'{key}_dataloader']
+        loader.dataset = _pointed(loader.dataset, split, layout.classes)
+    cfg.test_dataloader.dataset.test_mode = True
+    cfg.test_evaluator = _evaluator(cfg, test_split(layout))
+    set_num_classes(cfg.model, len(layout.classes))
+
+
+def test_split(layout: DataLayout) -> Split:
+    """Return the images to evaluate on."""
+    return layout.val if layout.test is None else layout.test
+
+
+def set_num_classes(settings: Any, number: int) -> None:
+    """Set every ``num_classes`` of a model's settings, also in lists of heads.
+
+    A backbone's, and an RPN's, which tells objects from background only, are left.
+    """
+    if isinstance(settings, dict):
+        if 'num_classes' in settings:
+            settings['num_classes'] = number
+        for key, value in settings.items():
+            if key not in _OTHER_CLASSES:
+                set_num_classes(value, number)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            set_num_classes(value, number)
+
+
+def annotation_files(cfg: Config, key: str) -> tuple[str, ...]:
+    """Absolute paths of the annotations that a loader of ``cfg`` reads.
+
+    Args:
+        cfg: The config.
+        key: ``train`` or ``test``.
+    """
+    return tuple(
+        str(Path(base.get('data_root') or '', base['ann_file']).absolute())
+        for base in _bases(cfg[f'{key}_dataloader'].dataset)
+        if base.get('ann_file')
+    )
+
+
+def repetitions(cfg: Config) -> tuple[str, ...]:
+    """Wrappers by which an epoch takes images several times, with their numbers."""
+    return tuple(_repetitions(cfg.train_dataloader.dataset))
+
+
+def _repetitions(dataset: dict) -> Iterator[str]:
+    if _name(dataset) in _REPEATING:
+        number = dataset.get('times', dataset.get('oversample_thr'))
+        yield f'{_name(dataset)} ({number})'
+    for part in _inner(dataset):
+        yield from _repetitions(part)
+
+
+def known_classes(cfg: Config, key: str) -> tuple[str, ...]:
+    """Return the classes that a loader's data sets tell apart.
+
+    Args:
+        cfg: The config.
+        key: ``train`` or ``test``.
+    """
+    found = []
+    for base in _bases(cfg[f'{key}_dataloader'].dataset):
+        named = (base.get('metainfo') or {}).get('classes')
+        kind = DATASETS.get(str(base.get('type')))
+        found += named or getattr(kind, 'METAINFO', {}).get('classes', ())
+    return tuple(dict.fromkeys(found))
+
+
+def _bases(dataset: dict) -> Iterator[dict]:
+    """Yield the data sets within wrappers."""
+    parts = _inner(dataset)
+    if not parts:
+        yield dataset
+    for part in parts:
+        yield from _bases(part)
+
+
+def _inner(dataset: dict) -> list[dict]:
+    """Return the data sets that a wrapper holds."""
+    held = dataset.get('datasets') or [dataset.get('dataset')]
+    return [part for part in held if part is not None]
+
+
+def _pointed(dataset: dict, split: Split, classes: Sequence[str]) -> ConfigDict:
+    """Return a data set of the files of ``split`` in the place of ``dataset``."""
+    name = _name(dataset)
+    if name in _PASSED_BY:
+        inner = _inner(dataset)
+        pipelines = {json.dumps(part, default=str) for part in _pipelines(dataset)}
+        if len(pipelines) > 1:
+            raise ComparisonError(
+                f'{name} joins {len(inner)} data sets with different pipelines: give '
+                'them one pipeline.'
+            )
+        return _pointed(inner[0], split, classes)
+    if name in _KEPT:
+        return ConfigDict(
+            {**dataset, 'dataset': _pointed(dataset['dataset'], split, classes)}
+        )
+    if 'dataset' in dataset or 'datasets' in dataset:
+        known = ', '.join((*_PASSED_BY, *_KEPT))
+        raise ComparisonError(
+            f'The data set is wrapped in {name}, and only {known} can be pointed at '
+            'other data.'
+        )
+    return ConfigDict(
+        type='CheckedCocoDataset',
+        data_root='',
+        ann_file=str(split.ann_file),
+        data_prefix={'img': str(split.images)},
+        metainfo={'classes': tuple(classes)},
+        **{key: dataset[key] for key in _TRAINING_KEYS if key in dataset},
+    )
+
+
+def _pipelines(dataset: dict) -> list:
+    return [base.get('pipeline') for base in _bases(dataset)]
+
+
+def count_images(cfg: Config, key: str) -> int:
+    """Load the annotations of a loader of ``cfg`` and count its images.
+
+    Args:
+        cfg: The config.
+        key: ``train`` or ``test``.
+
+    Raises:
+        ComparisonError: If the data do not load.
+    """
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    # pycocotools prints how long it reads.
+    with redirect_stdout(io.StringIO()):
+        try:
+            return len(DATASETS.build(cfg[f'{key}_dataloader'].dataset))
+        except Exception as error:  # What data sets raise that do not fit their files.
+            raise ComparisonError(
+                f'The data to {key} on cannot be loaded: {error}'
+            ) from error
+
+
+def check_metric(cfg: Config) -> None:
+    """Stop where a config that keeps its own data is not evaluated as COCO is.
+
+    Raises:
+        ComparisonError: If its metrics give no box AP, which is known before training.
+    """
+    metric = _coco_metric(cfg)
+    if metric is None or 'bbox' not in _kinds(metric):
+        raise ComparisonError(
+            'The test_evaluator gives no box AP of COCO: give --data, or a CocoMetric.'
+        )
+    items = metric.get('metric_items')
+    hiding = {
+        'format_only=True': metric.get('format_only'),
+        'a prefix': (metric.get('prefix') or 'coco') != 'coco',
+        'metric_items without mAP': items is not None and 'mAP' not in items,
+    }
+    found = [setting for setting, is_set in hiding.items() if is_set]
+    if found:
+        raise ComparisonError(
+            f'The test_evaluator has {" and ".join(found)}, with which it does not '
+            'tell coco/bbox_mAP: leave it out.'
+        )
+
+
+def _evaluator(cfg: Config, split: Split) -> ConfigDict:
+    """Return COCO's metric, the config's own kind of it where it has one."""
+    own = _coco_metric(cfg) or {}
+    kinds = _kinds(own)
+    if 'bbox' not in kinds:
+        raise ComparisonError(
+            f'The config is evaluated by {", ".join(kinds)}, not by bbox: the figures '
+            'of a comparison are those of boxes with a class.'
+        )
+    return ConfigDict(
+        {
+            'type': 'CocoMetric',
+            **{key: own[key] for key in own if key in ('type', 'proposal_nums')},
+            'metric': kinds,
+            'ann_file': str(split.ann_file),
+        }
+    )
+
+
+def _coco_metric(cfg: Config) -> dict | None:
+    settings = cfg.get('test_evaluator')
+    metrics = settings if isinstance(settings, list | tuple) else [settings or {}]
+    return next((metric for metric in metrics if _is_coco(metric)), None)
+
+
+def _kinds(metric: dict) -> list[str]:
+    kinds = metric.get('metric', 'bbox')
+    return [kinds] if isinstance(kinds, str) else list(kinds)
+
+
+def _is_coco(metric: dict) -> bool:
+    kind = metric.get('type')
+    kind = METRICS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(kind, type) and issubclass(kind, CocoMetric)
+
+
+def _check_masks(cfg: Config, layout: DataLayout) -> None:
+    steps = json.dumps(_pipelines(cfg.train_dataloader.dataset), default=str)
+    if '"with_seg": true' in steps:
+        raise ComparisonError(
+            'The detector learns from semantic segmentations, which the data do not '
+            'have: take a variant that learns from boxes.'
+        )
+    if '"with_mask": true' in steps and not _has_masks(layout.train.ann_file):
+        raise ComparisonError(
+            'The detector learns from masks, and the annotations have boxes only: '
+            'take a variant that learns from boxes.'
+        )
+
+
+def _has_masks(ann_file: Path) -> bool:
+    """Whether all objects of an annotation file have a mask."""
+    objects = json.loads(Path(ann_file).read_text(encoding='utf-8'))['annotations']
+    return all(item.get('segmentation') for item in objects)
+
+
+def _name(dataset: dict) -> str:
+    kind = dataset['type']
+    name = kind if isinstance(kind, str) else kind.__name__
+    return name.split('.')[-1]

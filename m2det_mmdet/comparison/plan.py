@@ -1,0 +1,176 @@
+"""What a comparison is to do: a config with data and budget for each run, checked."""
+
+import argparse
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+
+from ..analysis.structure import structure_of
+from ..datasets.layouts import DataLayout
+from ..utils.configs import load_config
+from ..utils.errors import M2DetError
+from . import (
+    ComparisonError,
+    annotation_files,
+    check_metric,
+    count_images,
+    epoch_length,
+    known_classes,
+    repetitions,
+    set_epochs,
+    set_minutes,
+    settings_of,
+    use_data,
+)
+from .run import Run
+
+_IMPORT = 'm2det_mmdet'
+
+# Config and settings of a run, or why there are none.
+Plan = tuple[Config, dict[str, Any]] | str
+
+
+def load_configs(args: argparse.Namespace) -> dict[str, Config]:
+    """Load the configs, by the stems of their names.
+
+    Raises:
+        M2DetError: If one does not load, has no detector or one that does not build, or
+            shares its name.
+    """
+    configs: dict[str, Config] = {}
+    for name in args.configs:
+        cfg = _load_one(name, args.cfg_options)
+        for key in ('model', 'train_dataloader', 'test_dataloader'):
+            if cfg.get(key) is None:
+                raise M2DetError(f'{name} has no {key}: give the config of a detector.')
+        stem = Path(cfg.filename).stem
+        if stem in configs and configs[stem].filename == cfg.filename:
+            raise M2DetError(f'{stem} is named twice: name it once.')
+        if stem in configs:
+            raise M2DetError(
+                f'Two configs are named {stem} ({configs[stem].filename} and '
+                f'{cfg.filename}): their results would share a folder; rename one.'
+            )
+        # A typing error shall not show after the hours of the others.
+        structure_of(cfg)
+        configs[stem] = cfg
+    return configs
+
+
+def _load_one(name: str, options: dict[str, Any] | None) -> Config:
+    cfg = load_config(name, options)
+    if not isinstance((cfg.get('model') or {}).get('type', ''), str):
+        raise M2DetError(
+            f'{name} names its modules by Python classes, of which a comparison cannot '
+            'write a config: give one whose types are strings.'
+        )
+    return cfg
+
+
+def check_same_data(configs: dict[str, Config]) -> None:
+    """Check that configs name the same images and classes, as often in an epoch.
+
+    Raises:
+        M2DetError: If two of them differ.
+    """
+    found = {}
+    for name, cfg in configs.items():
+        init_default_scope(cfg.get('default_scope', 'mmdet'))
+        found[name] = {'they repeat images by': repetitions(cfg)}
+        for key in ('train', 'test'):
+            found[name][f'to {key} they read'] = annotation_files(cfg, key)
+            found[name][f'to {key} they know the classes'] = known_classes(cfg, key)
+    first, *others = found
+    for other in others:
+        for what, mine in found[first].items():
+            its = found[other][what]
+            if mine != its:
+                mine, its = (', '.join(x) or 'nothing' for x in (mine, its))
+                raise M2DetError(
+                    f'{first} and {other} have different data: {what} {mine} and '
+                    f'{its}; give --data.'
+                )
+
+
+def plan_runs(
+    args: argparse.Namespace, configs: dict[str, Config], layout: DataLayout | None
+) -> dict[Run, Plan]:
+    """Return each run's config and settings, or why there are none; seed by seed."""
+    amended: dict[str, dict[int, Plan]] = {}
+    for name, cfg in configs.items():
+        try:
+            cfg = _amend(cfg, args, layout)
+            amended[name] = {seed: _seeded(cfg, seed) for seed in args.seeds}
+        except ComparisonError as error:
+            amended[name] = dict.fromkeys(args.seeds, str(error))
+        except Exception as error:  # What configs hold that nobody thought of.
+            reason = f'The config cannot be prepared: {type(error).__name__}: {error}'
+            amended[name] = dict.fromkeys(args.seeds, reason)
+    return {
+        Run(name, seed, args.out / name / f'seed_{seed}'): plans[seed]
+        for seed in args.seeds
+        for name, plans in amended.items()
+    }
+
+
+def _seeded(cfg: Config, seed: int) -> tuple[Config, dict[str, Any]]:
+    cfg = deepcopy(cfg)
+    cfg.randomness = ConfigDict({**(cfg.get('randomness') or {}), 'seed': seed})
+    files = {key: annotation_files(cfg, key) for key in ('train', 'test')}
+    return cfg, settings_of(cfg, files)
+
+
+def _amend(cfg: Config, args: argparse.Namespace, layout: DataLayout | None) -> Config:
+    """Return a config with the data, the budget and the hooks of a comparison.
+
+    Raises:
+        ComparisonError: If the config cannot be compared so.
+    """
+    cfg = deepcopy(cfg)
+    # Its data sets and metrics may be this package's.
+    imports = (cfg.get('custom_imports') or {}).get('imports', [])
+    imports = [imports] if isinstance(imports, str) else list(imports)
+    cfg.custom_imports = ConfigDict(
+        imports=list(dict.fromkeys([*imports, _IMPORT])), allow_failed_imports=False
+    )
+    if layout is not None:
+        use_data(cfg, layout)
+    else:
+        check_metric(cfg)
+    # Faults of the test data show before the training.
+    count_images(cfg, 'test')
+    _set_loaders(cfg, args.batch_size, args.workers)
+    cfg.custom_hooks = [
+        *(cfg.get('custom_hooks') or []),
+        ConfigDict(type='FiniteLossHook'),
+    ]
+    hooks = cfg.get('default_hooks') or {}
+    checkpoint = ConfigDict(type='CheckpointHook', interval=1, max_keep_ckpts=2)
+    cfg.default_hooks = ConfigDict({**hooks, 'checkpoint': checkpoint})
+    if args.minutes is None:
+        cfg.custom_hooks.append(ConfigDict(type='TrainingCostHook'))
+        set_epochs(cfg, args.epochs, epoch_length(cfg))
+    else:
+        epoch_length(cfg)
+        set_minutes(cfg, args.minutes)
+    return cfg
+
+
+def _set_loaders(cfg: Config, batch_size: int | None, workers: int | None) -> None:
+    if batch_size is not None:
+        cfg.train_dataloader.batch_size = batch_size
+    if workers is None:
+        return
+    for loader in (cfg.train_dataloader, cfg.test_dataloader):
+        loader.num_workers = workers
+        loader.persistent_workers = workers > 0
+        if workers == 0:
+            loader.pop('prefetch_factor', None)
+
+
+def is_ready(plan: Plan) -> bool:
+    """Whether there is a config to run."""
+    return not isinstance(plan, str)

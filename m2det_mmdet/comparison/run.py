@@ -1,0 +1,241 @@
+"""The runs of a comparison: folders, what is done in them, processes."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ..utils.errors import M2DetError
+from ..utils.files import write_whole, writing
+from . import differences
+from .worker import CONFIG, STEPS, checkpoints
+
+try:
+    import fcntl
+except ImportError:
+    # Windows.
+    fcntl = None
+
+_SETTINGS, _RESULT, _FAILURE, _LOG = (
+    'settings.json',
+    'result.json',
+    'failure.json',
+    'log.txt',
+)
+_ERROR = re.compile(r'([\w.]+(Error|Exception)|m2det \w+)(: |$)')
+_LISTED = 4  # differences that a sentence names
+_PATIENCE = 10.0  # seconds that a process has to end when it is asked to
+
+
+class RunError(Exception):
+    """One sentence: why a run has no result."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A config that is trained and evaluated with a seed.
+
+    Args:
+        name: Name of the config.
+        seed: Of the random numbers.
+        folder: Where all that belongs to the run lies.
+    """
+
+    name: str
+    seed: int
+    folder: Path
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What the run found; ``None`` while it is not done."""
+        return _read(self.folder / _RESULT)
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last attempt failed; ``None`` if it did not."""
+        content = _read(self.folder / _FAILURE)
+        return None if content is None else content['reason']
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is a result to lose, or a training that has a checkpoint."""
+        return self.result is not None or bool(checkpoints(self.folder))
+
+    def changes(self, settings: dict[str, Any]) -> list[str]:
+        """List what differs from the settings that the folder was begun with."""
+        file = self.folder / _SETTINGS
+        old = _read(file)
+        if old is None:
+            return [f'{_SETTINGS} cannot be read'] if file.exists() else []
+        return differences(old, settings)
+
+    def begin(self, cfg: Config, settings: dict[str, Any]) -> None:
+        """Prepare the folder, emptied where it was begun with other settings."""
+        self.clear(settings)
+        self.forget_failure()
+        _write(self.folder / _SETTINGS, settings)
+        with writing(self.folder / CONFIG):
+            cfg.dump(self.folder / CONFIG)
+
+    def clear(self, settings: dict[str, Any]) -> None:
+        """Remove the folder if it was begun with other settings.
+
+        It loses its name first: what a kill leaves of it belongs to no run.
+        """
+        aside = self.folder.with_name(f'.{self.folder.name}.old')
+        with writing(self.folder):
+            shutil.rmtree(aside, ignore_errors=True)
+            if self.changes(settings):
+                self.folder.replace(aside)
+                shutil.rmtree(aside)
+
+    def fail(self, reason: str) -> None:
+        """Keep why the attempt failed."""
+        _write(self.folder / _FAILURE, {'reason': reason})
+
+    def forget_failure(self) -> None:
+        """Count the last attempt no longer as one that failed."""
+        (self.folder / _FAILURE).unlink(missing_ok=True)
+
+    def finish(self) -> dict[str, Any]:
+        """Do the steps that are missing, and write the result.
+
+        Raises:
+            RunError: If a step fails.
+        """
+        steps = {}
+        for step in STEPS:
+            file = self.folder / f'{step}.json'
+            if _read(file) is None:
+                _run_step(step, self.folder)
+            steps[step] = _read(file)
+        result = {'config': self.name, 'seed': self.seed, **steps}
+        ap = result['test'].get('coco/bbox_mAP')
+        if ap is None or ap < 0:
+            raise RunError(
+                'The evaluation gave no box AP (coco/bbox_mAP): are there objects in '
+                'the test images?'
+            )
+        _write(self.folder / _RESULT, result)
+        return result
+
+
+def check_changes(runs: dict[Run, dict[str, Any]]) -> None:
+    """Stop where other settings would lose a result, or what a training has done.
+
+    Raises:
+        M2DetError: One sentence that names the first of them, and what changed.
+    """
+    for run, settings in runs.items():
+        changes = run.changes(settings)
+        if changes and run.has_work:
+            more = len(changes) - _LISTED
+            listed = '; '.join(changes[:_LISTED])
+            rest = f'; and {more} more' if more > 0 else ''
+            raise M2DetError(
+                f'{run.folder} was begun with other settings ({listed}{rest}): give '
+                'the former ones, another --out, or --force to start such runs anew.'
+            )
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other comparisons out of a folder, which is made.
+
+    Raises:
+        M2DetError: If one is at work there.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / '.lock', 'w')  # noqa: SIM115
+    with file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise M2DetError(
+                    f'Another comparison is at work in {folder}: wait, or give '
+                    'another --out.'
+                ) from error
+        yield
+
+
+def _run_step(step: str, folder: Path) -> None:
+    """Run a step in its own process; all that it prints goes to the log."""
+    log = folder / _LOG
+    with writing(log), open(log, 'ab') as file:
+        start = file.tell()
+        file.write(f'--- {step}\n'.encode())
+        file.flush()
+        status = _call([step, str(folder)], file)
+    if status == 0 and (folder / f'{step}.json').is_file():
+        return
+    lines = log.read_bytes()[start:].decode(errors='replace').strip().splitlines()
+    if status >= 0:
+        reason = _reason(lines)
+    else:
+        name = signal.Signals(-status).name
+        memory = ', as for want of memory' if name == 'SIGKILL' else ''
+        reason = f'ended by {name}{memory}; its last line was: {lines[-1].strip()}'
+    raise RunError(f'{reason} (see {log})')
+
+
+def _call(argv: list[str], log: Any) -> int:
+    """Run the worker and wait for it; end it when this process is to end."""
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'm2det_mmdet.comparison.worker', *argv],
+        # Never written to: the worker ends when it is closed.
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        # Ctrl-C reaches this process alone, which then ends the worker.
+        start_new_session=True,
+    )
+    try:
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            _end(process)
+        process.stdin.close()
+
+
+def _end(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _reason(lines: list[str]) -> str:
+    """Return the last line that tells of an error, or else the last of all.
+
+    Advice and notes may follow the error, as PyTorch's of a GPU's.
+    """
+    found = [line.strip() for line in lines if _ERROR.match(line)]
+    reason = found[-1] if found else lines[-1].strip()
+    return _ERROR.sub('', reason) or reason
+
+
+def _read(file: Path) -> Any:
+    """Content of a JSON file; ``None`` without one, or where it is damaged."""
+    try:
+        return json.loads(file.read_text(encoding='utf-8'))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def _write(file: Path, content: Any) -> None:
+    data = (json.dumps(content, indent=2) + '\n').encode()
+    write_whole(Path(os.path.abspath(file)), lambda out: out.write(data))

@@ -1,0 +1,180 @@
+"""One step of a compared run, in a process of its own.
+
+`m2det compare` starts it as `python -m m2det_mmdet.comparison.worker STEP FOLDER`.
+"""
+
+import argparse
+import json
+import math
+import os
+import pickle
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import init_default_scope
+from mmengine.runner import CheckpointLoader, load_checkpoint
+
+from ..analysis.complexity import measure
+from ..analysis.machine import describe_machine, load, versions
+from ..analysis.random_weights import without_pretrained
+from ..analysis.speed import measure_speed
+from ..cli import run_command
+from ..engine.hooks.training_cost_hook import EPOCHS, MEMORY, SECONDS
+from ..engine.runner import build_runner
+from ..utils.configs import load_config
+from ..utils.errors import M2DetError
+from ..utils.files import write_whole
+
+CONFIG = 'config.py'
+STEPS = ('train', 'test', 'measure')
+
+# Images that are timed in turn; calls, and calls before them, on a CPU and elsewhere.
+_IMAGES = 16
+_CALLS = (20, 200)
+_WARM_UP = (3, 20)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument('step', choices=STEPS)
+    parser.add_argument('folder', type=Path, help='folder of the run')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do a step, and write what it found to ``FOLDER/STEP.json``."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    config = args.folder / CONFIG
+    found = {'train': _train, 'test': _test, 'measure': _measure}[args.step](config)
+    content = json.dumps(found, indent=2) + '\n'
+    out = args.folder / f'{args.step}.json'
+    write_whole(out, lambda file: file.write(content.encode()))
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it does, which holds its stdin.
+
+    Else a training would go on after its comparison was killed, beside the next one.
+    """
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(1)
+
+
+def _train(config: Path) -> dict[str, Any]:
+    """Train, from the last checkpoint on where there is one."""
+    argv = [str(config), '--work-dir', str(config.parent / 'train')]
+    if (last := _last_whole(config)) is not None:
+        argv += ['--resume', str(last)]
+    status = run_command('train', argv, 'm2det train')
+    if status:
+        raise SystemExit(status)
+    file = _checkpoint(config)
+    checkpoint = CheckpointLoader.load_checkpoint(file, 'cpu')
+    with open(file, 'rb') as opened:
+        # What is evaluated has to outlast a power cut.
+        os.fsync(opened.fileno())
+    info = checkpoint['message_hub']['runtime_info']
+    return {
+        'epochs': info.get(EPOCHS, checkpoint['meta']['epoch']),
+        'iterations': checkpoint['meta']['iter'],
+        'seconds': info[SECONDS],
+        'peak_memory': info.get(MEMORY),
+    }
+
+
+def _test(config: Path) -> dict[str, Any]:
+    """Evaluate the last checkpoint."""
+    cfg = load_config(str(config))
+    cfg.load_from = _checkpoint(config)
+    cfg.work_dir = str(config.parent / 'test')
+    # Where a detector finds nothing at all, mmdet's metric tells no AP.
+    metrics = {'coco/bbox_mAP': 0.0, **build_runner(cfg).test()}
+    # JSON has no NaN, the AP of a class without objects.
+    return {
+        name: float(value) if math.isfinite(value) else None
+        for name, value in metrics.items()
+    }
+
+
+def _measure(config: Path) -> dict[str, Any]:
+    """Count parameters and operations, and time the detector image by image."""
+    cfg = load_config(str(config))
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    device = torch.device(get_device())
+    jobs = load()
+    # As the runner does with one that stands beside the model.
+    cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
+    model = MODELS.build(without_pretrained(cfg.model))
+    load_checkpoint(model, _checkpoint(config), map_location='cpu')
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    kind = 0 if device.type == 'cpu' else 1
+    speed = measure_speed(
+        model.to(device).eval(),
+        [dataset[index] for index in range(min(_IMAGES, len(dataset)))],
+        repeats=_CALLS[kind],
+        warm_up=_WARM_UP[kind],
+    )
+    total = speed.total
+    return {
+        'parameters': sum(parameter.numel() for parameter in model.parameters()),
+        **_flops(cfg),
+        'input_size': speed.input_size,
+        'seconds_an_image': total.median,
+        'seconds_an_image_10th': total.low,
+        'seconds_an_image_90th': total.high,
+        'timed_images': total.calls,
+        'boxes_an_image': speed.boxes,
+        'test_images': len(dataset),
+        'device': device.type,
+        'machine': describe_machine(device),
+        'load': jobs,
+        'versions': versions(),
+    }
+
+
+def _flops(cfg: Config) -> dict[str, Any]:
+    """Operations for an image, or ``None`` and why they cannot be counted."""
+    try:
+        return {'flops': measure(cfg).flops}
+    except Exception as error:  # What modules raise that do not run without values.
+        return {'flops': None, 'uncounted': f'{type(error).__name__}: {error}'}
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """List the checkpoints of a run's folder, the last first.
+
+    MMEngine's file ``last_checkpoint`` is not asked: it holds an absolute path, which
+    is another run's where the results were copied.
+    """
+    files = (folder / 'train').glob('epoch_*.pth')
+    return sorted(files, key=lambda file: -int(file.stem.split('_')[1]))
+
+
+def _last_whole(config: Path) -> Path | None:
+    """Find where to go on: a kill or a full disk may have cut off the last one."""
+    for file in checkpoints(config.parent):
+        try:
+            CheckpointLoader.load_checkpoint(str(file), 'cpu')
+        except (EOFError, OSError, RuntimeError, pickle.UnpicklingError) as error:
+            print(f'{file} cannot be read, the one before is taken: {error}')
+        else:
+            return file
+    return None
+
+
+def _checkpoint(config: Path) -> str:
+    """Return the last checkpoint."""
+    files = checkpoints(config.parent)
+    if not files:
+        raise M2DetError(f'There is no checkpoint in {config.parent / "train"}.')
+    return str(files[0])
+
+
+if __name__ == '__main__':
+    sys.exit(run_command('compare_worker', sys.argv[1:]))

@@ -1,0 +1,7 @@
+"""Networks of other code: a table of names each."""
+
+from .m2det import M2DET
+from .refinedet import REFINEDET
+from .release import COUNTER, Entry, Names, Release, Settings
+
+__all__ = ['COUNTER', 'M2DET', 'REFINEDET', 'Entry', 'Names', 'Release', 'Settings']

@@ -1,0 +1,1 @@
+"""Forms of data folders, one file each."""

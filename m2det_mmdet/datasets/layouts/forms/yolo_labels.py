@@ -1,0 +1,72 @@
+"""A text file of labels in YOLO's form."""
+
+from collections.abc import Sequence
+
+from ...coco import DatasetError
+from ..conversion import LabelledBox, Labels, Source
+from ..images import image_size, read_lines
+
+# Exporters round: what lies outside the image by less is taken as it stands.
+_ROUNDING = 1e-3
+
+
+def read_labels(source: Source, classes: Sequence[str]) -> Labels:
+    """Read the objects of an image, none where it has no file of labels.
+
+    A line is a class, counted from 0, and ``cx cy w h`` or the corners ``x y`` of a
+    polygon, of which the enclosing box is taken; all as a part of the image's width
+    and height.
+
+    Raises:
+        DatasetError: Which line is wrong, and why.
+    """
+    width, height = image_size(source.image)
+    lines = read_lines(source.label) if source.label.exists() else []
+    boxes = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            label, (x, y, w, h) = _parse(line, len(classes))
+        except ValueError as error:
+            raise DatasetError(
+                f'Line {number} of {source.label} {error}: mend or remove it.'
+            ) from error
+        box = (x * width, y * height, w * width, h * height)
+        boxes.append(LabelledBox(classes[label], box))
+    return Labels((width, height), boxes)
+
+
+def _parse(line: str, num_classes: int) -> tuple[int, tuple[float, ...]]:
+    """Return the label and the box, xywh in 0..1."""
+    numbers = [_number(word) for word in line.split()]
+    label, *values = numbers
+    if not label.is_integer() or not 0 <= label < num_classes:
+        raise ValueError(
+            f'has the class {line.split()[0]}, where {num_classes} names make it one '
+            f'of 0 to {num_classes - 1}'
+        )
+    outside = [x for x in values if not -_ROUNDING <= x <= 1 + _ROUNDING]
+    if outside:
+        raise ValueError(f'has {outside[0]:g}, which is no part of the image in 0..1')
+    if len(values) == 4:
+        cx, cy, w, h = values
+        if min(w, h) < 0:
+            raise ValueError(f'has the negative size {w:g} x {h:g}')
+        return int(label), (cx - w / 2, cy - h / 2, w, h)
+    if len(values) < 6 or len(values) % 2:
+        raise ValueError(
+            f'has {len(values)} numbers after the class, where a box has 4 and a '
+            'polygon 6, 8, 10, ...'
+        )
+    left, top, right, bottom = (
+        pick(values[axis::2]) for pick in (min, max) for axis in (0, 1)
+    )
+    return int(label), (left, top, right - left, bottom - top)
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f'has {word!r}, which is no number') from None

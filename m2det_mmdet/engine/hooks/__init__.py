@@ -1,0 +1,21 @@
+"""Hooks."""
+
+from .acceleration_hook import AccelerationHook
+from .channels_last_hook import ChannelsLastHook
+from .class_check_hook import ClassCheckHook
+from .finite_loss_hook import FiniteLossHook
+from .pyramid_check_hook import PyramidCheckHook
+from .time_budget_hook import TimeBudgetHook
+from .training_cost_hook import TrainingCostHook
+from .weights_check_hook import WeightsCheckHook
+
+__all__ = [
+    'AccelerationHook',
+    'ChannelsLastHook',
+    'ClassCheckHook',
+    'FiniteLossHook',
+    'PyramidCheckHook',
+    'TimeBudgetHook',
+    'TrainingCostHook',
+    'WeightsCheckHook',
+]

@@ -1,0 +1,58 @@
+"""Stops a run whose head and data set disagree on the number of classes."""
+
+from mmdet.models.dense_heads import RPNHead
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.roi_heads.bbox_heads import BBoxHead
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import Dataset
+
+from ...datasets.coco import DatasetError
+from ...models.dense_heads import ARMHead
+
+
+@HOOKS.register_module()
+class ClassCheckHook(Hook):
+    """Compares ``num_classes`` of each head with the classes of the data set.
+
+    It replaces mmdet's ``NumClassCheckHook``, which leaves tests unchecked and the
+    remedy unsaid.
+
+    Raises:
+        DatasetError: One sentence that names the head, both numbers and the fix.
+    """
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Check before training."""
+        check_classes(runner.model, runner.train_dataloader.dataset)
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Check before validation."""
+        check_classes(runner.model, runner.val_dataloader.dataset)
+
+    def before_test_epoch(self, runner: Runner) -> None:
+        """Check before a test."""
+        check_classes(runner.model, runner.test_dataloader.dataset)
+
+
+def check_classes(model: nn.Module, dataset: Dataset) -> None:
+    """Compare the heads of ``model`` with ``dataset.metainfo['classes']``.
+
+    Raises:
+        DatasetError: If a head predicts another number of classes.
+    """
+    classes = dataset.metainfo['classes']
+    for name, module in model.named_modules():
+        if not isinstance(module, (BaseDenseHead, BBoxHead)):
+            continue
+        # These tell objects from background only.
+        if isinstance(module, (RPNHead, ARMHead)) or module.num_classes == len(classes):
+            continue
+        path = '.'.join(['model', *name.removeprefix('module.').split('.')])
+        raise DatasetError(
+            f'{path} predicts {module.num_classes} classes, but the data set has '
+            f'{len(classes)} ({", ".join(classes)}): set {path}.num_classes='
+            f'{len(classes)}, or metainfo.classes of all data sets.'
+        )

@@ -1,0 +1,53 @@
+"""Counts what a training takes: seconds and memory."""
+
+import time
+
+import torch
+from mmdet.registry import HOOKS
+from mmengine.device import get_device
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ...utils.devices import peak_memory
+
+SECONDS = 'training_seconds'
+MEMORY = 'training_peak_memory'
+EPOCHS = 'training_epochs'
+
+
+@HOOKS.register_module()
+class TrainingCostHook(Hook):
+    """Keeps the seconds, epochs and peak memory of a training in its checkpoints.
+
+    They stand in the message hub, as ``training_seconds``, ``training_epochs`` (passes
+    over the images, with their fraction) and ``training_peak_memory`` (bytes, as
+    :func:`~.benchmark.peak_memory` counts them), and go on counting where a training
+    is resumed. Time outside epochs, that of validation and of saving, is not counted.
+    """
+
+    clock = staticmethod(time.perf_counter)
+
+    def before_train(self, runner: Runner) -> None:
+        """Begin with what an interrupted training has taken."""
+        self._before = runner.message_hub.get_info(SECONDS, 0.0)
+        self._memory = runner.message_hub.get_info(MEMORY, None)
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Start the clock."""
+        self._start = self.clock()
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Stop the clock, before the checkpoint is written."""
+        self._before = self.seconds()
+        runner.message_hub.update_info(SECONDS, self._before)
+        runner.message_hub.update_info(
+            EPOCHS, runner.iter / len(runner.train_dataloader)
+        )
+        memory = peak_memory(torch.device(get_device()))
+        if memory is not None:
+            self._memory = max(memory, self._memory or 0)
+            runner.message_hub.update_info(MEMORY, self._memory)
+
+    def seconds(self) -> float:
+        """Seconds in training so far; to be asked within an epoch."""
+        return self._before + self.clock() - self._start

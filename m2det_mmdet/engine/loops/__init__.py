@@ -1,0 +1,5 @@
+"""Loops."""
+
+from .time_budget_loop import TimeBudgetTrainLoop
+
+__all__ = ['TimeBudgetTrainLoop']

@@ -1,0 +1,5 @@
+"""Schedules of the learning rate."""
+
+from .warmup_step_lr import WarmupStepLR
+
+__all__ = ['WarmupStepLR']

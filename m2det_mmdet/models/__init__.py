@@ -1,0 +1,27 @@
+"""Parts of detectors, under the names of MMDetection's own folders."""
+
+from . import (
+    backbones,
+    dense_heads,
+    detectors,
+    layers,
+    necks,
+    roi_heads,
+    task_modules,
+    test_time_augs,
+    utils,
+)
+from .acceleration import accelerate
+
+__all__ = [
+    'accelerate',
+    'backbones',
+    'dense_heads',
+    'detectors',
+    'layers',
+    'necks',
+    'roi_heads',
+    'task_modules',
+    'test_time_augs',
+    'utils',
+]

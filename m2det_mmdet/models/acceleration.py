@@ -1,0 +1,220 @@
+"""Faster inference of a trained detector, without other results."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from mmcv.cnn import ConvModule
+from mmcv.cnn.bricks.wrappers import Conv2d
+from mmdet.models.backbones.resnet import BasicBlock, Bottleneck, ResNet
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from .necks import MLFPN
+from .utils.memory_format import to_channels_last
+
+# Parts of a detector that take and return nothing but tensors.
+PARTS = ('backbone', 'neck', 'rpn_head', 'arm_head', 'bbox_head')
+DTYPES = ('bfloat16', 'float16')
+# Layers whose forward is that of PyTorch: others make their weights anew, or act.
+_CONVS = (nn.Conv2d, Conv2d)
+_NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
+# Modules that call their convolutions and norms in the order of their children.
+_IN_ORDER = (ConvModule, ResNet, BasicBlock, Bottleneck)
+
+
+def accelerate(
+    model: nn.Module,
+    *,
+    fold_norm: bool = True,
+    channels_last: bool = True,
+    compile: bool | dict = False,
+    autocast: str | None = None,
+) -> nn.Module:
+    """Make inference faster; the model cannot be trained or loaded afterwards.
+
+    Args:
+        model: A detector in eval mode, with its weights, on its device; or one in a
+            wrapper that has it as ``module``.
+        fold_norm: Whether to multiply batch norms into the convolutions before them,
+            and to thin an MLFPN's base feature for all levels by one convolution.
+        channels_last: Whether to store 4-d weights channels last.
+        compile: Whether to compile the parts of :data:`PARTS`, at the first image of
+            each shape; a mapping holds arguments of :func:`torch.compile`. On a CPU
+            weights become constants, which oneDNN keeps in its own layout.
+        autocast: ``'bfloat16'`` or ``'float16'`` for :func:`torch.autocast` within
+            these parts, whose outputs are float32 again; ``None`` for none.
+
+    Returns:
+        ``model`` itself, changed in place; an earlier state dict keeps its values.
+
+    Raises:
+        ValueError: If ``model`` is in training mode or has none of the parts, or
+            ``autocast`` or ``compile`` is something else.
+    """
+    check_arguments(compile, autocast)
+    _check_model(model, needs_parts=bool(autocast) or compile is not False)
+    model.requires_grad_(False)
+    if fold_norm:
+        _fold_norms(model)
+        for module in model.modules():
+            if isinstance(module, MLFPN):
+                module.merge_leaches()
+    if channels_last:
+        to_channels_last(model)
+    if autocast or compile is not False:
+        arguments = ({} if compile else None) if isinstance(compile, bool) else compile
+        device = next(model.parameters()).device.type
+        for part in _parts(model):
+            part.forward = _Forward(part, device, autocast, arguments)
+    return model
+
+
+def check_arguments(compile: Any, autocast: Any) -> None:
+    """Check what :func:`accelerate` is asked for, without a model.
+
+    Raises:
+        ValueError: If ``autocast`` or ``compile`` is not one of its values.
+    """
+    if autocast not in (None, *DTYPES):
+        raise ValueError(
+            f'autocast must be None or one of {", ".join(DTYPES)}, got {autocast!r}.'
+        )
+    if not isinstance(compile, (bool, dict)):
+        raise ValueError(
+            'compile must be True, False or a dict of arguments of torch.compile, '
+            f'got {compile!r}.'
+        )
+
+
+def _check_model(model: nn.Module, *, needs_parts: bool) -> None:
+    """Raise if ``model`` trains, or lacks the parts that an option acts on."""
+    if any(module.training for module in model.modules()):
+        raise ValueError('The model is in training mode: call model.eval() first.')
+    if needs_parts and not _parts(model):
+        raise ValueError(
+            f'{type(model).__name__} has none of {", ".join(PARTS)}, which compile and '
+            'autocast act on: give a detector.'
+        )
+
+
+def _parts(model: nn.Module) -> list[nn.Module]:
+    """Parts of the detector in ``model`` that are computed on tensors alone."""
+    while isinstance(getattr(model, 'module', None), nn.Module):
+        model = model.module
+    parts = (getattr(model, name, None) for name in PARTS)
+    return [part for part in parts if isinstance(part, nn.Module)]
+
+
+def _fold_norms(model: nn.Module) -> None:
+    """Replace each pair of convolution and batch norm by one convolution.
+
+    A convolution that modules share, each with a batch norm of its own, becomes a
+    convolution of each of them.
+    """
+    for parent in list(model.modules()):
+        for conv, norm in list(_pairs(parent)):
+            fused = fuse_conv_bn_eval(parent._modules[conv], parent._modules[norm])
+            parent._modules[conv] = fused
+            parent._modules[norm] = nn.Identity().eval()
+        if isinstance(parent, ConvModule):
+            # It computes folded weights itself, from the batch norm that is gone.
+            parent.efficient_conv_bn_eval_forward = None
+
+
+def _pairs(parent: nn.Module) -> Iterator[tuple[str, str]]:
+    """Names of convolutions and the batch norms right after them among the children.
+
+    Only of modules that are known to call them one after the other.
+    """
+    in_order = isinstance(parent, _IN_ORDER) or (
+        isinstance(parent, nn.Sequential)
+        and type(parent).forward is nn.Sequential.forward
+    )
+    order = getattr(parent, 'order', ('conv', 'norm'))
+    if not in_order or 'conv,norm' not in ','.join(order):
+        return
+    children = list(parent._modules.items())
+    for (first, conv), (second, norm) in zip(children, children[1:], strict=False):
+        if (
+            type(conv) in _CONVS
+            and type(norm) in _NORMS
+            and norm.running_mean is not None
+            and norm.num_features == conv.out_channels
+            and 'weight' in conv._parameters
+        ):
+            yield first, second
+
+
+class _Forward:
+    """What a module computes, in lower precision or compiled, with float32 results.
+
+    Args:
+        module: Module whose forward this takes the place of.
+        device_type: Kind of device that computes.
+        autocast: Lower precision of convolutions and matrix products, if any.
+        compile: Arguments of :func:`torch.compile`, if it is to be called.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        device_type: str,
+        autocast: str | None,
+        compile: dict | None,
+    ) -> None:
+        self.forward = module.forward
+        self.device_type = device_type
+        self.dtype = getattr(torch, autocast) if autocast else None
+        self.compile = compile
+        self._compiled: Callable[..., Any] | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what the module's forward returns, floating point as float32."""
+        with torch.no_grad(), self._precision(), self._freezing():
+            outputs = self._function()(*args, **kwargs)
+        return outputs if self.dtype is None else _to_float(outputs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, '_compiled': None}
+
+    def _function(self) -> Callable[..., Any]:
+        """Return the module's own forward, compiled where asked for.
+
+        PyTorch limits how often it compiles one piece of code: a function common to
+        all parts would soon reach that.
+        """
+        if self.compile is None:
+            return self.forward
+        # Copies are not compiled: what is compiled holds on to its module.
+        if self._compiled is None:
+            arguments = {'dynamic': False, **self.compile}
+            self._compiled = torch.compile(self.forward, **arguments)
+        return self._compiled
+
+    def _precision(self) -> AbstractContextManager:
+        if self.dtype is None:
+            return nullcontext()
+        return torch.autocast(self.device_type, self.dtype)
+
+    def _freezing(self) -> AbstractContextManager:
+        """Make weights constants on a CPU."""
+        if self.compile is None or self.device_type != 'cpu':
+            return nullcontext()
+        # Imported where it is needed, as it takes long.
+        from torch._inductor import config
+
+        # PyTorch asks for this before it sees the options of torch.compile.
+        return config.patch(freezing=True)
+
+
+def _to_float(outputs: Any) -> Any:
+    """Convert floating point tensors in tuples, lists and dicts to float32."""
+    if isinstance(outputs, torch.Tensor):
+        return outputs.float() if outputs.is_floating_point() else outputs
+    if isinstance(outputs, dict):
+        return {key: _to_float(value) for key, value in outputs.items()}
+    if isinstance(outputs, (tuple, list)):
+        return type(outputs)(map(_to_float, outputs))
+    return outputs

@@ -1,0 +1,339 @@
+"""The SSD-derived head of M2Det."""
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.models.dense_heads import SSDHead
+from mmdet.registry import MODELS
+from mmdet.utils import reduce_mean
+from mmengine.config import ConfigDict
+from mmengine.structures import InstanceData
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..task_modules.mining import hard_negatives, shifted_cross_entropy
+from ..task_modules.priors import KeptPriors, valid_flags
+from ..utils.rows import flatten_maps, within_ignored
+from ..utils.suppression import check_suppression, one_row_an_image, select, suppress
+
+
+@MODELS.register_module()
+class M2DetHead(SSDHead):
+    """Predict boxes and classes from each scale of a pyramid.
+
+    One 3x3 convolution for boxes and one for classes a scale, as in SSD, with
+    SSD's matching, hard negative mining and losses, both divided by the
+    positives of the whole batch. `M2Det <https://arxiv.org/abs/1811.04533>`_,
+    section 3.4. Arguments are those of
+    :class:`mmdet.models.dense_heads.SSDHead`; the background is the last class.
+    That head cannot predict in mmdet 3.1 and later, and limits the candidates
+    level by level; this one limits them over all levels together.
+
+    Args:
+        num_classes: Number of classes, without the background.
+        in_channels: Channels of each map; :class:`.M2Det`
+            takes them from the neck.
+        **kwargs: Further arguments of ``SSDHead``. ``reg_decoded_bbox`` is not
+            supported.
+
+    ``train_cfg`` is ``SSDHead``'s, and may hold ``ignore_iof_thr``: an anchor that
+    is not positive and of which more than this fraction lies within an ignored
+    box, a crowd, is no negative either. (The key of the assigner of that name
+    would drop the objects within a crowd as well.) With
+    ``rank_by_shifted_scores=True`` negatives are ranked as in M2Det's release, whose
+    log-sum-exp is shifted by the largest score of the batch: anchors of which all
+    scores lie about 100 below it come last.
+
+    ``test_cfg`` holds
+
+    - ``score_thr``: boxes of a class need a higher score than this;
+    - ``nms``: ``dict(type='soft_nms', ...)`` with the arguments of
+      :func:`m2det_mmdet.ops.batched_soft_nms` but ``max_num``, class by class;
+      ``dict(type='nms', ...)`` as :func:`mmcv.ops.batched_nms` takes it; or
+      ``None`` to keep all boxes, unsorted and without a limit;
+    - ``nms_pre``: highest scoring boxes an image that reach the suppression,
+      ``-1`` for all (the default);
+    - ``nms_pre_per_class``: the same of each class;
+    - ``max_per_img``: boxes an image that remain.
+
+    Raises:
+        ValueError: If the scales of ``in_channels`` and the anchor generator
+            differ, or ``test_cfg.nms`` has an unknown type or option; in
+            ``forward``, if the maps are not those of ``in_channels``; at the first
+            image, if steps or strides of the anchor generator do not fit: the image
+            has to be, up to one, as many steps long as the map has cells.
+    """
+
+    check_suppression = staticmethod(check_suppression)
+    suppress = staticmethod(suppress)
+
+    def __init__(self, num_classes: int, in_channels: Sequence[int], **kwargs) -> None:  # noqa: ANN003
+        super().__init__(num_classes=num_classes, in_channels=in_channels, **kwargs)
+        num_scales = self.prior_generator.num_levels
+        if len(self.in_channels) != num_scales:
+            raise ValueError(
+                f'The head gets {len(self.in_channels)} maps (in_channels='
+                f'{list(self.in_channels)}) but its anchor generator makes anchors '
+                f'for {num_scales}: make num_scales of the neck and the sizes of '
+                'the anchor generator (one more than scales) agree.'
+            )
+        if self.reg_decoded_bbox:
+            raise ValueError(
+                'M2DetHead learns encoded boxes: remove reg_decoded_bbox=True.'
+            )
+        self.check_suppression(self.test_cfg or {})
+        self._kept_priors = KeptPriors()
+
+    def forward(self, x: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Predict class scores and box deltas of each scale.
+
+        Args:
+            x: Maps ``(N, in_channels[i], H_i, W_i)``.
+
+        Returns:
+            Scores ``(N, anchors * (num_classes + 1), H_i, W_i)`` before softmax
+            and deltas ``(N, anchors * 4, H_i, W_i)`` of each scale.
+        """
+        channels = [feature.shape[1] for feature in x]
+        if channels != list(self.in_channels):
+            raise ValueError(
+                f'The head was built for maps of {list(self.in_channels)} channels '
+                f'and got {channels}: make in_channels of the head fit the neck.'
+            )
+        return super().forward(x)
+
+    def get_anchors(
+        self,
+        featmap_sizes: list[tuple[int, int]],
+        batch_img_metas: list[dict],
+        device: torch.device | str = 'cuda',
+        dtype: torch.dtype = torch.float32,
+    ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
+        """Return the anchors of each image, and those whose cells hold pixels of it."""
+        anchors = self._priors(featmap_sizes, batch_img_metas, device, dtype)
+        padded_size = _padded_size(batch_img_metas)
+        flags = [
+            valid_flags(
+                featmap_sizes,
+                self.num_base_priors,
+                meta.get('pad_shape', meta['img_shape'])[:2],
+                padded_size,
+                device,
+            )
+            for meta in batch_img_metas
+        ]
+        return [anchors] * len(batch_img_metas), flags
+
+    def loss_by_feat(
+        self,
+        cls_scores: list[Tensor],
+        bbox_preds: list[Tensor],
+        batch_gt_instances: list[InstanceData],
+        batch_img_metas: list[dict],
+        batch_gt_instances_ignore: list[InstanceData] | None = None,
+    ) -> dict[str, Tensor]:
+        """Compute the losses from the outputs of :meth:`forward`.
+
+        Returns:
+            Scalars ``loss_cls`` (cross entropy of the positives and of
+            ``neg_pos_ratio`` times as many hardest negatives an image) and
+            ``loss_bbox`` (smooth L1 of the positives), each divided by the
+            batch's number of positives, at least one.
+        """
+        sizes = [tuple(score.shape[-2:]) for score in cls_scores]
+        scores = flatten_maps(cls_scores, self.cls_out_channels)
+        anchors, flags = self.get_anchors(
+            sizes, batch_img_metas, scores.device, self._anchor_dtype(scores)
+        )
+        labels, weights, targets = self._match(
+            anchors,
+            flags,
+            batch_gt_instances,
+            batch_img_metas,
+            batch_gt_instances_ignore,
+        )
+        deltas = flatten_maps(bbox_preds, self.bbox_coder.encode_size)
+        positive = labels != self.num_classes
+        return self._losses(scores, deltas, labels, positive, weights, targets)
+
+    def _anchor_dtype(self, scores: Tensor) -> torch.dtype:
+        """Return the type of anchors that are matched for ``scores``."""
+        # mmdet's coders encode in float32 and cannot fill targets of another dtype.
+        keeps_dtype = getattr(self.bbox_coder, 'keeps_dtype', False)
+        return scores.dtype if keeps_dtype else torch.float32
+
+    def _match(
+        self,
+        anchors: list[list[Tensor]],
+        flags: list[list[Tensor]],
+        batch_gt_instances: list[InstanceData],
+        batch_img_metas: list[dict],
+        batch_gt_instances_ignore: list[InstanceData] | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Match the anchors of each image with its objects.
+
+        Args:
+            anchors: Anchors of each scale of each image.
+            flags: Which of them take part.
+            batch_gt_instances: Objects of each image.
+            batch_img_metas: Meta information of each image.
+            batch_gt_instances_ignore: Ignored boxes of each image, if any.
+
+        Returns:
+            Labels ``(N, anchors)``, their weights ``(N, anchors)``, and encoded boxes
+            ``(N, anchors, 4)``. An anchor without a part has weight 0.
+        """
+        labels, weights, targets, *_ = self.get_targets(
+            anchors, flags, batch_gt_instances, batch_img_metas
+        )
+        labels, weights = torch.cat(labels, dim=1), torch.cat(weights, dim=1)
+        if batch_gt_instances_ignore is not None:
+            ignored = within_ignored(
+                [torch.cat(own) for own in anchors],
+                batch_gt_instances_ignore,
+                self.train_cfg.get('ignore_iof_thr', 1),
+            )
+            background = labels == self.num_classes
+            weights = weights.masked_fill(ignored & background, 0)
+        return labels, weights, torch.cat(targets, dim=1)
+
+    def _losses(
+        self,
+        scores: Tensor,
+        deltas: Tensor,
+        labels: Tensor,
+        positive: Tensor,
+        weights: Tensor,
+        targets: Tensor,
+    ) -> dict[str, Tensor]:
+        """Compute the losses of the positives and of the hardest other anchors.
+
+        Args:
+            scores: ``(N, anchors, classes)``, background last.
+            deltas: ``(N, anchors, 4)``.
+            labels: Class that each anchor is taught, ``(N, anchors)``.
+            positive: Which anchors are positive, ``(N, anchors)``.
+            weights: Weights of the classes, ``(N, anchors)``.
+            targets: What the deltas of the positives should be, ``(N, anchors, 4)``.
+
+        Returns:
+            Scalars ``loss_cls`` and ``loss_bbox``, zero without positives.
+        """
+        num_positives = positive.sum(dim=1)
+        # Over all processes, whose gradients are averaged too.
+        avg_factor = reduce_mean(num_positives.sum().float()).clamp(min=1)
+        losses = weights * F.cross_entropy(
+            scores.transpose(1, 2), labels, reduction='none'
+        )
+        hardness = losses.detach()
+        if self.train_cfg.get('rank_by_shifted_scores', False):
+            hardness = shifted_cross_entropy(scores.detach(), labels)
+            hardness = hardness.masked_fill(weights == 0, 0)
+        limits = self.train_cfg['neg_pos_ratio'] * num_positives
+        hard = hard_negatives(hardness, positive, limits)
+        loss_bbox = F.smooth_l1_loss(
+            deltas[positive],
+            targets[positive],
+            reduction='sum',
+            beta=self.train_cfg['smoothl1_beta'],
+        )
+        return {
+            'loss_cls': losses[positive | hard].sum() / avg_factor,
+            'loss_bbox': loss_bbox / avg_factor,
+        }
+
+    def predict_by_feat(
+        self,
+        cls_scores: list[Tensor],
+        bbox_preds: list[Tensor],
+        score_factors: None = None,
+        batch_img_metas: list[dict] | None = None,
+        cfg: ConfigDict | None = None,
+        rescale: bool = False,
+        with_nms: bool = True,
+    ) -> list[InstanceData]:
+        """Turn the outputs of :meth:`forward` into detections.
+
+        Args:
+            cls_scores: Class scores of each scale.
+            bbox_preds: Box deltas of each scale.
+            score_factors: Not used by this head.
+            batch_img_metas: ``img_shape`` of each image, with ``rescale`` its
+                ``scale_factor`` too.
+            cfg: Replaces ``test_cfg``.
+            rescale: Whether boxes are given in pixels of the original image.
+            with_nms: Whether to suppress overlapping boxes.
+
+        Returns:
+            For each image ``bboxes`` ``(K, 4)`` xyxy in pixels, ``scores``
+            ``(K,)`` in descending order where suppressed, ``labels`` ``(K,)``.
+        """
+        cfg = self.test_cfg if cfg is None else cfg
+        boxes, scores = self._decode(cls_scores, bbox_preds, batch_img_metas, rescale)
+        return select(boxes, scores, cfg, with_nms=with_nms)
+
+    def _decode(
+        self,
+        cls_scores: list[Tensor],
+        bbox_preds: list[Tensor],
+        batch_img_metas: list[dict],
+        rescale: bool,
+        priors: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the boxes ``(N, A, 4)`` and class scores ``(N, A, C)`` of all anchors.
+
+        Args:
+            cls_scores: Class scores of each scale.
+            bbox_preds: Box deltas of each scale.
+            batch_img_metas: Meta information of each image.
+            rescale: Whether boxes are given in pixels of the original image.
+            priors: What the deltas are relative to, ``(N, A, 4)``; by default the
+                anchors.
+        """
+        scores = flatten_maps(cls_scores, self.cls_out_channels).detach()
+        scores = scores.softmax(dim=-1)
+        deltas = flatten_maps(bbox_preds, self.bbox_coder.encode_size).detach()
+        if priors is None:
+            priors = self._all_priors(cls_scores, batch_img_metas, scores.dtype)
+            priors = priors.expand(len(scores), -1, -1)
+        boxes = self.bbox_coder.decode(priors.flatten(0, 1), deltas.flatten(0, 1))
+        boxes = boxes.view_as(priors)
+        if getattr(self.bbox_coder, 'clip_border', True):
+            sides = [tuple(meta['img_shape'][1::-1]) * 2 for meta in batch_img_metas]
+            boxes = boxes.clamp(min=0).minimum(one_row_an_image(sides, boxes))
+        if rescale:
+            shrink = [
+                [1 / factor for factor in meta['scale_factor']] * 2
+                for meta in batch_img_metas
+            ]
+            boxes = boxes * one_row_an_image(shrink, boxes)
+        return boxes, scores[..., :-1]
+
+    def _all_priors(
+        self, maps: list[Tensor], batch_img_metas: list[dict], dtype: torch.dtype
+    ) -> Tensor:
+        """Return the anchors ``(A, 4)`` of all scales, one for each of ``maps``."""
+        sizes = [tuple(x.shape[-2:]) for x in maps]
+        return torch.cat(self._priors(sizes, batch_img_metas, maps[0].device, dtype))
+
+    def _priors(
+        self,
+        featmap_sizes: list[tuple[int, int]],
+        batch_img_metas: list[dict],
+        device: torch.device | str,
+        dtype: torch.dtype,
+    ) -> list[Tensor]:
+        """Return the anchors of each scale for the batch's padded size."""
+        return self._kept_priors.get(
+            self.prior_generator,
+            featmap_sizes,
+            _padded_size(batch_img_metas),
+            dtype,
+            device,
+        )
+
+
+def _padded_size(batch_img_metas: list[dict]) -> tuple[int, int]:
+    """Return the pixels ``(height, width)`` of the network's input."""
+    meta = batch_img_metas[0]
+    return tuple(meta.get('batch_input_shape', meta['img_shape'])[:2])

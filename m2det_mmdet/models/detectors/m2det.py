@@ -1,0 +1,131 @@
+"""M2Det, the detector."""
+
+from collections.abc import Sequence
+
+from mmdet.models.detectors import SingleStageDetector
+from mmdet.models.necks import NASFPN
+from mmdet.registry import MODELS
+from torch import Tensor, nn
+from torch.func import functional_call
+
+Config = dict | None
+
+
+@MODELS.register_module()
+class M2Det(SingleStageDetector):
+    """A single-stage detector whose head follows its neck.
+
+    `M2Det <https://arxiv.org/abs/1811.04533>`_, or any neck under
+    :class:`.M2DetHead`. It differs from
+    :class:`mmdet.models.SingleStageDetector` in that ``in_channels`` of the head
+    comes from the neck where the config does not give it, that a head which does not
+    fit its neck fails here instead of at the first image, and that maps which the
+    neck cannot take are named beside the image of which they were made.
+
+    Args:
+        backbone: Config of the backbone.
+        neck: Config of the neck, if there is one; or a list of those of a chain of
+            necks.
+        bbox_head: Config of the dense head.
+        train_cfg: Training config of the head.
+        test_cfg: Test config of the head.
+        data_preprocessor: Config of the data preprocessor.
+        init_cfg: Initialization config.
+
+    Raises:
+        ValueError: If the neck's maps are not those that the head expects; in
+            ``extract_feat``, if the neck cannot take the backbone's maps: an image too
+            small for it, or maps of other channels or numbers.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: Config | list[dict] = None,
+        bbox_head: Config = None,
+        train_cfg: Config = None,
+        test_cfg: Config = None,
+        data_preprocessor: Config = None,
+        init_cfg: Config = None,
+    ) -> None:
+        # The parent would build the head before the neck's channels are known.
+        super(SingleStageDetector, self).__init__(
+            data_preprocessor=data_preprocessor, init_cfg=init_cfg
+        )
+        self.backbone = MODELS.build(backbone)
+        channels = None
+        if neck is not None:
+            self.neck = MODELS.build(neck)
+            last, config = self.neck, neck
+            if isinstance(neck, list):
+                last, config = self.neck[-1], neck[-1]
+            _check_number_of_maps(last)
+            channels = _map_channels(last, config)
+        head = {'train_cfg': train_cfg, 'test_cfg': test_cfg, **bbox_head}
+        if channels is not None:
+            expected = list(head.setdefault('in_channels', channels))
+            if expected != channels:
+                raise ValueError(
+                    f'The neck makes {len(channels)} maps of {channels} channels, the '
+                    f'head expects {len(expected)} of {expected}: remove in_channels '
+                    'from bbox_head to follow the neck.'
+                )
+        self.bbox_head = MODELS.build(head)
+        self.train_cfg = train_cfg
+        self.test_cfg = test_cfg
+
+    def extract_feat(self, batch_inputs: Tensor) -> Sequence[Tensor]:
+        """Return the maps of a batch of images ``(N, 3, H, W)``, the largest first."""
+        maps = self.backbone(batch_inputs)
+        return self._through_neck(maps, batch_inputs) if self.with_neck else maps
+
+    def _through_neck(
+        self, maps: Sequence[Tensor], batch_inputs: Tensor
+    ) -> Sequence[Tensor]:
+        """Return what the neck makes of the backbone's maps of ``batch_inputs``.
+
+        Raises:
+            ValueError: If it cannot take them.
+        """
+        try:
+            return self.neck(maps)
+        except (AssertionError, IndexError, RuntimeError) as error:
+            # Lack of memory, say, has nothing to do with the image.
+            if _takes(self.neck, maps):
+                raise
+            height, width = batch_inputs.shape[-2:]
+            shapes = ', '.join('x'.join(str(n) for n in x.shape[1:]) for x in maps)
+            raise ValueError(
+                f'{type(self.neck).__name__} cannot take the maps {shapes} (channels, '
+                f'height, width) that {type(self.backbone).__name__} made of an image '
+                f'of {height}x{width} pixels: use a larger input, or make in_channels '
+                'of the neck fit the backbone.'
+            ) from error
+
+
+def _takes(neck: nn.Module, maps: Sequence[Tensor]) -> bool:
+    """Whether ``neck`` can work on maps of the shapes of ``maps``."""
+    state = {name: x.to('meta') for name, x in neck.state_dict().items()}
+    try:
+        functional_call(neck, state, (tuple(x.to('meta') for x in maps),))
+    except (AssertionError, IndexError, RuntimeError):
+        return False
+    return True
+
+
+def _map_channels(neck: nn.Module, config: dict) -> list[int] | None:
+    """Channels of each map of ``neck``, or ``None`` where it does not tell."""
+    # mmdet's SSDNeck does not keep the argument.
+    channels = getattr(neck, 'out_channels', config.get('out_channels'))
+    if isinstance(channels, int):
+        # mmdet's FPN family: as many maps of equal width.
+        return [channels] * neck.num_outs if hasattr(neck, 'num_outs') else None
+    return None if channels is None else list(channels)
+
+
+def _check_number_of_maps(neck: nn.Module) -> None:
+    """Raise if ``neck`` cannot make as many maps as it was told to."""
+    if isinstance(neck, NASFPN) and neck.num_outs != 5:
+        raise ValueError(
+            f'NASFPN makes five maps, and num_outs is {neck.num_outs}: set num_outs=5.'
+        )

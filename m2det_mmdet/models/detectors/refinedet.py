@@ -1,0 +1,118 @@
+"""RefineDet, the detector."""
+
+from typing import Any
+
+from mmdet.models.utils import unpack_gt_instances
+from mmdet.registry import MODELS
+from mmdet.structures import SampleList
+from torch import Tensor
+
+from ..dense_heads import ARMHead, ODMHead
+from .m2det import M2Det
+
+# What the first head has of the second.
+_SHARED = ('anchor_generator', 'bbox_coder')
+
+
+@MODELS.register_module()
+class RefineDet(M2Det):
+    """A single-stage detector that refines its anchors before it classifies them.
+
+    `RefineDet <https://arxiv.org/abs/1711.06897>`_: the maps of the backbone go to an
+    :class:`.ARMHead`, and through the neck, a
+    :class:`.TCB` or any other that keeps number and sizes of the
+    maps, to an :class:`.ODMHead`.
+
+    Args:
+        arm_head: Config of the ``ARMHead``. Channels come from the neck's inputs,
+            anchors and their encoding from ``bbox_head``.
+        **kwargs: Arguments of :class:`M2Det`: ``backbone``, ``neck``, ``bbox_head``,
+            which is the ``ODMHead``, ``train_cfg`` of both heads, ``test_cfg`` and so
+            on.
+
+    Raises:
+        ValueError: If the heads are others, there is no neck, it makes another number
+            of maps than it takes, or ``arm_head`` has anchors of its own.
+    """
+
+    def __init__(self, arm_head: dict | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(self.bbox_head, ODMHead):
+            raise ValueError(
+                'bbox_head of RefineDet must be an ODMHead, got '
+                f"{type(self.bbox_head).__name__}: give bbox_head=dict(type='ODMHead')."
+            )
+        settings = {'type': 'ARMHead', **(arm_head or {})}
+        own = [name for name in _SHARED if name in settings]
+        if own:
+            raise ValueError(
+                f'arm_head has {" and ".join(own)} of its own, but both heads share '
+                'those of bbox_head: remove them from arm_head.'
+            )
+        bbox_head = kwargs['bbox_head']
+        self.arm_head = MODELS.build(
+            {
+                'in_channels': self._arm_channels(kwargs.get('neck')),
+                'train_cfg': self.train_cfg,
+                **{name: bbox_head[name] for name in _SHARED if name in bbox_head},
+                **settings,
+            }
+        )
+        if not isinstance(self.arm_head, ARMHead):
+            raise ValueError(
+                'arm_head of RefineDet must be an ARMHead, got '
+                f"{type(self.arm_head).__name__}: give arm_head=dict(type='ARMHead')."
+            )
+
+    def extract_feat(
+        self, batch_inputs: Tensor
+    ) -> tuple[tuple[Tensor, ...], list[Tensor], list[Tensor]]:
+        """Return what the ``ODMHead`` works on.
+
+        Args:
+            batch_inputs: Images ``(N, 3, H, W)``.
+
+        Returns:
+            The maps of the neck, the largest first, and the scores and deltas that the
+            ``ARMHead`` predicts from the maps of the backbone.
+        """
+        maps = self.backbone(batch_inputs)
+        scores, deltas = self.arm_head(maps)
+        return self._through_neck(maps, batch_inputs), scores, deltas
+
+    def loss(
+        self, batch_inputs: Tensor, batch_data_samples: SampleList
+    ) -> dict[str, Tensor]:
+        """Compute the losses of both heads.
+
+        Returns:
+            ``loss_arm_cls`` and ``loss_arm_bbox`` of the ``ARMHead``, ``loss_cls`` and
+            ``loss_bbox`` of the ``ODMHead``, each divided by the positives of its own.
+        """
+        features = self.extract_feat(batch_inputs)
+        truth, ignored, metas = unpack_gt_instances(batch_data_samples)
+        arm = self.arm_head.loss_by_feat(*features[1:], truth, metas, ignored)
+        odm = self.bbox_head.loss(features, batch_data_samples)
+        return {
+            'loss_arm_cls': arm['loss_cls'],
+            'loss_arm_bbox': arm['loss_bbox'],
+            **odm,
+        }
+
+    def _arm_channels(self, neck: dict | list[dict] | None) -> list[int]:
+        """Channels of the backbone's maps, as the config ``neck`` has them."""
+        if neck is None:
+            raise ValueError(
+                "RefineDet needs a neck between its heads: give neck=dict(type='TCB', "
+                '...).'
+            )
+        neck = neck[0] if isinstance(neck, list) else neck
+        channels = list(neck['in_channels'])
+        outputs = list(self.bbox_head.in_channels)
+        if len(channels) != len(outputs):
+            raise ValueError(
+                f'The neck makes {len(outputs)} maps of {len(channels)}, but the two '
+                'heads of RefineDet refine and detect on the same maps: take a neck '
+                'that keeps their number, such as TCB.'
+            )
+        return channels

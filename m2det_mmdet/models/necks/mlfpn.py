@@ -1,0 +1,285 @@
+"""MLFPN, the Multi-Level Feature Pyramid Network of M2Det."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+
+import torch
+from mmcv.cnn import ConvModule, build_norm_layer
+from mmdet.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ..layers.statistics import check_statistics
+from .ffm import FFMv1, FFMv2
+from .sfam import SFAM
+from .tum import TUM, scale_sizes
+
+Config = dict | None
+
+
+@MODELS.register_module()
+class MLFPN(BaseModule):
+    """Multi-Level Feature Pyramid Network.
+
+    FFMv1 fuses the backbone's maps into a base feature; each level is a TUM
+    that sees the base feature, thinned, and the largest map of the level before
+    (FFMv2); SFAM gathers equal scales of all levels and weighs their channels.
+    `M2Det <https://arxiv.org/abs/1811.04533>`_, section 3. The defaults are the
+    paper's; ``share_leach=True, extra_norm=True, sfam=False`` is the network
+    that the authors released.
+
+    Args:
+        in_channels: Channels of the backbone's maps, the shallow one first;
+            two or more. Deeper maps are upsampled to the first one's grid.
+        ffm_channels: Channels that each of them contributes to the base feature.
+        num_levels: Number of TUMs.
+        num_scales: Number of scales of each TUM, two or more.
+        tum_channels: Channels inside a TUM; half as many remain of the base
+            feature at its entrance.
+        tum_out_channels: Channels of a TUM's outputs; ``None``: ``tum_channels``.
+        smooth: Whether 1x1 convolutions smooth a TUM's outputs.
+        reuse_base: Whether every TUM sees the base feature, or only the first.
+        sfam: Whether SFAM weighs the channels.
+        sfam_reduction: Divisor of the channels inside SFAM's attention.
+        share_leach: Whether one convolution thins the base feature for all
+            levels, as in the release.
+        share_sfam: Whether all scales share SFAM's attention, as in the release.
+        extra_norm: Whether a batch norm follows SFAM on the largest scale, as
+            in the release; with its momentum of 0.1, whatever ``norm_cfg`` is.
+        upsample_mode: Mode of :func:`torch.nn.functional.interpolate`.
+        norm_cfg: Norm layer config; the default is the release's.
+        act_cfg: Activation config.
+        with_cp: Whether to recompute each TUM in the backward pass, which saves
+            memory. Batch norm then updates its statistics twice an iteration.
+        exact_strides: Whether scale ``i`` has exactly ``2 ** i`` times the stride
+            of the shallow map at any padded size, as the heads of FPN detectors
+            expect.
+        out_channels: Channels to which a 1x1 convolution projects every scale;
+            ``None`` keeps ``num_levels`` times a TUM's output channels.
+        init_cfg: Initialization config. By default convolutions keep
+            ``ConvModule``'s Kaiming normal initialization (fan out).
+
+    Attributes:
+        out_channels: Channels of each output map, a list.
+
+    Shape:
+        - Input: maps ``(N, in_channels[i], H_i, W_i)``, the shallow one first.
+        - Output: ``num_scales`` maps ``(N, out_channels[i], h_i, w_i)``, the
+          largest, of the shallow input's grid, first.
+
+    Raises:
+        ValueError: If arguments contradict each other; in ``forward``, if the
+            maps are not those of ``in_channels``, the input is too small for
+            ``num_scales``, or one image has to train batch norm on a map of one
+            cell.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        ffm_channels: Sequence[int] = (256, 512),
+        num_levels: int = 8,
+        num_scales: int = 6,
+        tum_channels: int = 256,
+        tum_out_channels: int | None = None,
+        smooth: bool = True,
+        reuse_base: bool = True,
+        sfam: bool = True,
+        sfam_reduction: int = 16,
+        share_leach: bool = False,
+        share_sfam: bool = False,
+        extra_norm: bool = False,
+        upsample_mode: str = 'nearest',
+        norm_cfg: Config = dict(type='BN', momentum=0.01),  # noqa: B006, C408
+        act_cfg: Config = dict(type='ReLU'),  # noqa: B006, C408
+        with_cp: bool = False,
+        exact_strides: bool = False,
+        out_channels: int | None = None,
+        init_cfg: Config = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if num_levels < 1 or tum_channels < 2:
+            raise ValueError(
+                'MLFPN needs num_levels >= 1 and tum_channels >= 2, got '
+                f'num_levels={num_levels} and tum_channels={tum_channels}.'
+            )
+        self.num_scales = num_scales
+        self.exact_strides = exact_strides
+        self.reuse_base = reuse_base
+        self.with_cp = with_cp
+        layer = {'norm_cfg': norm_cfg, 'act_cfg': act_cfg}
+        level_channels = tum_out_channels or tum_channels
+        pyramid_channels = num_levels * level_channels
+        thinned = tum_channels // 2
+        # The first TUM sees the base feature; later ones the level before, and the
+        # base feature too where it is reused.
+        later = level_channels + (thinned if reuse_base else 0)
+        widths = [thinned] + [later] * (num_levels - 1)
+
+        self.base_fusion = FFMv1(
+            in_channels, ffm_channels, upsample_mode=upsample_mode, **layer
+        )
+        num_fusions = num_levels if reuse_base and not share_leach else 1
+        self.level_fusions = nn.ModuleList(
+            FFMv2(sum(ffm_channels), thinned, **layer) for _ in range(num_fusions)
+        )
+        self.tums = nn.ModuleList(
+            TUM(
+                width,
+                tum_channels,
+                level_channels,
+                num_scales,
+                smooth=smooth,
+                exact_strides=exact_strides,
+                upsample_mode=upsample_mode,
+                **layer,
+            )
+            for width in widths
+        )
+        self.aggregation = SFAM(
+            pyramid_channels,
+            num_scales,
+            attention=sfam,
+            reduction=sfam_reduction,
+            shared=share_sfam,
+        )
+        # One in place of those of all fusions: see merge_leaches.
+        self.leach: ConvModule | None = None
+        self.norm = (
+            build_norm_layer({'type': 'BN'}, pyramid_channels)[1]
+            if extra_norm
+            else nn.Identity()
+        )
+        self.projections = nn.ModuleList(
+            ConvModule(
+                pyramid_channels, out_channels, 1, norm_cfg=norm_cfg, act_cfg=None
+            )
+            for _ in range(num_scales if out_channels else 0)
+        )
+        self.out_channels = [out_channels or pyramid_channels] * num_scales
+
+    def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return the pyramid's maps, the largest first."""
+        # What is missing says more than a size that is too small.
+        self.base_fusion.check_inputs(inputs)
+        grid = tuple(inputs[0].shape[-2:])
+        self._check_size(grid)
+        if self.training:
+            smallest = scale_sizes(grid, self.num_scales, self.exact_strides)[-1]
+            check_statistics(self.tums[0].top, len(inputs[0]), smallest)
+        base = self.base_fusion(inputs)
+        thinned = None
+        if self.leach is not None:
+            thinned = self.leach(base).chunk(len(self.level_fusions), dim=1)
+        levels: list[tuple[Tensor, ...]] = []
+        for tum in self.tums:
+            x = self._fuse(base, levels, thinned)
+            if self.with_cp and x.requires_grad:
+                levels.append(checkpoint(tum, x, use_reentrant=False))
+            else:
+                levels.append(tum(x))
+        largest, *rest = self.aggregation(levels)
+        maps = [self.norm(largest), *rest]
+        if self.projections:
+            maps = [conv(x) for conv, x in zip(self.projections, maps, strict=True)]
+        return tuple(maps)
+
+    def merge_leaches(self) -> None:
+        """Thin the base feature for all levels by one convolution, for inference.
+
+        Where several levels share the convolution it is computed once. Without effect
+        where a norm follows it, but for one that is folded into it, or an activation
+        that learns.
+        """
+        if self.leach is not None:
+            return
+        leaches = [fusion.leach for fusion in self.level_fusions]
+        if not all(_is_bare(leach) for leach in leaches):
+            return
+        merged = deepcopy(leaches[0])
+        merged.conv.out_channels *= len(leaches)
+        for name in ('weight', 'bias'):
+            parts = [getattr(leach.conv, name) for leach in leaches]
+            joined = nn.Parameter(torch.cat(parts).detach(), requires_grad=False)
+            setattr(merged.conv, name, joined)
+        self.leach = merged
+        for fusion in self.level_fusions:
+            fusion.leach = nn.Identity().eval()
+
+    def strides(
+        self, input_size: tuple[int, int], base_stride: int = 8
+    ) -> list[tuple[float, float]]:
+        """Strides of the scales for an input image.
+
+        Args:
+            input_size: Pixels ``(height, width)`` of the network's input.
+            base_stride: Stride of the shallow backbone map, in pixels.
+
+        Returns:
+            ``(vertical, horizontal)`` pixels for each cell of each scale: input
+            pixels divided by cells; with ``exact_strides`` the powers of two
+            times ``base_stride`` by which the convolutions step.
+
+        Raises:
+            ValueError: If the input is too small for ``num_scales``.
+        """
+        if self.exact_strides:
+            return [(base_stride * 2.0**i,) * 2 for i in range(self.num_scales)]
+        height, width = input_size
+        grid = (-(-height // base_stride), -(-width // base_stride))
+        self._check_size(grid)
+        return [
+            (height / h, width / w)
+            for h, w in scale_sizes(grid, self.num_scales, self.exact_strides)
+        ]
+
+    def _fuse(
+        self,
+        base: Tensor,
+        levels: Sequence[tuple[Tensor, ...]],
+        thinned: Sequence[Tensor] | None,
+    ) -> Tensor:
+        """Return the input of the next TUM, given the levels so far.
+
+        Args:
+            base: The base feature.
+            levels: Maps of the levels so far.
+            thinned: What the leaches make of the base feature, where they are merged.
+        """
+        previous = levels[-1][0] if levels else None
+        if previous is not None and not self.reuse_base:
+            return previous
+        # One shared fusion serves every level.
+        index = min(len(levels), len(self.level_fusions) - 1)
+        return self.level_fusions[index](
+            base if thinned is None else thinned[index], previous
+        )
+
+    def _check_size(self, grid: tuple[int, int]) -> None:
+        """Raise if the smallest scale of a shallow map of ``grid`` cells vanishes."""
+
+        def sizes(num_scales: int) -> list[tuple[int, int]]:
+            return scale_sizes(grid, num_scales, self.exact_strides)
+
+        lost = [i for i, size in enumerate(sizes(self.num_scales)) if min(size) < 1]
+        if not lost:
+            return
+        fits = [n for n in range(2, self.num_scales) if min(sizes(n)[-1]) >= 1]
+        advice = (
+            f'the largest num_scales that fits is {fits[-1]}'
+            if fits
+            else 'no num_scales fits'
+        )
+        raise ValueError(
+            f'A shallow map of {grid[0]}x{grid[1]} cells is too small for '
+            f'num_scales={self.num_scales}: scale {lost[0]} would vanish; {advice}. '
+            'Use a larger input, fewer scales or exact_strides=True.'
+        )
+
+
+def _is_bare(layer: ConvModule) -> bool:
+    """Whether a layer computes a convolution, and at most a fixed activation."""
+    has_norm = layer.with_norm and not isinstance(layer.norm, nn.Identity)
+    learns = layer.with_activation and any(True for _ in layer.activate.parameters())
+    return not (has_norm or learns)

@@ -1,0 +1,109 @@
+"""RoI extractors that take each RoI from all levels of a pyramid."""
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
+from mmdet.registry import MODELS
+from torch import Tensor, nn
+
+from ..layers.spatial_fusion import AdaptiveSpatialFusion
+
+Config = dict | None
+
+
+class AllLevelRoIExtractor(BaseRoIExtractor):
+    """Pool each RoI from every level, whatever its size.
+
+    Arguments are those of
+    :class:`mmdet.models.roi_heads.roi_extractors.BaseRoIExtractor`.
+
+    Shape:
+        - Input: a map ``(N, C, H_i, W_i)`` for each of ``featmap_strides``; RoIs
+          ``(K, 5)``, rows ``batch index, x1, y1, x2, y2`` in input pixels.
+        - Output: for each level ``(K, C, h, w)``, the size of the RoI layer.
+
+    Raises:
+        ValueError: If there are not as many maps as strides.
+    """
+
+    def forward(
+        self,
+        feats: Sequence[Tensor],
+        rois: Tensor,
+        roi_scale_factor: float | None = None,
+    ) -> list[Tensor]:
+        """Return the RoIs as each level shows them.
+
+        Args:
+            feats: Maps, the largest first.
+            rois: RoIs of the batch.
+            roi_scale_factor: Factor by which the RoIs are enlarged.
+        """
+        if len(feats) != len(self.featmap_strides):
+            raise ValueError(
+                f'{type(self).__name__} pools from {len(self.featmap_strides)} levels '
+                f'(featmap_strides={list(self.featmap_strides)}) and got {len(feats)} '
+                'maps: give one stride for each map.'
+            )
+        if roi_scale_factor is not None:
+            rois = self.roi_rescale(rois, roi_scale_factor)
+        return [
+            _pool(layer, x, rois)
+            for layer, x in zip(self.roi_layers, feats, strict=True)
+        ]
+
+
+def _pool(layer: nn.Module, x: Tensor, rois: Tensor) -> Tensor:
+    """Return ``rois`` of ``x``, in float32 or better.
+
+    Compiled RoI layers know no bfloat16, need one type for both, and read ``x`` as if
+    it were contiguous; without an RoI there is nothing to launch on a GPU.
+    """
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    if not len(rois):
+        return x[:0, :, :1, :1].expand(-1, -1, *layer.output_size)
+    return layer(x.contiguous(), rois.to(x.dtype))
+
+
+@MODELS.register_module()
+class SoftRoIExtractor(AllLevelRoIExtractor):
+    """Soft RoI selection: pool from all levels, and learn which ones matter where.
+
+    Instead of one level chosen by the size of the RoI, every cell of an RoI is the
+    sum over all levels, weighted by
+    :class:`.AdaptiveSpatialFusion`.
+    `AugFPN <https://arxiv.org/abs/1912.05384>`_. It takes the place of mmdet's
+    ``SingleRoIExtractor`` for boxes and for masks.
+
+    Args:
+        roi_layer: Config of the RoI layer.
+        out_channels: Channels of the maps.
+        featmap_strides: Stride of each map, in input pixels.
+        init_cfg: Initialization config; Xavier's as in the neck by default.
+
+    Shape:
+        - Input: as for :class:`AllLevelRoIExtractor`.
+        - Output: ``(K, out_channels, h, w)``, the size of the RoI layer.
+    """
+
+    def __init__(
+        self,
+        roi_layer: dict,
+        out_channels: int,
+        featmap_strides: Sequence[int],
+        init_cfg: Config = dict(  # noqa: B006, C408
+            type='Xavier', layer='Conv2d', distribution='uniform'
+        ),
+    ) -> None:
+        super().__init__(roi_layer, out_channels, featmap_strides, init_cfg=init_cfg)
+        self.fusion = AdaptiveSpatialFusion(out_channels, len(featmap_strides))
+
+    def forward(
+        self,
+        feats: Sequence[Tensor],
+        rois: Tensor,
+        roi_scale_factor: float | None = None,
+    ) -> Tensor:
+        """Return the fused RoIs; arguments as for :class:`AllLevelRoIExtractor`."""
+        return self.fusion(super().forward(feats, rois, roi_scale_factor))

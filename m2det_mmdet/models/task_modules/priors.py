@@ -1,0 +1,130 @@
+"""Anchors of this package's generators and of MMDetection's."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmdet.models.task_modules import AnchorGenerator
+from mmdet.structures.bbox import get_box_tensor
+from torch import Tensor
+
+from .strides import stride_fits
+
+Size = tuple[int, int]
+# Sizes of images of which anchors are kept.
+_KEPT_SIZES = 8
+
+
+def grid_priors(
+    generator: Any,
+    featmap_sizes: Sequence[Size],
+    image_size: Size,
+    dtype: torch.dtype,
+    device: torch.device | str,
+) -> list[Tensor]:
+    """Generate the anchors of all scales for an image.
+
+    A generator of MMDetection knows no image: its strides have to be those of the
+    maps, where :class:`.M2DetAnchorGenerator` follows them.
+
+    Args:
+        generator: An anchor generator of this package, or one derived from
+            :class:`mmdet.models.task_modules.AnchorGenerator`.
+        featmap_sizes: Cells ``(height, width)`` of each scale's map.
+        image_size: Pixels ``(height, width)`` of the network's input.
+        dtype: Type of the anchors.
+        device: Device of the anchors.
+
+    Returns:
+        For each scale ``(height * width * shapes, 4)``: xyxy, input pixels.
+
+    Raises:
+        ValueError: If a stride of MMDetection's generator does not fit its map: the
+            image does not have, up to one, as many strides as the map has cells.
+    """
+    if not isinstance(generator, AnchorGenerator):
+        return generator.grid_priors(
+            featmap_sizes, dtype, device, image_size=image_size
+        )
+    for scale, (stride, cells) in enumerate(
+        zip(generator.strides, featmap_sizes, strict=True)
+    ):
+        # (horizontal, vertical) in mmdet.
+        stride = stride[::-1]
+        if not stride_fits(image_size, stride, cells):
+            raise ValueError(
+                f'The anchor generator has a stride of {_product(stride)} pixels at '
+                f'scale {scale}, whose map has {_product(cells)} cells for an input '
+                f'of {_product(image_size)} pixels: make anchor_generator.strides '
+                'those of the neck, or take M2DetAnchorGenerator, which follows the '
+                'maps.'
+            )
+    priors = generator.grid_priors(featmap_sizes, dtype, device)
+    return [get_box_tensor(boxes) for boxes in priors]
+
+
+class KeptPriors:
+    """What :func:`grid_priors` made for the last few sizes of images."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple, list[Tensor]] = {}
+
+    def get(
+        self,
+        generator: Any,
+        featmap_sizes: Sequence[Size],
+        image_size: Size,
+        dtype: torch.dtype,
+        device: torch.device | str,
+    ) -> list[Tensor]:
+        """Return what :func:`grid_priors` returns, in a list of its own."""
+        key = (generator, tuple(featmap_sizes), image_size, dtype, str(device))
+        priors = self._kept.get(key)
+        if priors is None:
+            # They may serve a training step after an inference.
+            with torch.inference_mode(False):
+                priors = grid_priors(
+                    generator, featmap_sizes, image_size, dtype, device
+                )
+            if len(self._kept) >= _KEPT_SIZES:
+                self._kept.clear()
+            self._kept[key] = priors
+        return list(priors)
+
+
+def valid_flags(
+    featmap_sizes: Sequence[Size],
+    num_base_priors: Sequence[int],
+    image_size: Size,
+    padded_size: Size,
+    device: torch.device | str,
+) -> list[Tensor]:
+    """Tell which anchors stand in cells that hold pixels of an image.
+
+    A cell of the last row or column may reach beyond the image, and the centre of its
+    anchors with it, as at scale 2 of SSD300; it does not hold padding alone.
+
+    Args:
+        featmap_sizes: Cells ``(height, width)`` of each scale's map.
+        num_base_priors: Anchors in a cell of each scale.
+        image_size: Pixels ``(height, width)`` of the image.
+        padded_size: Pixels ``(height, width)`` of the batch that it is padded to.
+        device: Device of the flags.
+
+    Returns:
+        For each scale ``(height * width * shapes,)``.
+    """
+    flags = []
+    for cells, shapes in zip(featmap_sizes, num_base_priors, strict=True):
+        rows, columns = (
+            torch.arange(count, device=device) * padded < pixels * count
+            for count, pixels, padded in zip(
+                cells, image_size, padded_size, strict=True
+            )
+        )
+        flags.append((rows[:, None] & columns).flatten().repeat_interleave(shapes))
+    return flags
+
+
+def _product(sides: Sequence[int]) -> str:
+    return 'x'.join(str(side) for side in sides)

@@ -1,0 +1,22 @@
+"""What dense heads and detectors share."""
+
+from .memory_format import to_channels_last
+from .rows import flatten_maps, within_ignored
+from .suppression import (
+    check_suppression,
+    one_row_an_image,
+    select,
+    suppress,
+    suppression_options,
+)
+
+__all__ = [
+    'check_suppression',
+    'flatten_maps',
+    'one_row_an_image',
+    'select',
+    'suppress',
+    'suppression_options',
+    'to_channels_last',
+    'within_ignored',
+]

@@ -1,0 +1,152 @@
+"""Finds, loads and amends configs."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.hub import get_config
+
+from .errors import M2DetError
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+# In a wheel, and in the repository.
+_ROOTS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
+_SUFFIXES = ('.py', '.json', '.yml', '.yaml')
+_EXAMPLE = 'm2det_vgg_320'
+# Marks the copies of configs that a run leaves in its work folder.
+DUMP_SUFFIX = '_full'
+# Other packages are left out: MMEngine would install them.
+_EXTERNAL = 'mmdet::'
+
+
+def find_config(name: str) -> Path:
+    """Path of a config named by its path, or one of ours by its name.
+
+    Args:
+        name: A path; or, as mim has it, the base name of one of our configs, with or
+            without ``.py``, or its path in the repository.
+
+    Raises:
+        M2DetError: If there is no such config; names similar ones.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = shipped_configs()
+    for stem, candidate in shipped.items():
+        if name in (stem, candidate.name) or _is_tail(path, candidate):
+            return candidate
+    similar = difflib.get_close_matches(path.stem, shipped, n=3)
+    hint = f'did you mean {" or ".join(similar)}?' if similar else _listing(shipped)
+    raise M2DetError(f'There is no config {name}: {hint}')
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Configs of this project that can be run, by the stem of their names."""
+    return {path.stem: path for path in _shipped('*.py') if '_base_' not in path.parts}
+
+
+def find_family(name: str) -> Path:
+    """Metafile of the folder of configs ``name``: of ``m2det``, of ``ablation``.
+
+    Raises:
+        M2DetError: If no folder of that name has a metafile; names those that have.
+    """
+    families = {path.parent.name: path for path in _shipped('metafile.yml')}
+    if name not in families:
+        known = ', '.join(families) or 'none is installed'
+        raise M2DetError(f'There is no family of configs {name}; there are: {known}.')
+    return families[name]
+
+
+def load_config(name: str, options: Mapping[str, Any] | None = None) -> Config:
+    """Load a config and merge ``options`` into it.
+
+    Raises:
+        M2DetError: If there is no such config, it does not load, or an option does not
+            fit it.
+    """
+    with _explained(name):
+        cfg = _external(name) if name.startswith(_EXTERNAL) else _read(name)
+    for key, value in (options or {}).items():
+        try:
+            cfg.merge_from_dict({key: value})
+        except (KeyError, TypeError, AssertionError) as error:
+            reason = shorten(str(error.args[0]), 120, placeholder=' ...')
+            raise M2DetError(
+                f'The setting {key}={value} does not fit the config {name}: {reason}'
+            ) from error
+    return cfg
+
+
+def _read(name: str) -> Config:
+    path = find_config(name)
+    if path.suffix not in _SUFFIXES:
+        raise M2DetError(f'{name} is no config: its name would end in .py.')
+    return Config.fromfile(path)
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Say in one sentence why a config does not load, which is a program.
+
+    Raises:
+        M2DetError: In the place of any error.
+    """
+    try:
+        yield
+    except M2DetError:
+        raise
+    except Exception as error:
+        # A base that is missing names itself; a key error puts quotes around.
+        reason = str(error.args[0]) if isinstance(error, KeyError) else str(error)
+        advice = ''
+        if 'Duplicate key' in reason:
+            advice = ' (inherit from one of these bases, and change the rest here)'
+        raise M2DetError(
+            f'The config {name} does not load: {type(error).__name__}: '
+            f'{shorten(reason, 300, placeholder=" ...")}{advice}'
+        ) from error
+
+
+def _external(name: str) -> Config:
+    """Load a config of mmdet, as configs name them in ``_base_``."""
+    try:
+        return get_config(name)
+    except (FileNotFoundError, ValueError) as error:
+        raise M2DetError(
+            f'There is no config {name}: mmdet has mmdet::retinanet/'
+            'retinanet_r50_fpn_1x_coco.py, for example.'
+        ) from error
+
+
+def config_name(cfg: Config) -> str:
+    """Name of a config; of a copy that a run has left, the name of the original."""
+    return Path(cfg.filename).stem.removesuffix(DUMP_SUFFIX)
+
+
+def _shipped(pattern: str) -> list[Path]:
+    """Files of this project's configs, by ``pattern`` of their names."""
+    root = next((root for root in _ROOTS if root.is_dir()), None)
+    return sorted(root.rglob(pattern)) if root else []
+
+
+def _is_tail(path: Path, candidate: Path) -> bool:
+    """Whether ``path`` is ``configs/<folders>/<name>.py`` of ``candidate``."""
+    length = len(path.parts)
+    return path.parts[:1] == ('configs',) and candidate.parts[-length:] == path.parts
+
+
+def _listing(shipped: dict[str, Path]) -> str:
+    """Advice that names an example, and the folders where there are more."""
+    if not shipped:
+        return 'give the path of a config.'
+    folders = ', '.join(sorted({path.parent.name for path in shipped.values()}))
+    return (
+        f'give a path, or a name as {_EXAMPLE}; there are configs in the folders '
+        f'{folders}.'
+    )

@@ -1,0 +1,70 @@
+import pytest
+import torch
+from torch import nn
+
+from m2det_mmdet.models.necks import TUM
+from m2det_mmdet.models.necks.tum import scale_sizes
+
+
+@pytest.mark.parametrize(
+    ('cells', 'expected'),
+    [
+        (40, [40, 20, 10, 5, 3, 1]),
+        (64, [64, 32, 16, 8, 4, 2]),
+        (88, [88, 44, 22, 11, 6, 4]),
+        (100, [100, 50, 25, 13, 7, 5]),
+    ],
+)
+def test_scale_sizes_are_those_of_the_paper(cells: int, expected: list[int]) -> None:
+    assert scale_sizes((cells, cells), 6) == [(n, n) for n in expected]
+
+
+@pytest.mark.parametrize('exact', [False, True])
+@pytest.mark.parametrize('grid', [(40, 40), (33, 50), (37, 41)])
+def test_maps_have_the_promised_sizes(grid: tuple[int, int], exact: bool) -> None:
+    tum = TUM(2, 2, 3, 6, exact_strides=exact)
+    maps = tum(torch.zeros(1, 2, *grid))
+
+    assert [tuple(x.shape[2:]) for x in maps] == scale_sizes(grid, 6, exact)
+    assert {x.shape[1] for x in maps} == {3}
+
+
+def decoded_by_hand(smooth: bool) -> list[list]:
+    """A TUM of two scales whose convolutions sum a 3x3 map of ones.
+
+    Unpadded encoder: one cell of 9. Top: 9. Lateral (padded): 4, 6 or 9 taps.
+    Decoder: lateral plus 9. A smoothing convolution of weight two doubles it.
+    """
+    fine = [[13, 15, 13], [15, 18, 15], [13, 15, 13]]
+    factor = 2 if smooth else 1
+    return [[[value * factor for value in row] for row in fine], [[9]]]
+
+
+@pytest.mark.parametrize('smooth', [False, True])
+def test_decoder_adds_the_upsampled_map_and_smooths_all_but_the_smallest(
+    smooth: bool,
+) -> None:
+    tum = TUM(1, 1, 1, 2, smooth=smooth)
+    for name, parameter in tum.named_parameters():
+        weight = 2.0 if 'smooth' in name else 1.0
+        nn.init.constant_(parameter, 0.0 if name.endswith('bias') else weight)
+
+    maps = tum(torch.ones(1, 1, 3, 3))
+
+    assert [x[0, 0].tolist() for x in maps] == decoded_by_hand(smooth)
+
+
+def test_smoothed_maps_do_not_feed_the_next_scale() -> None:
+    torch.manual_seed(0)
+    tum = TUM(2, 2, 2, 4)
+    plain = TUM(2, 2, 2, 4, smooth=False)
+    plain.load_state_dict(tum.state_dict(), strict=False)
+    x = torch.rand(1, 2, 17, 17)
+
+    for conv, smoothed, raw in zip(tum.smooth, tum(x), plain(x), strict=False):
+        torch.testing.assert_close(smoothed, conv(raw))
+
+
+def test_one_scale_is_refused() -> None:
+    with pytest.raises(ValueError, match='num_scales=1'):
+        TUM(2, 2, 2, 1)

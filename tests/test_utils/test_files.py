@@ -1,0 +1,67 @@
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+
+from m2det_mmdet.utils.errors import M2DetError
+from m2det_mmdet.utils.files import check_output, write_whole
+
+
+def test_a_link_stands_for_its_file(tmp_path: Path) -> None:
+    target, link = tmp_path / 'target', tmp_path / 'link'
+    link.symlink_to(target)
+
+    write_whole(check_output(link, force=False), lambda file: file.write(b'new'))
+
+    assert link.is_symlink()
+    assert target.read_bytes() == b'new'
+    with pytest.raises(M2DetError, match=r'link exists: .* --force'):
+        check_output(link, force=False)
+    assert check_output(link, force=True) == target
+
+
+@pytest.mark.parametrize('force', [True, False])
+def test_only_files_are_replaced(tmp_path: Path, force: bool) -> None:
+    pipe = tmp_path / 'pipe'
+    os.mkfifo(pipe)
+
+    with pytest.raises(M2DetError, match='pipe is no regular file'):
+        check_output(pipe, force=force)
+    with pytest.raises(M2DetError, match='is a folder'):
+        check_output(tmp_path, force=force)
+    (tmp_path / 'file').touch()
+    with pytest.raises(M2DetError, match='file is no folder that takes files'):
+        check_output(tmp_path / 'file' / 'new' / 'out', force=force)
+    assert check_output(tmp_path / 'new' / 'out', force=force).name == 'out'
+
+
+@pytest.mark.parametrize('error', [OSError('no space'), RuntimeError('pos 1 vs 2')])
+def test_a_failed_write_leaves_what_was_there(tmp_path: Path, error: Exception) -> None:
+    out = tmp_path / 'out'
+    out.write_text('old')
+
+    def fail(file: BinaryIO) -> None:
+        file.write(b'half')
+        raise error
+
+    with pytest.raises(M2DetError, match=f'cannot be written .{error}.: .* space'):
+        write_whole(out, fail)
+    assert os.listdir(tmp_path) == ['out']
+    assert out.read_text() == 'old'
+
+
+def test_the_folder_is_made(tmp_path: Path) -> None:
+    out = tmp_path / 'a' / 'b' / 'out'
+    write_whole(out, lambda file: file.write(b'x'))
+
+    assert out.read_bytes() == b'x'
+    with pytest.raises(M2DetError, match='cannot be written'):
+        write_whole(out / 'below', lambda file: file.write(b'x'))
+
+
+def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
+    loop = tmp_path / 'loop'
+    loop.symlink_to(loop)
+    with pytest.raises(M2DetError, match='loop'):
+        write_whole(check_output(loop, force=True), lambda file: file.write(b'x'))
