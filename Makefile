@@ -1,7 +1,8 @@
 # make setup     virtual environment in .venv, the package in it (onedl line)
 # make demo      scenes, training, test, and a picture: work_dirs/demo
-# make test      style and the fast tests
-# make test-all  style and all tests
+# make lint      style, and the direction of imports
+# make test      the same and the fast tests
+# make test-all  the same and all tests
 #
 # PYTHON=python3.12 make setup takes another interpreter; remove .venv to change it.
 
@@ -47,6 +48,7 @@ demo: setup
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 test: lint
 	$(BIN)/pytest -m "not slow"

@@ -57,6 +57,7 @@ class MetadataForOpenmim(dist_info):
 with TemporaryDirectory() as build_base:
     setup(
         packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+        py_modules=['m2det_command'],
         cmdclass={'build_py': BuildWithMim, 'dist_info': MetadataForOpenmim},
         options={'build': {'build_base': build_base}},
     )

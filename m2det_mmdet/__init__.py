@@ -5,20 +5,31 @@ mmcv usable without compiled operators and checkpoints safe to load, and
 registers what configs name.
 """
 
-from .compat import check_environment, install
+import sys
+from functools import cache
+
 from .version import __version__
 
-check_environment()
-install()
+__all__ = ['__version__', 'register']
 
-# What follows imports mmdet, which needs `install` to have run.
-from . import convert, datasets, engine, evaluation, models  # noqa: E402
 
-__all__ = [
-    '__version__',
-    'convert',
-    'datasets',
-    'engine',
-    'evaluation',
-    'models',
-]
+@cache
+def register() -> None:
+    """Do what importing the package does; the command ``m2det`` calls it late.
+
+    Raises:
+        ImportError: One sentence on packages that are missing or do not fit.
+    """
+    from . import compat
+
+    compat.check_environment()
+    compat.install()
+    with compat.quiet_imports():
+        from . import checkpoints, datasets, engine, evaluation, models  # noqa: F401
+
+        checkpoints.install()
+
+
+# The command parses its arguments before it needs MMDetection.
+if 'm2det_command' not in sys.modules:
+    register()

@@ -25,8 +25,8 @@ def describe_machine(device: torch.device) -> str:
     return str(device)
 
 
-def load() -> float | None:
-    """Jobs that ran or waited for a CPU in the last minute; ``None`` if not told."""
+def load_average() -> float | None:
+    """Jobs that ran or waited for a CPU in the last minute; ``None`` if unknown."""
     try:
         return os.getloadavg()[0]
     except (AttributeError, OSError):

@@ -1,11 +1,11 @@
-"""What ``m2det bench`` tells: as a table, and as plain data."""
+"""A measured speed with all that it depends on: as a table, and as plain data."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..utils.tables import ABSENT, to_markdown
 from .speed import Speed, Timing
 
-_ABSENT = '-'
 _UNITS = {'time': 'seconds', 'memory': 'bytes', 'flops': 'multiply-add counts as two'}
 _RANDOM_WEIGHTS = (
     'The weights are random: the times of suppression and in total, images/s and '
@@ -24,7 +24,7 @@ _SHARED = (
 
 
 @dataclass(frozen=True)
-class Report:
+class SpeedReport:
     """A measurement with all that it depends on.
 
     Args:
@@ -112,11 +112,11 @@ class Report:
             f'images        {self.images or "random"}, {self.distinct_images}; '
             f'{self.speeds[0].total.calls} calls timed one by one',
             f'acceleration  {", ".join(chosen) or "none"}',
-            f'suppression   {self.suppression or _ABSENT}',
+            f'suppression   {self.suppression or ABSENT}',
             f'machine       {self.machine}',
             f'versions      {", ".join(map(" ".join, self.versions.items()))}',
             '',
-            *_table([self._row(speed) for speed in self.speeds]),
+            to_markdown([self._row(speed) for speed in self.speeds], aligned=True),
             '',
             *([] if self.flops is None else [_network_line(self.flops)]),
             f'Product of two 2048x2048 matrices, {self.product_dtype}: '
@@ -136,11 +136,11 @@ class Report:
             'total, ms': _milliseconds(speed.total),
             'images/s': f'{speed.images_per_second:.2f}',
             'boxes/image': f'{speed.boxes:.1f}',
-            'GFLOP/s': _ABSENT if rate is None else f'{rate / 1e9:.1f}',
-            'of product': _ABSENT
+            'GFLOP/s': ABSENT if rate is None else f'{rate / 1e9:.1f}',
+            'of product': ABSENT
             if rate is None
             else f'{rate / self.product_flops_per_second:.0%}',
-            'peak memory, MiB': _ABSENT if memory is None else f'{memory / 2**20:.0f}',
+            'peak memory, MiB': ABSENT if memory is None else f'{memory / 2**20:.0f}',
         }
 
 
@@ -153,18 +153,8 @@ def _network_line(flops: int) -> str:
 
 def _milliseconds(timing: Timing | None) -> str:
     if timing is None:
-        return _ABSENT
+        return ABSENT
     low, median, high = (
         f'{1e3 * value:.2f}' for value in (timing.low, timing.median, timing.high)
     )
     return f'{median} [{low}, {high}]'
-
-
-def _table(rows: list[dict[str, str]]) -> list[str]:
-    """Align ``rows`` on the right under the names of their columns."""
-    cells = [list(rows[0]), *(list(row.values()) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        '  '.join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in cells
-    ]

@@ -1,20 +1,19 @@
 """The command ``m2det``: one module a subcommand, imported when it is called.
 
 A subcommand's module offers ``add_arguments(parser)`` and ``run(args)``; the first
-line of its docstring is its help.
+line of its docstring is its help. Both come without MMDetection, which takes seconds
+to import: ``run`` imports what it calls.
 """
 
 import argparse
-import re
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
-from ..checkpoints.loading import CheckpointError
-from ..checkpoints.weights import WeightsError
-from ..datasets.coco import DatasetError
-from ..engine.hooks.pyramid_check_hook import PyramidError
-from ..utils.errors import M2DetError
+from .. import register
+from ..utils.errors import M2DetError, sentence_of
 from ..version import __version__
 
 __all__ = ['main', 'run_command']
@@ -25,13 +24,18 @@ COMMANDS = {
     'predict': 'detect objects in images',
     'scenes': 'write the generated demo data set',
     'draw': 'draw ground truth beside predictions',
-    'table': 'tell what the detectors of a family of configs cost',
+    'table': 'list what the detectors of a family of configs cost',
     'compare': 'train detectors on the same data and compare them',
     'bench': 'time a detector: network, suppression, images a second',
     'convert': "convert a checkpoint of M2Det's authors or RefineDet's port, or back",
 }
-
-_EXPECTED = (M2DetError, CheckpointError, DatasetError, PyramidError, WeightsError)
+# Warnings of libraries that no user of a command can act on.
+_FOREIGN_WARNINGS = (
+    'torch.meshgrid: in an upcoming release',
+    'DeprecationWarning: `num_anchors` is deprecated',
+    'Unnecessary conv bias before batch/instance norm',
+    r'`torch\.jit\.',
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         'm2det',
         description='M2Det for MMDetection.',
-        epilog='`m2det COMMAND --help` tells the options of a command.',
+        epilog='`m2det COMMAND --help` lists the options of a command.',
     )
     parser.add_argument('--version', action='version', version=f'm2det {__version__}')
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
@@ -69,25 +73,29 @@ def run_command(name: str, argv: Sequence[str], prog: str | None = None) -> int:
         The exit status: 2 where the user has to change something.
     """
     module = import_module(f'.{name}', __name__)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog,
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
     try:
-        return module.run(parser.parse_args(argv)) or 0
-    except (*_EXPECTED, FileNotFoundError, PermissionError) as error:
-        print(f'{parser.prog}: {_sentence(error)}', file=sys.stderr)
+        args = parser.parse_args(argv)
+        register()
+        with warnings.catch_warnings():
+            for message in _FOREIGN_WARNINGS:
+                warnings.filterwarnings('ignore', message)
+            return module.run(args) or 0
+    except (M2DetError, FileNotFoundError, PermissionError) as error:
+        print(f'{parser.prog}: {sentence_of(error)}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f'{parser.prog}: interrupted.', file=sys.stderr)
         return 130
 
 
-def _sentence(error: Exception) -> str:
-    if isinstance(error, M2DetError):
-        return str(error)
-    # An error of a data loader's worker arrives as the text of its traceback.
-    last_line = str(error).strip().splitlines()[-1]
-    return re.sub(r'^[\w.]+Error: ', '', last_line)
+class _Parser(argparse.ArgumentParser):
+    """A parser that says in one sentence what is wrong with the arguments."""
+
+    def error(self, message: str) -> NoReturn:
+        raise M2DetError(f'{message} (`{self.prog} --help` lists the options).')

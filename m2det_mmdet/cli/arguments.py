@@ -1,20 +1,18 @@
-"""Arguments that several subcommands share."""
+"""Arguments that several subcommands share, and types of their values."""
 
 import argparse
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-from mmengine.config import Config, DictAction
-
-from ..utils.configs import config_name, load_config
 from ..utils.errors import M2DetError
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that all commands with a config share."""
     parser.add_argument(
-        'config', help='path of a config, or the name of one of m2det: m2det_vgg_320'
+        'config',
+        help='path of a config, the name of one of m2det (m2det_vgg_320), or '
+        'mmdet::FOLDER/NAME.py',
     )
     add_config_options(parser)
 
@@ -24,7 +22,8 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=_CfgOptions,
+        type=_setting,
+        action='extend',
         metavar='KEY=VALUE',
         help='override settings of the config: optim_wrapper.optimizer.lr=0.001; '
         'lists as key="[a,b]" or key=a,b, without white space',
@@ -53,35 +52,81 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def launch_config(args: argparse.Namespace) -> Config:
-    """Load the config of a command that builds a runner.
+def add_acceleration_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of subcommands that run a network faster."""
+    parser.add_argument(
+        '--fast',
+        action='store_true',
+        help='fold batch norms into convolutions and store weights channels last',
+    )
+    parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='compile the network at the first image of each size; '
+        'on a CPU it needs a C++ compiler',
+    )
+    parser.add_argument(
+        '--autocast',
+        choices=['bfloat16', 'float16'],
+        help='lower precision inside the network',
+    )
 
-    The work folder is that of the command line, else of the config, else
-    ``work_dirs/<name of the config>``.
-    """
-    cfg = load_config(args.config, args.cfg_options)
-    cfg.launcher = args.launcher
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
-    elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs', config_name(cfg)))
-    return cfg
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """Return a type of whole numbers from ``lowest`` on."""
+
+    def whole_number(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(
+                f'must be a whole number, got {text}'
+            ) from error
+        if number < lowest:
+            raise argparse.ArgumentTypeError(f'must be at least {lowest}, got {text}')
+        return number
+
+    return whole_number
 
 
-class _CfgOptions(DictAction):
-    """mmengine's action, with one sentence for an option that is no pair."""
+def positive(text: str) -> float:
+    """Read a positive, finite number."""
+    number = _number(text)
+    if not 0 < number < float('inf'):
+        raise argparse.ArgumentTypeError(f'must be positive, got {text}')
+    return number
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        for value in values or ():
-            if '=' not in value:
-                raise M2DetError(
-                    f'--cfg-options takes KEY=VALUE pairs without white space, got '
-                    f'{value!r}.'
-                )
-        super().__call__(parser, namespace, values, option_string)
+
+def fraction(text: str) -> float:
+    """Read a number from 0 to 1."""
+    number = _number(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f'must be from 0 to 1, got {text}')
+    return number
+
+
+def config_options(pairs: list[str] | None) -> dict[str, Any]:
+    """Read the values of ``--cfg-options`` as MMEngine does."""
+    from mmengine.config import DictAction
+
+    read = argparse.Namespace(options={})
+    try:
+        DictAction([], 'options')(None, read, pairs)
+    except AssertionError as error:
+        raise M2DetError(f'--cfg-options cannot be read: {error}.') from error
+    return read.options
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float('nan')
+
+
+def _setting(text: str) -> str:
+    if '=' not in text:
+        raise argparse.ArgumentTypeError(
+            f'takes KEY=VALUE pairs without white space, got {text!r}'
+        )
+    return text

@@ -5,33 +5,34 @@ m2det scenes OUT [--num-train N] [--num-val N] [--num-test N] [--seed N] [--forc
 
 import argparse
 
-from rich.progress import Progress
+from .arguments import at_least
 
-from ..datasets.scenes import write_scenes
-from ..utils.errors import M2DetError
+# Those of m2det_mmdet.datasets.scenes.write_scenes.
+DEFAULTS = {'num_train': 3000, 'num_val': 200, 'num_test': 200}
+SIZE = (320, 320)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of :func:`write_scenes`."""
+    """Add the arguments of :func:`.write_scenes`."""
     parser.add_argument('out', help='folder to write to')
-    defaults = write_scenes.__kwdefaults__
-    for split in ('train', 'val', 'test'):
+    for name, number in DEFAULTS.items():
+        split = name.removeprefix('num_')
         parser.add_argument(
             f'--num-{split}',
-            type=int,
-            default=defaults[f'num_{split}'],
-            help=f'number of {split} images (default: %(default)s)',
+            type=at_least(1),
+            default=number,
+            help=f'number of {split} images (default: {number})',
         )
     parser.add_argument(
         '--size',
-        type=int,
+        type=at_least(1),
         nargs=2,
-        default=defaults['size'],
+        default=SIZE,
         metavar=('WIDTH', 'HEIGHT'),
-        help='size of the images, pixels',
+        help='size of the images, pixels (default: {} {})'.format(*SIZE),
     )
     parser.add_argument(
-        '--seed', type=int, default=defaults['seed'], help='same seed, same images'
+        '--seed', type=at_least(0), default=0, help='same seed, same images'
     )
     parser.add_argument(
         '--force', action='store_true', help='replace scenes written there before'
@@ -40,19 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the scenes, with a progress bar."""
-    with Progress() as bar:
-        task = bar.add_task('Writing scenes')
-        try:
-            write_scenes(
-                args.out,
-                num_train=args.num_train,
-                num_val=args.num_val,
-                num_test=args.num_test,
-                size=tuple(args.size),
-                seed=args.seed,
-                overwrite=args.force,
-                progress=lambda done, n: bar.update(task, completed=done, total=n),
-            )
-        except (ValueError, FileExistsError) as error:
-            raise M2DetError(str(error)) from error
+    from ..apis import write_scenes
+    from .console import bar
+
+    with bar('Writing scenes') as advance:
+        write_scenes(
+            args.out,
+            num_train=args.num_train,
+            num_val=args.num_val,
+            num_test=args.num_test,
+            size=tuple(args.size),
+            seed=args.seed,
+            overwrite=args.force,
+            progress=advance,
+        )
     print(f'Scenes written to {args.out}')

@@ -6,14 +6,7 @@ m2det train CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--amp]
 
 import argparse
 
-from mmengine.config import Config
-from mmengine.device import get_device
-from mmengine.runner import find_latest_checkpoint
-
-from ..checkpoints.loading import check_checkpoint
-from ..engine.runner import build_runner
-from ..utils.errors import M2DetError
-from .arguments import add_config_arguments, add_launch_arguments, launch_config
+from .arguments import add_config_arguments, add_launch_arguments, config_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,56 +29,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--resume',
         nargs='?',
-        const='auto',
+        const=True,
+        default=False,
         metavar='CHECKPOINT',
         help='resume from a checkpoint, by default the latest in the work folder',
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train as the arguments say."""
-    cfg = launch_config(args)
-    if args.amp or args.amp_dtype:
-        _mix_precision(cfg, args.amp_dtype)
-    if args.auto_scale_lr:
-        _enable_auto_scale_lr(cfg)
-    if args.resume is not None:
-        _resume(cfg, args.resume)
-    build_runner(cfg).train()
+    """Train as the arguments say; show progress, result and the next command."""
+    from ..apis import train
+    from .console import TrainingConsole
 
-
-def _mix_precision(cfg: Config, dtype: str | None) -> None:
-    """Train with autocast to ``dtype``; for ``None`` as the config says."""
-    device = get_device()
-    if device in ('cpu', 'mps'):
-        raise M2DetError(
-            f'--amp trains on a GPU, and the best device here is {device}: leave the '
-            'option out.'
+    with TrainingConsole(args.config) as console:
+        result = train(
+            args.config,
+            work_dir=args.work_dir,
+            resume=args.resume,
+            amp=args.amp,
+            amp_dtype=args.amp_dtype,
+            auto_scale_lr=args.auto_scale_lr,
+            launcher=args.launcher,
+            options=config_options(args.cfg_options),
+            on_event=console.show,
         )
-    wrapper = cfg.optim_wrapper
-    wrapper.type = 'AmpOptimWrapper'
-    if dtype is not None:
-        wrapper.dtype = dtype
-    # The range of bfloat16 is that of float32: its gradients need no scale.
-    wrapper.loss_scale = 1.0 if wrapper.get('dtype') == 'bfloat16' else 'dynamic'
-
-
-def _enable_auto_scale_lr(cfg: Config) -> None:
-    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-        raise M2DetError(
-            f'--auto-scale-lr needs auto_scale_lr.base_batch_size in {cfg.filename}: '
-            'add auto_scale_lr = dict(base_batch_size=32).'
-        )
-    cfg.auto_scale_lr.enable = True
-
-
-def _resume(cfg: Config, checkpoint: str) -> None:
-    if checkpoint == 'auto':
-        # In an empty work folder the run begins as without the option.
-        if find_latest_checkpoint(cfg.work_dir) is None:
-            return
-        cfg.load_from = None
-    else:
-        check_checkpoint(checkpoint)
-        cfg.load_from = checkpoint
-    cfg.resume = True
+        console.close(result)

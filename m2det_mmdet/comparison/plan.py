@@ -1,7 +1,8 @@
 """What a comparison is to do: a config with data and budget for each run, checked."""
 
-import argparse
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,36 @@ _IMPORT = 'm2det_mmdet'
 Plan = tuple[Config, dict[str, Any]] | str
 
 
-def load_configs(args: argparse.Namespace) -> dict[str, Config]:
+@dataclass(frozen=True)
+class Terms:
+    """What all detectors of a comparison have in common.
+
+    Args:
+        out: Folder of the results.
+        epochs: Epochs that each is trained; or
+        minutes: Minutes that each is trained.
+        seeds: Each config is trained with each.
+        batch_size: Images a batch; each config's own by default.
+        workers: Loading processes; each config's own by default.
+    """
+
+    out: Path
+    epochs: int | None = None
+    minutes: float | None = None
+    seeds: tuple[int, ...] = (0,)
+    batch_size: int | None = None
+    workers: int | None = None
+
+    def budget(self) -> str:
+        """Return what each may take, in words."""
+        if self.epochs is None:
+            return f'{self.minutes:g} minutes'
+        return f'{self.epochs} epochs' if self.epochs > 1 else '1 epoch'
+
+
+def load_configs(
+    names: Sequence[str], options: Mapping[str, Any] | None
+) -> dict[str, Config]:
     """Load the configs, by the stems of their names.
 
     Raises:
@@ -41,8 +71,8 @@ def load_configs(args: argparse.Namespace) -> dict[str, Config]:
             shares its name.
     """
     configs: dict[str, Config] = {}
-    for name in args.configs:
-        cfg = _load_one(name, args.cfg_options)
+    for name in names:
+        cfg = _load_one(name, options)
         for key in ('model', 'train_dataloader', 'test_dataloader'):
             if cfg.get(key) is None:
                 raise M2DetError(f'{name} has no {key}: give the config of a detector.')
@@ -60,7 +90,7 @@ def load_configs(args: argparse.Namespace) -> dict[str, Config]:
     return configs
 
 
-def _load_one(name: str, options: dict[str, Any] | None) -> Config:
+def _load_one(name: str, options: Mapping[str, Any] | None) -> Config:
     cfg = load_config(name, options)
     if not isinstance((cfg.get('model') or {}).get('type', ''), str):
         raise M2DetError(
@@ -96,22 +126,22 @@ def check_same_data(configs: dict[str, Config]) -> None:
 
 
 def plan_runs(
-    args: argparse.Namespace, configs: dict[str, Config], layout: DataLayout | None
+    terms: Terms, configs: dict[str, Config], layout: DataLayout | None
 ) -> dict[Run, Plan]:
     """Return each run's config and settings, or why there are none; seed by seed."""
     amended: dict[str, dict[int, Plan]] = {}
     for name, cfg in configs.items():
         try:
-            cfg = _amend(cfg, args, layout)
-            amended[name] = {seed: _seeded(cfg, seed) for seed in args.seeds}
+            cfg = _amend(cfg, terms, layout)
+            amended[name] = {seed: _seeded(cfg, seed) for seed in terms.seeds}
         except ComparisonError as error:
-            amended[name] = dict.fromkeys(args.seeds, str(error))
+            amended[name] = dict.fromkeys(terms.seeds, str(error))
         except Exception as error:  # What configs hold that nobody thought of.
             reason = f'The config cannot be prepared: {type(error).__name__}: {error}'
-            amended[name] = dict.fromkeys(args.seeds, reason)
+            amended[name] = dict.fromkeys(terms.seeds, reason)
     return {
-        Run(name, seed, args.out / name / f'seed_{seed}'): plans[seed]
-        for seed in args.seeds
+        Run(name, seed, terms.out / name / f'seed_{seed}'): plans[seed]
+        for seed in terms.seeds
         for name, plans in amended.items()
     }
 
@@ -123,7 +153,7 @@ def _seeded(cfg: Config, seed: int) -> tuple[Config, dict[str, Any]]:
     return cfg, settings_of(cfg, files)
 
 
-def _amend(cfg: Config, args: argparse.Namespace, layout: DataLayout | None) -> Config:
+def _amend(cfg: Config, terms: Terms, layout: DataLayout | None) -> Config:
     """Return a config with the data, the budget and the hooks of a comparison.
 
     Raises:
@@ -142,7 +172,7 @@ def _amend(cfg: Config, args: argparse.Namespace, layout: DataLayout | None) -> 
         check_metric(cfg)
     # Faults of the test data show before the training.
     count_images(cfg, 'test')
-    _set_loaders(cfg, args.batch_size, args.workers)
+    _set_loaders(cfg, terms.batch_size, terms.workers)
     cfg.custom_hooks = [
         *(cfg.get('custom_hooks') or []),
         ConfigDict(type='FiniteLossHook'),
@@ -150,12 +180,12 @@ def _amend(cfg: Config, args: argparse.Namespace, layout: DataLayout | None) -> 
     hooks = cfg.get('default_hooks') or {}
     checkpoint = ConfigDict(type='CheckpointHook', interval=1, max_keep_ckpts=2)
     cfg.default_hooks = ConfigDict({**hooks, 'checkpoint': checkpoint})
-    if args.minutes is None:
+    if terms.minutes is None:
         cfg.custom_hooks.append(ConfigDict(type='TrainingCostHook'))
-        set_epochs(cfg, args.epochs, epoch_length(cfg))
+        set_epochs(cfg, terms.epochs, epoch_length(cfg))
     else:
         epoch_length(cfg)
-        set_minutes(cfg, args.minutes)
+        set_minutes(cfg, terms.minutes)
     return cfg
 
 

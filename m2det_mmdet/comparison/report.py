@@ -11,10 +11,10 @@ from statistics import fmean, stdev
 from typing import Any
 
 from ..utils.files import write_whole, writing
+from ..utils.tables import ABSENT, to_markdown
 from ..visualization.costs import CostPoint, draw_costs
 from .run import Run
 
-_ABSENT = '-'
 _AP = 'coco/bbox_mAP'
 _PAGE = """# Comparison
 
@@ -40,6 +40,16 @@ class Comparison:
     runs: list[Run]
     budget: str
     data: dict[str, Any]
+
+    @property
+    def failed(self) -> list[Run]:
+        """Runs whose last attempt failed."""
+        return [run for run in self.runs if run.failure is not None]
+
+    def figures(self) -> dict[str, dict[str, 'Figure | None']]:
+        """Return the figures of each config over its seeds, by the table's columns."""
+        results = _results(self)
+        return _rows(_columns(results), results)
 
 
 @dataclass(frozen=True)
@@ -120,8 +130,7 @@ def write_report(comparison: Comparison, out: Path) -> None:
         'json': json.dumps(_plain(comparison, rows, results), indent=2) + '\n',
     }
     for suffix, text in texts.items():
-        file = out.resolve() / f'comparison.{suffix}'
-        write_whole(file, lambda opened, text=text: opened.write(text.encode()))
+        write_whole(out / f'comparison.{suffix}', text)
 
 
 def draw_report(comparison: Comparison, out: Path) -> None:
@@ -205,22 +214,21 @@ def _scaled(value: float | None, factor: float) -> float | None:
 def _page(
     comparison: Comparison, columns: list[Column], rows: dict[str, Row], results: dict
 ) -> str:
-    lines = [['config', *(column.title for column in columns)]]
-    lines.append(['---'] * len(lines[0]))
-    for name, row in rows.items():
-        lines.append([name, *(_cell(row[c.title], c.digits) for c in columns)])
-    lines = [[cell.replace('|', r'\|') for cell in cells] for cells in lines]
+    table = [
+        {'config': name, **{c.title: _cell(row[c.title], c.digits) for c in columns}}
+        for name, row in rows.items()
+    ]
     return _PAGE.format(
         data=_data_sentence(comparison.data),
         budget=comparison.budget,
         seeds=_seeds_sentence(comparison),
-        table='\n'.join(f'| {" | ".join(cells)} |' for cells in lines),
+        table=to_markdown(table),
         notes='\n- '.join(_notes(comparison, results)),
     )
 
 
 def _cell(figure: Figure | None, digits: int) -> str:
-    return _ABSENT if figure is None else figure.text(digits)
+    return ABSENT if figure is None else figure.text(digits)
 
 
 def _data_sentence(data: dict[str, Any]) -> str:

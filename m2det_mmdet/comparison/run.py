@@ -1,7 +1,6 @@
 """The runs of a comparison: folders, what is done in them, processes."""
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -13,18 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from mmengine.config import Config
 
 from ..utils.errors import M2DetError
 from ..utils.files import write_whole, writing
 from . import differences
 from .worker import CONFIG, STEPS, checkpoints
-
-try:
-    import fcntl
-except ImportError:
-    # Windows.
-    fcntl = None
 
 _SETTINGS, _RESULT, _FAILURE, _LOG = (
     'settings.json',
@@ -37,7 +31,7 @@ _LISTED = 4  # differences that a sentence names
 _PATIENCE = 10.0  # seconds that a process has to end when it is asked to
 
 
-class RunError(Exception):
+class RunError(M2DetError):
     """One sentence: why a run has no result."""
 
 
@@ -157,16 +151,15 @@ def locked(folder: Path) -> Iterator[None]:
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / '.lock', 'w')  # noqa: SIM115
-    with file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise M2DetError(
-                    f'Another comparison is at work in {folder}: wait, or give '
-                    'another --out.'
-                ) from error
+        lock = FileLock(folder / '.lock', timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise M2DetError(
+                f'Another comparison is at work in {folder}: wait, or give '
+                'another --out.'
+            ) from error
+    with lock:
         yield
 
 
@@ -237,5 +230,4 @@ def _read(file: Path) -> Any:
 
 
 def _write(file: Path, content: Any) -> None:
-    data = (json.dumps(content, indent=2) + '\n').encode()
-    write_whole(Path(os.path.abspath(file)), lambda out: out.write(data))
+    write_whole(file, json.dumps(content, indent=2) + '\n')

@@ -3,8 +3,8 @@
 `m2det compare` starts it as `python -m m2det_mmdet.comparison.worker STEP FOLDER`.
 """
 
-import argparse
 import json
+import logging
 import math
 import os
 import pickle
@@ -17,18 +17,18 @@ import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader, load_checkpoint
 
 from ..analysis.complexity import measure
-from ..analysis.machine import describe_machine, load, versions
+from ..analysis.machine import describe_machine, load_average, versions
 from ..analysis.random_weights import without_pretrained
 from ..analysis.speed import measure_speed
-from ..cli import run_command
 from ..engine.hooks.training_cost_hook import EPOCHS, MEMORY, SECONDS
 from ..engine.runner import build_runner
 from ..utils.configs import load_config
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, sentence_of
 from ..utils.files import write_whole
 
 CONFIG = 'config.py'
@@ -40,20 +40,12 @@ _CALLS = (20, 200)
 _WARM_UP = (3, 20)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command."""
-    parser.add_argument('step', choices=STEPS)
-    parser.add_argument('folder', type=Path, help='folder of the run')
-
-
-def run(args: argparse.Namespace) -> None:
+def main(step: str, folder: Path) -> None:
     """Do a step, and write what it found to ``FOLDER/STEP.json``."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    config = args.folder / CONFIG
-    found = {'train': _train, 'test': _test, 'measure': _measure}[args.step](config)
-    content = json.dumps(found, indent=2) + '\n'
-    out = args.folder / f'{args.step}.json'
-    write_whole(out, lambda file: file.write(content.encode()))
+    steps = {'train': _train, 'test': _test, 'measure': _measure}
+    found = steps[step](folder / CONFIG)
+    write_whole(folder / f'{step}.json', json.dumps(found, indent=2) + '\n')
 
 
 def _end_with_parent() -> None:
@@ -68,12 +60,11 @@ def _end_with_parent() -> None:
 
 def _train(config: Path) -> dict[str, Any]:
     """Train, from the last checkpoint on where there is one."""
-    argv = [str(config), '--work-dir', str(config.parent / 'train')]
+    cfg = load_config(config)
+    cfg.work_dir = str(config.parent / 'train')
     if (last := _last_whole(config)) is not None:
-        argv += ['--resume', str(last)]
-    status = run_command('train', argv, 'm2det train')
-    if status:
-        raise SystemExit(status)
+        cfg.load_from, cfg.resume = str(last), True
+    build_runner(cfg).train()
     file = _checkpoint(config)
     checkpoint = CheckpointLoader.load_checkpoint(file, 'cpu')
     with open(file, 'rb') as opened:
@@ -90,7 +81,7 @@ def _train(config: Path) -> dict[str, Any]:
 
 def _test(config: Path) -> dict[str, Any]:
     """Evaluate the last checkpoint."""
-    cfg = load_config(str(config))
+    cfg = load_config(config)
     cfg.load_from = _checkpoint(config)
     cfg.work_dir = str(config.parent / 'test')
     # Where a detector finds nothing at all, mmdet's metric tells no AP.
@@ -104,10 +95,10 @@ def _test(config: Path) -> dict[str, Any]:
 
 def _measure(config: Path) -> dict[str, Any]:
     """Count parameters and operations, and time the detector image by image."""
-    cfg = load_config(str(config))
+    cfg = load_config(config)
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     device = torch.device(get_device())
-    jobs = load()
+    jobs = load_average()
     # As the runner does with one that stands beside the model.
     cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
     model = MODELS.build(without_pretrained(cfg.model))
@@ -162,7 +153,11 @@ def _last_whole(config: Path) -> Path | None:
         try:
             CheckpointLoader.load_checkpoint(str(file), 'cpu')
         except (EOFError, OSError, RuntimeError, pickle.UnpicklingError) as error:
-            print(f'{file} cannot be read, the one before is taken: {error}')
+            print_log(
+                f'{file} cannot be read, the one before is taken: {error}',
+                logger='current',
+                level=logging.WARNING,
+            )
         else:
             return file
     return None
@@ -177,4 +172,7 @@ def _checkpoint(config: Path) -> str:
 
 
 if __name__ == '__main__':
-    sys.exit(run_command('compare_worker', sys.argv[1:]))
+    try:
+        main(sys.argv[1], Path(sys.argv[2]))
+    except M2DetError as error:
+        sys.exit(f'm2det compare: {sentence_of(error)}')

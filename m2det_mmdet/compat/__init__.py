@@ -5,12 +5,13 @@ where MMEngine or MMCV is missing.
 """
 
 from .environment import check_environment
+from .quiet import quiet_imports
 
-__all__ = ['check_environment', 'install']
+__all__ = ['check_environment', 'install', 'quiet_imports']
 
 
 def install() -> None:
-    """Supply ``mmcv._ext`` where it does not exist and make checkpoints load safely.
+    """Supply ``mmcv._ext`` where it does not exist.
 
     Idempotent. Call it after :func:`check_environment` and before the first import
     of ``mmcv.ops`` or of most of ``mmdet``.
@@ -18,7 +19,3 @@ def install() -> None:
     from . import ext
 
     ext.install()
-    # Imports MMEngine's runner, which may import mmcv's operators.
-    from ..checkpoints import loading as checkpoint
-
-    checkpoint.install()

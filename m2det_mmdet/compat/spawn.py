@@ -8,11 +8,13 @@ is, and a script that imports it below ``if __name__ == '__main__'`` does not do
 
 import multiprocessing
 from collections.abc import Callable
+from importlib import import_module
 from multiprocessing import context
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
+_PACKAGE = __name__.partition('.')[0]
 _PROCESS_TYPES = ('Process', 'SpawnProcess', 'ForkServerProcess')
 
 
@@ -42,4 +44,6 @@ def _reduce_process(process: BaseProcess) -> tuple[Any, ...]:
 
 
 def _rebuild_process(rebuild: Callable[..., BaseProcess], args: tuple) -> BaseProcess:
+    # A process that the command `m2det` starts imports the package without it.
+    import_module(_PACKAGE).register()
     return rebuild(*args)

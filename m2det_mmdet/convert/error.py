@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
+from ..utils.errors import M2DetError
+
 Shape = tuple[int, ...]
 
 _LISTED = 20
 
 
-class ConversionError(ValueError):
+class ConversionError(M2DetError, ValueError):
     """A state dict cannot be converted; the message says why and what to do.
 
     Args:

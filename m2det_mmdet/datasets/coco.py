@@ -17,6 +17,8 @@ from mmdet.registry import DATASETS
 from mmengine.fileio import get
 from mmengine.logging import print_log
 
+from ..utils.errors import M2DetError
+
 # What CocoDataset and CocoMetric read of each entry.
 _KEYS = {
     'images': ('id', 'file_name', 'width', 'height'),
@@ -25,7 +27,7 @@ _KEYS = {
 }
 
 
-class DatasetError(ValueError):
+class DatasetError(M2DetError, ValueError):
     """The files of a dataset are not what its config says."""
 
 

@@ -1,6 +1,9 @@
 """Builds the runner of a config."""
 
+import io
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
+from typing import Any
 
 from mmdet.registry import RUNNERS
 from mmengine.config import Config
@@ -8,23 +11,59 @@ from mmengine.runner import Runner
 
 from ..utils.configs import DUMP_SUFFIX, config_name
 from ..utils.errors import M2DetError
+from ..utils.logs import quiet
 
 
-def build_runner(cfg: Config) -> Runner:
+def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
+    """Set the work folder: the given one, else the config's, else a usual place.
+
+    That is ``work_dirs/<name of the config>``.
+    """
+    if work_dir is not None:
+        cfg.work_dir = str(work_dir)
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs', config_name(cfg)))
+
+
+def build_runner(
+    cfg: Config, *, datasets: dict[str, Any] | None = None, on_console: bool = True
+) -> Runner:
     """Build the runner, and rename the config that it leaves in the work folder.
 
     mim finds a config by its base name anywhere in the repository of an editable
     install and refuses to choose between two; a copy of the same name in the work
     folder would make the next call fail.
+
+    Args:
+        cfg: The config.
+        datasets: Data sets that are built already, by ``train``, ``val`` and ``test``;
+            the runner takes them instead of those that the config describes.
+        on_console: Whether MMEngine's messages go to standard output as well as to the
+            log file of the run; if not, warnings go to standard error.
+
+    Raises:
+        M2DetError: If a module refuses its arguments.
     """
-    # Registered runners are those of mmdet's registry, as in its scripts.
     try:
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        # A log keeps the stream that is standard output when it is made.
+        with nullcontext() if on_console else redirect_stdout(io.StringIO()):
+            # Registered runners are those of mmdet's registry, as in its scripts.
+            custom = 'runner_type' in cfg
+            runner = RUNNERS.build(cfg) if custom else Runner.from_cfg(cfg)
     except ValueError as error:
         # What our modules say of their arguments.
         raise M2DetError(f'{cfg.filename} does not build: {error}') from error
+    if not on_console:
+        quiet(runner.logger)
+    for key, dataset in (datasets or {}).items():
+        getattr(runner, f'_{key}_dataloader')['dataset'] = dataset
+    if cfg.filename is not None:
+        _rename_dumped_config(cfg, runner)
+    return runner
+
+
+def _rename_dumped_config(cfg: Config, runner: Runner) -> None:
     config = Path(cfg.filename)
     dumped = Path(runner.work_dir, config.name)
     if runner.rank == 0 and dumped.is_file() and not dumped.samefile(config):
         dumped.replace(dumped.with_stem(f'{config_name(cfg)}{DUMP_SUFFIX}'))
-    return runner

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -63,15 +64,26 @@ def find_family(name: str) -> Path:
     return families[name]
 
 
-def load_config(name: str, options: Mapping[str, Any] | None = None) -> Config:
+def load_config(
+    config: str | Path | Config, options: Mapping[str, Any] | None = None
+) -> Config:
     """Load a config and merge ``options`` into it.
+
+    Args:
+        config: A path; the name of one of our configs; ``mmdet::FOLDER/NAME.py``; or a
+            config, of which a copy is amended.
+        options: Settings by their dotted keys.
 
     Raises:
         M2DetError: If there is no such config, it does not load, or an option does not
             fit it.
     """
-    with _explained(name):
-        cfg = _external(name) if name.startswith(_EXTERNAL) else _read(name)
+    if isinstance(config, Config):
+        cfg, name = deepcopy(config), str(config.filename)
+    else:
+        name = str(config)
+        with _explained(name):
+            cfg = _external(name) if name.startswith(_EXTERNAL) else _read(name)
     for key, value in (options or {}).items():
         try:
             cfg.merge_from_dict({key: value})
@@ -126,7 +138,7 @@ def _external(name: str) -> Config:
 
 def config_name(cfg: Config) -> str:
     """Name of a config; of a copy that a run has left, the name of the original."""
-    return Path(cfg.filename).stem.removesuffix(DUMP_SUFFIX)
+    return Path(cfg.filename or 'config').stem.removesuffix(DUMP_SUFFIX)
 
 
 def _shipped(pattern: str) -> list[Path]:

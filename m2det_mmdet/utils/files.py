@@ -1,4 +1,4 @@
-"""Files that a subcommand writes: whole or not at all, and nothing lost unasked."""
+"""Files that are written whole or not at all, and replaced only when asked to."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -43,26 +43,30 @@ def check_output(path: Path, *, force: bool) -> Path:
     return out
 
 
-def write_whole(out: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file beside ``out``, then put it in its place; make the folder first.
+def write_whole(path: Path, content: str | Callable[[BinaryIO], object]) -> None:
+    """Write a file beside ``path``, then put it in its place; make the folder first.
 
     Args:
-        out: As :func:`check_output` returns it.
-        write: Writes the content to an open file.
+        path: Where to write; a link there is replaced, not followed.
+        content: The text; or a function that writes to the open file.
 
     Raises:
         M2DetError: If it cannot be written; what was there is left.
     """
-    partial = out.with_name(f'.{out.name}.{os.getpid()}.partial')
-    with writing(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
+    path = Path(os.path.abspath(path))
+    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(partial, 'xb') as file:
-                write(file)
+                if isinstance(content, str):
+                    file.write(content.encode())
+                else:
+                    content(file)
                 # Else a power cut may leave the new name without the content.
                 file.flush()
                 os.fsync(file.fileno())
-            partial.replace(out)
+            partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
 

@@ -13,18 +13,18 @@ from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 from .errors import M2DetError
 
 
-def find_images(inputs: Sequence[str], exclude: Path) -> list[Path]:
+def find_images(inputs: Sequence[str], exclude: Path | None = None) -> list[Path]:
     """List the images that ``inputs`` name, each once, in their order.
 
     Args:
         inputs: Images, folders (with the folders in them) and glob patterns.
-        exclude: Folder whose content is left out: where results go.
+        exclude: Folder whose content is left out: where results go, if anywhere.
 
     Raises:
         M2DetError: If an input names no file or no image.
     """
     found: dict[Path, None] = {}
-    exclude = exclude.resolve()
+    exclude = None if exclude is None else exclude.resolve()
     for name in inputs:
         paths = [Path(os.path.abspath(path)) for path in _expand(name)]
         paths = [path for path in paths if exclude not in path.resolve().parents]

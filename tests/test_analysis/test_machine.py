@@ -11,7 +11,7 @@ from m2det_mmdet.analysis import machine
 from m2det_mmdet.analysis.machine import (
     describe_machine,
     has_compiled_operators,
-    load,
+    load_average,
     versions,
 )
 
@@ -66,6 +66,6 @@ def test_versions_are_those_of_what_computes() -> None:
 
 def test_the_load_is_told_where_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('os.getloadavg', lambda: (1.5, 0, 0), raising=False)
-    assert load() == 1.5
+    assert load_average() == 1.5
     monkeypatch.delattr('os.getloadavg')
-    assert load() is None
+    assert load_average() is None

@@ -1,6 +1,5 @@
 import json
 import re
-from argparse import Namespace
 from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +11,9 @@ import torch
 from mmengine.config import Config
 
 from m2det_mmdet.analysis.speed import Speed, Timing
-from m2det_mmdet.analysis.speed_report import Report
-from m2det_mmdet.cli import bench, main
+from m2det_mmdet.analysis.speed_report import SpeedReport
+from m2det_mmdet.apis import benchmarking
+from m2det_mmdet.cli import main
 
 RANDOM = 'The weights are random'
 FEW = ('--images', '3', '--warm-up', '1')
@@ -22,7 +22,7 @@ FEW = ('--images', '3', '--warm-up', '1')
 @pytest.fixture(autouse=True)
 def small_product(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the product of matrices, which takes longest."""
-    monkeypatch.setattr(bench, 'matmul_flops_per_second', lambda *args: 5e9)
+    monkeypatch.setattr(benchmarking, 'matmul_flops_per_second', lambda *args: 5e9)
 
 
 def _bench(config: str, *argv: str | Path) -> int:
@@ -98,7 +98,7 @@ def test_an_accelerated_network_says_so(
 def test_images_go_through_the_pipeline_as_in_a_test(trained: SimpleNamespace) -> None:
     cfg = Config.fromfile(trained.config)
 
-    first, *rest = bench._images(cfg, str(trained.scenes / 'val'), 2)
+    first, *rest = benchmarking._images(cfg, str(trained.scenes / 'val'), 2)
 
     assert len(rest) == 1
     assert first['inputs'].shape == (3, 128, 128)
@@ -110,7 +110,7 @@ def test_images_go_through_the_pipeline_as_in_a_test(trained: SimpleNamespace) -
 def test_random_images_are_the_same_each_time(trained: SimpleNamespace) -> None:
     cfg = Config.fromfile(trained.config)
 
-    first, again = (bench._images(cfg, None, 2) for _ in range(2))
+    first, again = (benchmarking._images(cfg, None, 2) for _ in range(2))
 
     assert len(first) == 2
     for one, other in zip(first, again, strict=True):
@@ -121,9 +121,18 @@ def test_random_images_are_the_same_each_time(trained: SimpleNamespace) -> None:
 @pytest.mark.parametrize(
     ('argv', 'message'),
     [
-        (['--images', '0'], '--images must be at least 1, got 0'),
-        (['--warm-up', '-1'], '--warm-up must be at least 0, got -1'),
-        (['--batch-sizes', '2', '0'], '--batch-sizes must be at least 1, got 0'),
+        (
+            ['--images', '0'],
+            '--images: must be at least 1, got 0',
+        ),
+        (
+            ['--warm-up', '-1'],
+            '--warm-up: must be at least 0, got -1',
+        ),
+        (
+            ['--batch-sizes', '2', '0'],
+            '--batch-sizes: must be at least 1',
+        ),
         (['--checkpoint', 'no.pth'], 'There is no checkpoint no.pth'),
         (['--checkpoint', 'PART'], 'The checkpoint does not fit the config'),
         (['--device', 'abacus'], 'device abacus cannot be used here'),
@@ -143,7 +152,7 @@ def test_what_is_wrong_is_told_before_measuring(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    monkeypatch.setattr(bench, 'measure_speed', None)
+    monkeypatch.setattr(benchmarking, 'measure_speed', None)
     names = {
         'EMPTY': tmp_path / 'empty',
         'BROKEN': tmp_path / 'broken',
@@ -172,9 +181,7 @@ def test_what_is_wrong_is_told_before_measuring(
 def test_the_paper_has_a_thousand_images_and_a_cpu_fewer(
     device: str, images: int | None, expected: tuple[int, int]
 ) -> None:
-    args = Namespace(images=images, warm_up=None)
-
-    assert bench._counts(args, torch.device(device)) == expected
+    assert benchmarking._counts(images, None, torch.device(device)) == expected
 
 
 def test_an_unknown_config_ends_in_one_sentence(capsys: pytest.CaptureFixture) -> None:
@@ -206,7 +213,7 @@ def test_an_output_is_replaced_where_that_is_asked_for(
 def test_what_is_not_known_is_a_dash() -> None:
     total = Timing(median=0.002, low=0.001, high=0.003, calls=7)
     speed = Speed(1, (4, 6), None, None, total, 1.5, None)
-    report = Report(
+    report = SpeedReport(
         config='x',
         checkpoint='a.pth',
         images=None,
@@ -225,7 +232,7 @@ def test_what_is_not_known_is_a_dash() -> None:
     text = report.to_text()
 
     assert 'x, 6x4' in text
-    row = '1 - - 2.00 [1.00, 3.00] 500.00 1.5 - - -'
+    row = '| 1 | - | - | 2.00 [1.00, 3.00] | 500.00 | 1.5 | - | - | - |'
     assert row in [' '.join(line.split()) for line in text.splitlines()]
     assert 'only the total is given' in text
     assert 'GFLOP an image' not in text
@@ -236,7 +243,7 @@ def test_what_is_not_known_is_a_dash() -> None:
 def test_a_machine_at_work_is_told_of(load: float | None, told: bool) -> None:
     total = Timing(median=1, low=1, high=1, calls=1)
     speed = Speed(1, (4, 6), None, None, total, 0, None)
-    facts = dict.fromkeys(field.name for field in fields(Report))
-    report = Report(**{**facts, 'machine': 'CPU', 'load': load, 'speeds': [speed]})
+    facts = dict.fromkeys(field.name for field in fields(SpeedReport))
+    report = SpeedReport(**{**facts, 'machine': 'CPU', 'load': load, 'speeds': [speed]})
 
     assert any('(3.2 jobs in the last minute)' in x for x in report.notes()) == told

@@ -333,11 +333,23 @@ def test_without_data_an_epoch_and_the_classes_must_be_the_same(
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (['--seeds', '1', '1'], '--seeds must differ, got [1, 1]'),
-        (['--seeds', '-1'], '--seeds must be at least 0, got -1'),
-        (['--batch-size', '0'], '--batch-size must be at least 1, got 0'),
-        (['--epochs', '0'], '--epochs must be at least 1, got 0'),
-        (['--workers', '-1'], '--workers must be at least 0, got -1'),
+        (['--seeds', '1', '1'], 'seeds must differ, got [1, 1]'),
+        (
+            ['--seeds', '-1'],
+            '--seeds: must be at least 0, got -1',
+        ),
+        (
+            ['--batch-size', '0'],
+            '--batch-size: must be at least 1',
+        ),
+        (
+            ['--epochs', '0'],
+            '--epochs: must be at least 1, got 0',
+        ),
+        (
+            ['--workers', '-1'],
+            '--workers: must be at least 0, got',
+        ),
         (['--out', 'FILE'], 'is no folder that takes files'),
         (['--data', 'nothing'], 'nothing is no folder: check the path'),
     ],
@@ -364,7 +376,7 @@ def test_minutes_that_cannot_be_end_in_one_sentence(
 ) -> None:
     assert main([*argv[:-2], '--minutes', minutes]) == 2
     error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith('m2det compare: --minutes must be positive, got ')
+    assert error.startswith('m2det compare: argument --minutes: must be positive, got ')
     assert not workers.calls
 
 
@@ -622,7 +634,7 @@ def test_warnings_about_the_data_are_shown(
     alone[alone.index('--data') + 1] = str(scenes)
 
     assert main(alone) == 0
-    assert 'AP on them tells little' in capsys.readouterr().out
+    assert 'AP on them tells little' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('kept', [0, 100])
@@ -640,7 +652,7 @@ def test_a_training_goes_on_from_its_last_whole_checkpoint(
         file.write_bytes(file.read_bytes()[:kept])
 
     assert compare_worker._last_whole(config) == folder / 'epoch_8.pth'
-    assert 'epoch_9.pth cannot be read' in capsys.readouterr().out
+    assert 'epoch_9.pth cannot be read' in capsys.readouterr().err
     (folder / 'epoch_8.pth').unlink()
     assert compare_worker._last_whole(config) is None
 

@@ -132,9 +132,12 @@ def test_unreadable_images_are_named_and_skipped(
     [
         (['nothing*'], 'There is no image, folder or match of nothing*'),
         (['EMPTY'], 'There is no image in'),
-        (['IMAGES', '--batch-size', '0'], '--batch-size must be at least 1, got 0'),
+        (
+            ['IMAGES', '--batch-size', '0'],
+            '--batch-size: must be at least 1, got 0',
+        ),
         (['IMAGES', '--ann-file', 'no.json'], 'no.json does not exist'),
-        (['IMAGES', '--ann-file', 'ANNOTATIONS'], 'are not listed in --ann-file'),
+        (['IMAGES', '--ann-file', 'ANNOTATIONS'], 'are not listed in ann_file'),
         (['IMAGES', '--device', 'abacus'], 'device abacus cannot be used here'),
     ],
 )

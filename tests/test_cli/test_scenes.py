@@ -35,4 +35,4 @@ def test_wrong_numbers_end_in_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     assert main(['scenes', str(tmp_path / 'out'), '--num-val', '0']) == 2
-    assert 'num_val must be at least 1' in capsys.readouterr().err
+    assert '--num-val: must be at least 1' in capsys.readouterr().err

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from m2det_mmdet.analysis.complexity import Complexity
-from m2det_mmdet.cli import main, table
+from m2det_mmdet.apis import tabulation
+from m2det_mmdet.cli import main
 
 ROOT = Path(__file__).parents[2]
 METAFILE = """
@@ -42,9 +43,9 @@ def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for times, name in enumerate(('one', 'two', 'three'), start=1):
         (folder / f'{name}.py').write_text(f'times = {times}')
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(table, 'find_family', lambda name: path)
+    monkeypatch.setattr(tabulation, 'find_family', lambda name: path)
     monkeypatch.setattr(
-        table,
+        tabulation,
         'measure',
         lambda cfg: Complexity(
             (4, 6), 1_236_000 * cfg.times, 6_184_000_000 * cfg.times

@@ -8,7 +8,9 @@ import torch
 from mmengine.config import Config
 from mmengine.optim.optimizer import amp_optimizer_wrapper
 
-from m2det_mmdet.cli import main, train
+from m2det_mmdet.apis import training
+from m2det_mmdet.cli import main
+from m2det_mmdet.utils.errors import M2DetError
 
 
 def _train(config: str, work_dir: Path, *argv: str) -> dict:
@@ -57,15 +59,20 @@ def test_mixed_precision_is_set_as_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     configs = []
-    monkeypatch.setattr(train, 'get_device', lambda: 'cuda')
+
+    def stop(cfg: Config, **_: object) -> None:
+        configs.append(cfg)
+        raise M2DetError('Stopped.')
+
+    monkeypatch.setattr(training, 'get_device', lambda: 'cuda')
     monkeypatch.setattr(
-        train,
+        training,
         'build_runner',
-        lambda cfg: SimpleNamespace(train=lambda: configs.append(cfg)),
+        stop,
     )
 
     argv = [*argv, '--work-dir', str(tmp_path)]
-    assert main(['train', trained.config, *argv]) == 0
+    assert main(['train', trained.config, *argv]) == 2
     wrapper = configs[0].optim_wrapper
     assert wrapper.type == 'AmpOptimWrapper'
     assert wrapper.get('dtype') == dtype
@@ -77,7 +84,7 @@ def test_mixed_precision_is_set_as_asked_for(
 def test_bfloat16_trains(
     trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(training, 'get_device', lambda: 'cuda')
     monkeypatch.setattr(amp_optimizer_wrapper, 'is_cuda_available', lambda: True)
     dtypes = set()
     forward = torch.nn.Conv2d.forward
@@ -104,10 +111,10 @@ def test_mixed_precision_needs_a_gpu(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    monkeypatch.setattr(train, 'get_device', lambda: 'cpu')
+    monkeypatch.setattr(training, 'get_device', lambda: 'cpu')
 
     assert main(['train', trained.config, '--amp']) == 2
-    assert '--amp trains on a GPU, and the best device here is cpu' in (
+    assert 'amp trains on a GPU, and the best device here is cpu' in (
         capsys.readouterr().err
     )
 
@@ -115,6 +122,5 @@ def test_mixed_precision_needs_a_gpu(
 def test_an_unknown_precision_names_the_known(
     trained: SimpleNamespace, capsys: pytest.CaptureFixture
 ) -> None:
-    with pytest.raises(SystemExit, match='2'):
-        main(['train', trained.config, '--amp-dtype', 'int8'])
-    assert 'bfloat16' in capsys.readouterr().err
+    assert main(['train', trained.config, '--amp-dtype', 'int8']) == 2
+    assert "choose from 'float16', 'bfloat16'" in capsys.readouterr().err

@@ -1,6 +1,5 @@
 import json
 import pickle
-from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,9 +8,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from m2det_mmdet.cli import main, train
-from m2det_mmdet.cli.arguments import launch_config
+from m2det_mmdet.apis import training
+from m2det_mmdet.cli import main
 from m2det_mmdet.models.acceleration import accelerate
+from m2det_mmdet.models.test_time_augs import M2DetTTAModel
 
 
 def test_training_leaves_no_second_config_of_the_same_name(
@@ -45,19 +45,6 @@ def test_a_dumped_config_keeps_its_name(
     assert [path.name for path in tmp_path.glob('*.py')] == ['small_full.py']
 
 
-def test_the_work_folder_is_named_after_the_config(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path('mine_full.py').write_text('')
-    args = Namespace(config='mine_full.py', cfg_options=None, launcher='none')
-
-    assert launch_config(Namespace(**vars(args), work_dir=None)).work_dir == str(
-        Path('work_dirs', 'mine')
-    )
-    assert launch_config(Namespace(**vars(args), work_dir='w')).work_dir == 'w'
-
-
 def test_training_resumes(trained: SimpleNamespace, tmp_path: Path) -> None:
     options = ['--cfg-options', 'train_cfg.max_epochs=2', 'train_cfg.val_interval=9']
     _run(
@@ -80,7 +67,7 @@ def test_resuming_nothing_starts_from_the_given_weights(
     trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configs = []
-    monkeypatch.setattr(train, 'build_runner', _stop_after(configs))
+    monkeypatch.setattr(training, 'build_runner', _stop_after(configs))
     argv = ['train', trained.config, '--work-dir', str(tmp_path), '--resume']
     options = ['--cfg-options', f'load_from={trained.checkpoint}']
 
@@ -91,11 +78,11 @@ def test_resuming_nothing_starts_from_the_given_weights(
 
     first, second = configs
     assert (first.get('resume'), first.load_from) == (False, trained.checkpoint)
-    assert (second.resume, second.load_from) == (True, None)
+    assert (second.resume, second.load_from) == (True, trained.checkpoint)
 
 
-def _stop_after(configs: list[Config]) -> Callable[[Config], None]:
-    def build_runner(cfg: Config) -> None:
+def _stop_after(configs: list[Config]) -> Callable[..., None]:
+    def build_runner(cfg: Config, **_: object) -> None:
         configs.append(cfg)
         raise RuntimeError('stopped')
 
@@ -121,10 +108,11 @@ def test_test_ends_with_the_ap(
         f'test_evaluator.outfile_prefix={prefix}',
     )
 
-    output = capsys.readouterr().out
-    assert output.count('Average Precision') == 6
-    assert output.count('Average Recall') == 6
-    parts = output.splitlines()[-1].split(' | ')
+    *_, log_line, ap_line = capsys.readouterr().out.splitlines()
+    log = Path(log_line.removeprefix('Log: ')).read_text()
+    assert log.count('Average Precision') == 6
+    assert log.count('Average Recall') == 6
+    parts = ap_line.split(' | ')
     assert [part.split()[0] for part in parts][:6] == [
         'AP',
         'AP_50',
@@ -138,13 +126,25 @@ def test_test_ends_with_the_ap(
     assert len(list(tmp_path.glob('*/shown/*'))) == 3
 
 
-def test_tta_tests_all_views(
-    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+def test_tta_merges_all_views_of_each_image(
+    trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    merged = []
+    merge = M2DetTTAModel._merge_single_sample
+
+    def spy(self: M2DetTTAModel, samples: list) -> object:
+        views = {(sample.img_shape[:2], sample.flip) for sample in samples}
+        merged.append((samples[0].img_id, len(samples), views))
+        return merge(self, samples)
+
+    monkeypatch.setattr(M2DetTTAModel, '_merge_single_sample', spy)
     argv = ['test', trained.config, trained.checkpoint, '--work-dir', str(tmp_path)]
 
     assert main([*argv, '--tta']) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith('AP 0.')
+
+    sizes = [(side, side) for side in (96, 128, 160, 192)]
+    views = {(size, flip) for size in sizes for flip in (False, True)}
+    assert merged == [(image_id, 8, views) for image_id in (1, 2, 3)]
 
 
 def test_tta_needs_its_pipeline(
@@ -156,7 +156,7 @@ def test_tta_needs_its_pipeline(
     argv = ['test', str(tmp_path / 'no_tta.py'), trained.checkpoint]
 
     assert main([*argv, '--work-dir', str(tmp_path), '--tta']) == 2
-    assert '--tta needs tta_model in' in capsys.readouterr().err
+    assert 'tta needs tta_model in' in capsys.readouterr().err
 
 
 def test_a_missing_image_stops_in_one_sentence(
@@ -218,8 +218,10 @@ def test_a_dataset_that_does_not_fit_stops_before_training(
     [
         (['train', 'CONFIG', '--resume', 'no.pth'], 'There is no checkpoint no.pth'),
         (['test', 'CONFIG', 'no.pth'], 'There is no checkpoint no.pth'),
-        (['test', 'CONFIG', 'no.pth', '--out', 'a.json'], 'There is no checkpoint'),
-        (['test', 'CONFIG', 'CHECKPOINT', '--out', 'a.json'], '--out must end in .pkl'),
+        (
+            ['test', 'CONFIG', 'CHECKPOINT', '--out', 'a.json'],
+            'name ends in .pkl',
+        ),
         (['test', 'no', 'CHECKPOINT'], 'There is no config no'),
     ],
 )
@@ -315,7 +317,7 @@ def test_compiling_without_a_compiler_ends_in_one_sentence(
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
 
     assert main(['test', trained.config, trained.checkpoint, '--compile']) == 2
-    assert '--compile needs a C++ compiler and there is no no-compiler' in (
+    assert 'Compiling needs a C++ compiler and there is no no-compiler' in (
         _last_line(capsys)
     )
 

@@ -20,6 +20,10 @@ import m2det_mmdet
 from mmdet.datasets import CocoDataset
 from mmengine.dataset import pseudo_collate
 """
+REGISTER = """
+import m2det_mmdet
+m2det_mmdet.register()
+"""
 
 
 def indent(code: str) -> str:
@@ -33,20 +37,22 @@ def script(kind: str, method: str) -> str:
         'import at the top': IMPORTS + guard + indent(load),
         'import in main': guard + indent(IMPORTS + load),
         'command line': IMPORTS + load,
+        # The child imports the command too, which registers nothing by itself.
+        'm2det': 'import m2det_command\n' + guard + indent(REGISTER + IMPORTS + load),
     }[kind]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('method', ['spawn', 'forkserver'])
 @pytest.mark.parametrize(
-    'kind', ['import at the top', 'import in main', 'command line']
+    'kind', ['import at the top', 'import in main', 'command line', 'm2det']
 )
 def test_workers_find_what_they_need(kind: str, method: str, tmp_path: Path) -> None:
     check(kind, method, tmp_path)
 
 
-def test_spawned_worker_of_a_guarded_script(tmp_path: Path) -> None:
-    check('import in main', 'spawn', tmp_path)
+def test_spawned_worker_of_the_command(tmp_path: Path) -> None:
+    check('m2det', 'spawn', tmp_path)
 
 
 def check(kind: str, method: str, folder: Path) -> None:

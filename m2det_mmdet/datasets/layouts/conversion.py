@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 from mmengine.logging import print_log
 
-from ..coco import DatasetError
+from ...utils.files import write_whole
 from .splits import Files, relative_to
 
 # Part of the fingerprint: a new number lets nobody take files of an older conversion.
@@ -73,7 +72,7 @@ def convert(
         classes: Names of all classes; by default those that the labels name, sorted.
 
     Raises:
-        DatasetError: What ``read`` raises, or that the cache cannot be written.
+        M2DetError: What ``read`` raises, or that the cache cannot be written.
     """
     folder = cache / _fingerprint(root, sources, classes)
     ann_files = {split: folder / f'{split}.json' for split in sources}
@@ -84,7 +83,8 @@ def convert(
         }
         classes = classes or _named_classes(labels)
         for split, path in ann_files.items():
-            _write(path, _to_coco(root, labels[split], classes))
+            content = _to_coco(root, labels[split], classes)
+            write_whole(path, json.dumps(content) + '\n')
         _warn_of_left_out(labels)
     return {split: Files(path, (root,)) for split, path in ann_files.items()}
 
@@ -163,20 +163,3 @@ def _warn_of_left_out(labels: Mapping[str, list[tuple[Source, Labels]]]) -> None
             logger='current',
             level=logging.WARNING,
         )
-
-
-def _write(path: Path, content: Mapping) -> None:
-    """Write a file whole or not at all."""
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_text(json.dumps(content) + '\n', encoding='utf-8')
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise DatasetError(
-            f'The converted annotations {path} cannot be written ({error}): check the '
-            'folder and the space on its disk.'
-        ) from error

@@ -8,13 +8,14 @@ OpenCV only.
 
 from .composer import Scene, SceneObject, compose_scene
 from .shapes import CLASSES, GRADES
-from .writer import write_scenes
+from .writer import ScenesError, write_scenes
 
 __all__ = [
     'CLASSES',
     'GRADES',
     'Scene',
     'SceneObject',
+    'ScenesError',
     'compose_scene',
     'write_scenes',
 ]

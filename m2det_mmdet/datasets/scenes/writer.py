@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ...utils.errors import M2DetError
 from .composer import Scene, SceneObject, compose_scene
 from .shapes import CLASSES, GRADES
 
@@ -23,6 +24,10 @@ _OURS = re.compile(
     r'|(train|val|test)(/\d{6,}\.jpg)?'
 )
 Progress = Callable[[int, int], None]
+
+
+class ScenesError(M2DetError, ValueError):
+    """Scenes cannot be written as asked for."""
 
 
 def write_scenes(
@@ -59,9 +64,8 @@ def write_scenes(
         progress: Called after each image with the number done and the total.
 
     Raises:
-        ValueError: If a number of images, the size or the seed is out of range.
-        FileExistsError: If ``out`` holds other files, or scenes and ``overwrite``
-            is off.
+        ScenesError: If a number of images, the size or the seed is out of range, or
+            ``out`` holds other files, or scenes and ``overwrite`` is off.
     """
     counts = dict(zip(SPLITS, (num_train, num_val, num_test), strict=True))
     _check_arguments(counts, size, seed)
@@ -120,33 +124,33 @@ def _annotation(item: SceneObject, annotation_id: int, image_id: int) -> dict[st
 def _check_arguments(counts: dict[str, int], size: tuple[int, int], seed: int) -> None:
     for split, count in counts.items():
         if count < 1:
-            raise ValueError(
+            raise ScenesError(
                 f'num_{split} must be at least 1, got {count}. '
                 'Each split needs an image.'
             )
     if min(size) < MIN_SIDE:
-        raise ValueError(
+        raise ScenesError(
             f'size must be at least {MIN_SIDE} x {MIN_SIDE} pixels, got '
             f'{size[0]} x {size[1]}. Small objects are unrecognisable below.'
         )
     if seed < 0:
-        raise ValueError(f'seed must not be negative, got {seed}. Use 0 or above.')
+        raise ScenesError(f'seed must not be negative, got {seed}. Use 0 or above.')
 
 
 def _make_room(out: Path, *, overwrite: bool) -> None:
     """Make ``out`` an empty folder, removing nothing but scenes written before."""
     if out.exists() and not out.is_dir():
-        raise FileExistsError(f'{out} is a file. Name a folder for the scenes.')
+        raise ScenesError(f'{out} is a file. Name a folder for the scenes.')
     out.mkdir(parents=True, exist_ok=True)
     present = sorted(out.rglob('*'))
     foreign = _foreign(out, present)
     if foreign is not None:
-        raise FileExistsError(
+        raise ScenesError(
             f'{out} holds {foreign}, which is no scene of this generator. '
             'Name a new or empty folder.'
         )
     if present and not overwrite:
-        raise FileExistsError(
+        raise ScenesError(
             f'{out} already holds scenes. Name another folder, or pass '
             'overwrite=True (--force) to replace them.'
         )

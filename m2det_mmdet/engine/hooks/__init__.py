@@ -4,6 +4,7 @@ from .acceleration_hook import AccelerationHook
 from .channels_last_hook import ChannelsLastHook
 from .class_check_hook import ClassCheckHook
 from .finite_loss_hook import FiniteLossHook
+from .progress_hook import Evaluated, ProgressHook, Step
 from .pyramid_check_hook import PyramidCheckHook
 from .time_budget_hook import TimeBudgetHook
 from .training_cost_hook import TrainingCostHook
@@ -13,8 +14,11 @@ __all__ = [
     'AccelerationHook',
     'ChannelsLastHook',
     'ClassCheckHook',
+    'Evaluated',
     'FiniteLossHook',
+    'ProgressHook',
     'PyramidCheckHook',
+    'Step',
     'TimeBudgetHook',
     'TrainingCostHook',
     'WeightsCheckHook',

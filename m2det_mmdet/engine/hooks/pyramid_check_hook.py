@@ -14,6 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ...models.task_modules import M2DetAnchorGenerator
 from ...models.task_modules.strides import stride_fits
+from ...utils.errors import M2DetError
 
 Size = tuple[int, int]
 # Vertical and horizontal pixels for each cell.
@@ -23,7 +24,7 @@ Stride = tuple[float, float]
 _GENERATORS = ('prior_generator', 'square_anchor_generator')
 
 
-class PyramidError(ValueError):
+class PyramidError(M2DetError, ValueError):
     """The maps of a neck are not those that a head expects."""
 
 

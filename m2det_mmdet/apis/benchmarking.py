@@ -1,0 +1,224 @@
+"""Time a detector: network and suppression apart, and images a second by batch."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.runner import CheckpointLoader, load_checkpoint
+from torch import nn
+
+from ..analysis.complexity import measure
+from ..analysis.machine import describe_machine, load_average, versions
+from ..analysis.random_weights import build_random
+from ..analysis.speed import Speed, matmul_flops_per_second, measure_speed, splits
+from ..analysis.speed_report import SpeedReport
+from ..analysis.structure import structure_of
+from ..checkpoints.loading import check_checkpoint
+from ..checkpoints.weights import check_weights
+from ..models.acceleration import accelerate
+from ..models.dense_heads import M2DetHead
+from ..ops.kernels import kernel_name
+from ..utils.configs import config_name, load_config
+from ..utils.devices import find_device
+from ..utils.errors import M2DetError
+from ..utils.images import find_images, read_images
+from ..utils.logs import quiet_log
+from .checks import acceleration_options, check_at_least
+
+SEED = 0
+# Height, width, channels: a frequent size in COCO, which the pipeline resizes.
+_RANDOM_SHAPE = (480, 640, 3)
+_RANDOM_IMAGES = 16
+# Calls on a CPU, and on anything faster: the paper's number of images.
+IMAGES = (20, 1000)
+WARM_UP = (3, 20)
+
+
+def benchmark(
+    config: str | Path | Config,
+    *,
+    checkpoint: str | Path | None = None,
+    image_dir: str | Path | None = None,
+    images: int | None = None,
+    warm_up: int | None = None,
+    batch_sizes: Sequence[int] = (1,),
+    device: str | None = None,
+    fast: bool = False,
+    compile: bool = False,
+    autocast: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> SpeedReport:
+    """Time a detector.
+
+    Images lie on the device, resized and normalised, before the clock starts; it stops
+    when the device has finished.
+
+    Args:
+        config: Path or name of a config, or the config.
+        checkpoint: Path or URL. Without one the weights are random: the network takes
+            as long as with others, the suppression does not.
+        image_dir: Folder or glob pattern of images; random ones by default.
+        images: Images to time, those there are in turn; 20 on a CPU by default, else
+            1000 as in the paper.
+        warm_up: Batches before these: 3 on a CPU by default, else 20.
+        batch_sizes: Images at a time; 1, the paper's, is always measured.
+        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; the best there is by default.
+        fast: Whether to fold batch norms and store weights channels last.
+        compile: Whether to compile the network.
+        autocast: ``'bfloat16'`` or ``'float16'`` inside the network.
+        options: Settings of the config to override, by their dotted keys.
+
+    Raises:
+        M2DetError: One sentence on what is wrong with an argument or a file.
+    """
+    quiet_log()
+    jobs = load_average()
+    check_at_least('images', images, 1)
+    check_at_least('warm_up', warm_up, 0)
+    for size in batch_sizes:
+        check_at_least('batch_sizes', size, 1)
+    if checkpoint is not None:
+        check_checkpoint(str(checkpoint))
+    device = find_device(device)
+    acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
+    repeats, warm_up = _counts(images, warm_up, device)
+    cfg = load_config(config, options)
+    model = _build(cfg, checkpoint).to(device)
+    inputs = _images(cfg, image_dir, repeats)
+    if acceleration is not None:
+        model = _accelerate(model, acceleration)
+    speeds = _speeds(cfg, model, inputs, batch_sizes, repeats, warm_up)
+    dtype = autocast or 'float32'
+    return SpeedReport(
+        config=config_name(cfg),
+        checkpoint=None if checkpoint is None else str(checkpoint),
+        images=None if image_dir is None else str(image_dir),
+        distinct_images=len(inputs),
+        machine=describe_machine(device),
+        load=jobs,
+        versions=versions(),
+        acceleration=acceleration,
+        suppression=_suppression(model, device),
+        speeds=speeds,
+        flops=_flops(cfg, model, speeds[0]),
+        product_dtype=dtype,
+        product_flops_per_second=matmul_flops_per_second(device, getattr(torch, dtype)),
+    )
+
+
+def _counts(
+    images: int | None, warm_up: int | None, device: torch.device
+) -> tuple[int, int]:
+    """Images to time and batches before them, by default those for ``device``."""
+    kind = 0 if device.type == 'cpu' else 1
+    images = IMAGES[kind] if images is None else images
+    return images, WARM_UP[kind] if warm_up is None else warm_up
+
+
+def _build(cfg: Config, checkpoint: str | Path | None) -> nn.Module:
+    """Build the detector with all weights of a checkpoint, or with random ones."""
+    structure = structure_of(cfg)
+    if checkpoint is not None:
+        weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
+        check_weights(weights, structure, complete=True)
+    torch.manual_seed(SEED)
+    model = build_random(cfg)
+    if checkpoint is not None:
+        load_checkpoint(model, str(checkpoint), map_location='cpu')
+    return model.eval()
+
+
+def _accelerate(model: nn.Module, options: dict[str, Any]) -> nn.Module:
+    try:
+        return accelerate(model, **options)
+    except ValueError as error:
+        raise M2DetError(f'This detector cannot be made faster: {error}') from error
+
+
+def _images(cfg: Config, folder: str | Path | None, limit: int) -> list[dict]:
+    """Return what the test pipeline makes of at most ``limit`` images."""
+    pipeline = _pipeline(cfg)
+    arrays = _random_images(limit) if folder is None else _read(folder, limit)
+    return [pipeline({'img': array, 'img_id': i}) for i, array in enumerate(arrays)]
+
+
+def _pipeline(cfg: Config) -> Compose:
+    """Test pipeline that begins with an array and reads nothing else."""
+    if 'test_dataloader' not in cfg:
+        raise M2DetError(
+            f'{cfg.filename} has no test_dataloader, whose pipeline prepares the '
+            'images: add it.'
+        )
+    steps = cfg.test_dataloader.dataset.pipeline
+    kept = [step for step in steps if not step.type.split('.')[-1].startswith('Load')]
+    return Compose([{'type': 'mmdet.LoadImageFromNDArray'}, *kept])
+
+
+def _random_images(limit: int) -> Iterator[np.ndarray]:
+    generator = np.random.default_rng(SEED)
+    for _ in range(min(limit, _RANDOM_IMAGES)):
+        yield generator.integers(0, 256, _RANDOM_SHAPE, dtype=np.uint8)
+
+
+def _read(folder: str | Path, limit: int) -> Iterator[np.ndarray]:
+    paths = find_images([str(folder)])
+    for path, image in read_images(paths[:limit]):
+        if image is None:
+            raise M2DetError(
+                f'{path} is no image that can be read: take it out of {folder}.'
+            )
+        yield image
+
+
+def _speeds(
+    cfg: Config,
+    model: nn.Module,
+    images: list[dict],
+    batch_sizes: Sequence[int],
+    repeats: int,
+    warm_up: int,
+) -> list[Speed]:
+    """Measure one image at a time, then each of ``batch_sizes``."""
+    # As a test of the config runs.
+    torch.backends.cudnn.benchmark = bool(
+        cfg.get('env_cfg', {}).get('cudnn_benchmark', False)
+    )
+    return [
+        measure_speed(
+            model,
+            images,
+            batch_size=size,
+            repeats=math.ceil(repeats / size),
+            warm_up=warm_up,
+        )
+        for size in dict.fromkeys([1, *batch_sizes])
+    ]
+
+
+def _suppression(model: nn.Module, device: torch.device) -> str | None:
+    """Name the suppression of a dense head, and of ours the kernel that serves it."""
+    if not splits(model):
+        return None
+    head = model.bbox_head
+    nms = (getattr(head, 'test_cfg', None) or {}).get('nms') or {}
+    kind = str(nms.get('type', 'none'))
+    if isinstance(head, M2DetHead) and nms:
+        return f'{kind}, {kernel_name(device)} kernel'
+    return kind
+
+
+def _flops(cfg: Config, model: nn.Module, speed: Speed) -> int | None:
+    """Operations of the network for an image, where they are those of ``speed``."""
+    if not splits(model):
+        return None
+    try:
+        cost = measure(cfg)
+    except ValueError:
+        # No Resize tells the size.
+        return None
+    return cost.flops if cost.input_size == speed.input_size else None

@@ -1,0 +1,137 @@
+"""Evaluate a detector."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmdet.evaluation import DumpDetResults
+from mmengine.config import Config, ConfigDict
+
+from ..engine.hooks import Evaluated, ProgressHook, Step
+from ..engine.runner import build_runner, set_work_dir
+from ..utils.configs import load_config
+from ..utils.errors import M2DetError
+from ..utils.logs import outside_of_redirection, prints_to, quiet_log
+from .checks import acceleration_options, check_run
+
+# Of CocoMetric and of VOCMetric.
+AP_KEYS = ('coco/bbox_mAP', 'pascal_voc/mAP')
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What an evaluation found.
+
+    Attributes:
+        metrics: What the metrics gave, by name.
+        work_dir: Where logs and pictures are written.
+        log: The log file; it has the tables of the metrics.
+    """
+
+    metrics: dict[str, float]
+    work_dir: Path
+    log: Path
+
+    @property
+    def ap(self) -> float | None:
+        """Box AP of COCO, or VOC's mAP; ``None`` if the metrics give neither."""
+        return next((self.metrics[key] for key in AP_KEYS if key in self.metrics), None)
+
+
+def evaluate(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    *,
+    work_dir: str | Path | None = None,
+    tta: bool = False,
+    predictions: str | Path | None = None,
+    show: bool = False,
+    show_dir: str | None = None,
+    wait_time: float = 2.0,
+    fast: bool = False,
+    compile: bool = False,
+    autocast: str | None = None,
+    launcher: str = 'none',
+    options: Mapping[str, Any] | None = None,
+    on_event: Callable[[Step | Evaluated], None] | None = None,
+) -> EvaluationResult:
+    """Evaluate a checkpoint on the test data of a config.
+
+    Data, classes and checkpoint are checked before the model is built. MMEngine's log
+    goes to a file in the work folder, warnings to standard error.
+
+    Args:
+        config: Path or name of a config, or the config.
+        checkpoint: Path or URL.
+        work_dir: Folder of the log; ``work_dirs/CONFIG`` by default.
+        tta: Whether to test several sizes and flips, as the config's ``tta_model`` and
+            ``tta_pipeline`` say.
+        predictions: Pickle file to write the predictions to.
+        show: Whether to show each picture with its predictions in a window.
+        show_dir: Folder, within that of the log, for pictures with predictions.
+        wait_time: Seconds that each picture is shown.
+        fast: Whether to fold batch norms and store weights channels last.
+        compile: Whether to compile the network.
+        autocast: ``'bfloat16'`` or ``'float16'`` inside the network.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        options: Settings of the config to override, by their dotted keys.
+        on_event: Gets a :class:`.Step` after each batch; on rank 0.
+
+    Raises:
+        M2DetError: One sentence on what is wrong with the arguments, config, data or
+            checkpoint.
+    """
+    quiet_log()
+    if predictions is not None and Path(predictions).suffix not in ('.pkl', '.pickle'):
+        raise M2DetError(
+            f'Predictions are written as a pickle, whose name ends in .pkl, not to '
+            f'{predictions}.'
+        )
+    acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
+    cfg = load_config(config, options)
+    cfg.launcher = launcher
+    cfg.load_from = str(checkpoint)
+    set_work_dir(cfg, work_dir)
+    if show or show_dir:
+        _visualize(cfg, show=show, show_dir=show_dir, wait_time=wait_time)
+    if tta:
+        _use_tta(cfg)
+    if acceleration:
+        hook = {'type': 'AccelerationHook', **acceleration}
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+    datasets = check_run(cfg, ('test',), checkpoint, complete=True)
+    runner = build_runner(cfg, datasets=datasets, on_console=False)
+    if predictions is not None:
+        dump = DumpDetResults(out_file_path=str(predictions))
+        runner.test_evaluator.metrics.append(dump)
+    if on_event is not None:
+        report = outside_of_redirection(on_event)
+        runner.register_hook(ProgressHook(report), 'VERY_LOW')
+    with prints_to(runner.logger):
+        metrics = runner.test()
+    log = Path(runner.log_dir, f'{runner.timestamp}.log')
+    return EvaluationResult(metrics or {}, Path(runner.work_dir), log)
+
+
+def _use_tta(cfg: Config) -> None:
+    for key in ('tta_model', 'tta_pipeline'):
+        if key not in cfg:
+            raise M2DetError(f'tta needs {key} in {cfg.filename}: add it there.')
+    cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+
+
+def _visualize(
+    cfg: Config, *, show: bool, show_dir: str | None, wait_time: float
+) -> None:
+    """Let mmdet's hook draw predictions."""
+    hooks = cfg.get('default_hooks') or {}
+    if 'visualization' not in hooks:
+        raise M2DetError(
+            f'Pictures need default_hooks.visualization in {cfg.filename}: add '
+            "dict(type='DetVisualizationHook')."
+        )
+    hooks.visualization.update(
+        draw=True, show=show, wait_time=wait_time, test_out_dir=show_dir
+    )

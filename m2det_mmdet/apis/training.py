@@ -1,0 +1,226 @@
+"""Train a detector."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.runner import IterBasedTrainLoop, Runner, find_latest_checkpoint
+from torch.utils.data import Dataset
+
+from ..analysis.machine import describe_machine
+from ..engine.hooks import Evaluated, ProgressHook, Step
+from ..engine.runner import build_runner, set_work_dir
+from ..utils.configs import config_name, load_config
+from ..utils.errors import M2DetError
+from ..utils.logs import outside_of_redirection, prints_to, quiet_log
+from .checks import check_run
+
+
+@dataclass(frozen=True)
+class TrainingStarted:
+    """A training begins: what runs on what.
+
+    Attributes:
+        config: Name of the config.
+        model: Type of the detector.
+        parameters: Numbers to learn.
+        device: The device that computes, as people call it.
+        images: Number of images by split, ``train`` and ``val``.
+        classes: Names of the classes.
+        epochs: Epochs, or ``None`` where iterations are counted.
+        iterations: Iterations of the whole training.
+        batch_size: Images a batch, of one process.
+        resumed_from: Checkpoint from which it goes on, if there is one.
+        work_dir: Where everything is written.
+        log: The log file.
+    """
+
+    config: str
+    model: str
+    parameters: int
+    device: str
+    images: dict[str, int]
+    classes: tuple[str, ...]
+    epochs: int | None
+    iterations: int
+    batch_size: int
+    resumed_from: Path | None
+    work_dir: Path
+    log: Path
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training has left.
+
+    Attributes:
+        work_dir: Where everything is written.
+        log: The log file.
+        checkpoint: The last checkpoint; ``None`` if none was written.
+        best_checkpoint: That of the best validation, where the config keeps it.
+        epochs: Epochs trained, those before a resumption included.
+        iterations: The same of iterations.
+        seconds: Duration of this call's training.
+        metrics: What the last validation gave; empty without one.
+    """
+
+    work_dir: Path
+    log: Path
+    checkpoint: Path | None
+    best_checkpoint: Path | None
+    epochs: int
+    iterations: int
+    seconds: float
+    metrics: dict[str, float]
+
+    @property
+    def usable_checkpoint(self) -> Path | None:
+        """The checkpoint to go on with: the best one where there is one."""
+        return self.best_checkpoint or self.checkpoint
+
+
+Event = TrainingStarted | Step | Evaluated
+
+
+def train(
+    config: str | Path | Config,
+    *,
+    work_dir: str | Path | None = None,
+    resume: bool | str | Path = False,
+    amp: bool = False,
+    amp_dtype: str | None = None,
+    auto_scale_lr: bool = False,
+    launcher: str = 'none',
+    options: Mapping[str, Any] | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> TrainingResult:
+    """Train the detector of a config.
+
+    Data, classes and checkpoint are checked before the model is built. MMEngine's log
+    goes to a file in the work folder, warnings to standard error.
+
+    Args:
+        config: Path or name of a config, or the config.
+        work_dir: Folder of logs and checkpoints; ``work_dirs/CONFIG`` by default.
+        resume: A checkpoint to go on from; ``True`` for the latest in the work folder,
+            where there is one.
+        amp: Whether to train in automatic mixed precision, on a GPU.
+        amp_dtype: ``'float16'`` or ``'bfloat16'`` for the lower precision, which
+            implies ``amp``; ``None`` for the config's, else float16.
+        auto_scale_lr: Whether to scale the learning rate by the total batch size.
+        launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        options: Settings of the config to override, by their dotted keys.
+        on_event: Gets a :class:`TrainingStarted`, then a :class:`.Step` after each
+            batch and an :class:`.Evaluated` after each validation; on rank 0.
+
+    Raises:
+        M2DetError: One sentence on what is wrong with the arguments, config, data or
+            checkpoint.
+    """
+    quiet_log()
+    cfg = load_config(config, options)
+    cfg.launcher = launcher
+    set_work_dir(cfg, work_dir)
+    if amp or amp_dtype:
+        _mix_precision(cfg, amp_dtype)
+    if auto_scale_lr:
+        _enable_auto_scale_lr(cfg)
+    if resume:
+        _resume(cfg, resume)
+    # A training may start from a part of the weights, and goes on from all of them.
+    datasets = check_run(
+        cfg,
+        ('train', 'val'),
+        cfg.get('load_from'),
+        complete=bool(cfg.get('resume')),
+    )
+    runner = build_runner(cfg, datasets=datasets, on_console=False)
+    log = Path(runner.log_dir, f'{runner.timestamp}.log')
+    last: list[Evaluated] = []
+    tell = outside_of_redirection(on_event) if on_event else lambda event: None
+
+    def report(event: Event) -> None:
+        if isinstance(event, Evaluated):
+            last[:] = [event]
+        tell(event)
+
+    runner.register_hook(ProgressHook(report), 'VERY_LOW')
+    if runner.rank == 0:
+        report(_started(runner, datasets, log))
+    start = time.monotonic()
+    with prints_to(runner.logger):
+        runner.train()
+    checkpoint = find_latest_checkpoint(runner.work_dir)
+    best = runner.message_hub.get_info('best_ckpt', None)
+    return TrainingResult(
+        work_dir=Path(runner.work_dir),
+        log=log,
+        checkpoint=Path(checkpoint) if checkpoint else None,
+        best_checkpoint=Path(best) if best else None,
+        epochs=runner.epoch,
+        iterations=runner.iter,
+        seconds=time.monotonic() - start,
+        metrics=last[0].metrics if last else {},
+    )
+
+
+def _started(
+    runner: Runner, datasets: Mapping[str, Dataset], log: Path
+) -> TrainingStarted:
+    cfg, loop = runner.cfg, runner.train_loop
+    by_epoch = not isinstance(loop, IterBasedTrainLoop)
+    resumed = runner._resume and runner._load_from
+    return TrainingStarted(
+        config=config_name(cfg),
+        model=runner.model_name,
+        parameters=sum(parameter.numel() for parameter in runner.model.parameters()),
+        device=describe_machine(next(runner.model.parameters()).device),
+        images={stage: len(dataset) for stage, dataset in datasets.items()},
+        classes=tuple(loop.dataloader.dataset.metainfo['classes']),
+        epochs=loop.max_epochs if by_epoch else None,
+        iterations=loop.max_iters,
+        batch_size=loop.dataloader.batch_size,
+        resumed_from=Path(resumed) if resumed else None,
+        work_dir=Path(runner.work_dir),
+        log=log,
+    )
+
+
+def _mix_precision(cfg: Config, dtype: str | None) -> None:
+    """Train with autocast to ``dtype``; for ``None`` as the config says."""
+    device = get_device()
+    if device in ('cpu', 'mps'):
+        raise M2DetError(
+            f'amp trains on a GPU, and the best device here is {device}: leave it out.'
+        )
+    wrapper = cfg.optim_wrapper
+    wrapper.type = 'AmpOptimWrapper'
+    if dtype is not None:
+        wrapper.dtype = dtype
+    # The range of bfloat16 is that of float32: its gradients need no scale.
+    wrapper.loss_scale = 1.0 if wrapper.get('dtype') == 'bfloat16' else 'dynamic'
+
+
+def _enable_auto_scale_lr(cfg: Config) -> None:
+    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        raise M2DetError(
+            f'auto_scale_lr needs auto_scale_lr.base_batch_size in {cfg.filename}: '
+            'add auto_scale_lr = dict(base_batch_size=32).'
+        )
+    cfg.auto_scale_lr.enable = True
+
+
+def _resume(cfg: Config, resume: bool | str | Path) -> None:
+    """Let the run go on from a checkpoint, by default the latest of its folder."""
+    checkpoint = resume
+    if resume is True:
+        checkpoint = find_latest_checkpoint(cfg.work_dir)
+        # In an empty work folder the run begins as one that is not resumed.
+        if checkpoint is None:
+            return
+    cfg.load_from = str(checkpoint)
+    cfg.resume = True

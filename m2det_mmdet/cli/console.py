@@ -1,0 +1,156 @@
+"""What the subcommands show: progress, results, the next command."""
+
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from rich.console import Console
+from rich.progress import Progress
+
+from ..apis import Evaluated, Step, TrainingResult, TrainingStarted
+from ..apis.evaluation import AP_KEYS
+
+# Batches between two lines where the output is no terminal.
+_INTERVAL = 50
+
+
+@contextmanager
+def bar(description: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar while the context lasts.
+
+    Yields:
+        A function that gets how much is done, and of how much.
+    """
+    # The stream of now: a run redirects standard output.
+    with _progress(Console(file=sys.stdout)) as progress:
+        task = progress.add_task(description, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def format_ap(metrics: dict[str, float]) -> str:
+    """Write AP and, behind it, AP by IoU, by size and by what else the metric gives."""
+    for key in AP_KEYS:
+        if key in metrics:
+            parts = {
+                name.removeprefix(key): value
+                for name, value in metrics.items()
+                if name.startswith(key)
+            }
+            ordered = sorted(parts.items(), key=lambda part: part[0] != '')
+            return ' | '.join(f'AP{name} {value:.3f}' for name, value in ordered)
+    listed = ' | '.join(f'{name} {value:.3f}' for name, value in metrics.items())
+    return listed or 'no AP: nothing was found in any image'
+
+
+class TrainingConsole:
+    """Shows a training: a bar on a terminal, else a line now and then.
+
+    Args:
+        config: The config as the user named it, for the next command.
+    """
+
+    def __init__(self, config: str) -> None:
+        self.config = config
+        # The stream of now: a run redirects standard output.
+        self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self.progress = _progress(self.console)
+        self.task = self.progress.add_task('', total=None, visible=False)
+
+    def __enter__(self) -> 'TrainingConsole':
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    def show(self, event: TrainingStarted | Step | Evaluated) -> None:
+        """Show what has happened."""
+        if isinstance(event, TrainingStarted):
+            self._begin(event)
+        elif isinstance(event, Evaluated):
+            self._print(f'epoch {event.epoch}: {format_ap(event.metrics)}')
+        else:
+            self._step(event)
+
+    def close(self, result: TrainingResult) -> None:
+        """Show the result and the next command."""
+        self.progress.stop()
+        checkpoint = result.usable_checkpoint
+        kind = 'Best' if result.best_checkpoint else 'Last'
+        self._print(
+            f'Trained to epoch {result.epochs} (iteration {result.iterations}) in '
+            f'{_duration(result.seconds)}.'
+        )
+        if checkpoint is None:
+            return
+        self._print(f'{kind} checkpoint: {checkpoint}')
+        command = shlex.join(['m2det', 'test', self.config, str(checkpoint)])
+        self._print(f'Next: {command}')
+
+    def _begin(self, start: TrainingStarted) -> None:
+        images = {'train': 'to learn from', 'val': 'to validate on'}
+        counts = ', '.join(
+            f'{count:,} images {images[stage]}' for stage, count in start.images.items()
+        )
+        length = f'{start.iterations:,} iterations'
+        if start.epochs is not None:
+            length = f'{start.epochs:,} epochs, {length}'
+        self._print(
+            f'Training {start.config} ({start.model}, {start.parameters / 1e6:.2f} M '
+            f'parameters) on {start.device}'
+        )
+        self._print(f'Data: {counts}')
+        self._print(f'Classes: {len(start.classes)} ({_names(start.classes)})')
+        self._print(f'Length: {length} of {start.batch_size} images')
+        if start.resumed_from is not None:
+            self._print(f'Resuming from {start.resumed_from}')
+        self._print(f'Log: {start.log}')
+
+    def _step(self, step: Step) -> None:
+        parts = [step.stage if step.stage != 'train' else f'epoch {step.epoch}']
+        if step.stage == 'train' and step.epochs:
+            parts[0] += f'/{step.epochs}'
+        parts.append(f'batch {step.batch}/{step.batches}')
+        if step.loss is not None:
+            parts.append(f'loss {step.loss:.4g}')
+        if step.learning_rate is not None:
+            parts.append(f'learning rate {step.learning_rate:.3g}')
+        if step.seconds_left is not None:
+            parts.append(f'{_duration(step.seconds_left)} left')
+        line = ', '.join(parts)
+        if self.console.is_terminal:
+            self.progress.update(
+                self.task,
+                description=line,
+                completed=step.batch,
+                total=step.batches,
+                visible=True,
+            )
+        elif step.stage == 'train' and (
+            step.batch % _INTERVAL == 0 or step.batch == step.batches
+        ):
+            self._print(line)
+
+    def _print(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+
+def _progress(console: Console) -> Progress:
+    """Return a bar that goes when it is done; none where there is no terminal."""
+    return Progress(
+        console=console,
+        redirect_stdout=False,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _names(classes: tuple[str, ...], shown: int = 10) -> str:
+    rest = [f'and {len(classes) - shown} more'] if len(classes) > shown else []
+    return ', '.join([*classes[:shown], *rest])
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))
