@@ -26,8 +26,10 @@ def register() -> None:
     compat.install()
     with compat.quiet_imports():
         from . import checkpoints, datasets, engine, evaluation, models  # noqa: F401
+        from .compat import coco_eval
 
         checkpoints.install()
+        coco_eval.install()
 
 
 # The command parses its arguments before it needs MMDetection.

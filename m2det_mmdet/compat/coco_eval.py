@@ -1,0 +1,44 @@
+"""Computes COCO's box figures by faster-coco-eval where it is installed.
+
+It gives the same numbers as pycocotools in less than a tenth of the time. Metrics of
+MMDetection call whatever ``mmdet.evaluation.metrics.coco_metric`` has as ``COCOeval``.
+"""
+
+from importlib.util import find_spec
+from typing import Any
+
+from mmdet.evaluation.metrics import coco_metric
+from mmengine.logging import print_log
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+
+def install() -> None:
+    """Replace mmdet's evaluation of boxes, if faster-coco-eval is there."""
+    if find_spec('faster_coco_eval'):
+        coco_metric.COCOeval = evaluation_of
+
+
+def evaluation_of(truth: COCO, found: COCO, iou_type: str) -> Any:
+    """Return an evaluation with the methods of :class:`pycocotools.cocoeval.COCOeval`.
+
+    Args:
+        truth: Annotations.
+        found: Detections, as ``truth.loadRes`` makes them.
+        iou_type: ``'bbox'``, which faster-coco-eval computes; or another kind, which
+            pycocotools does.
+    """
+    if iou_type != 'bbox':
+        return COCOeval(truth, found, iou_type)
+    from faster_coco_eval import COCOeval_faster
+
+    class BoxEvaluation(COCOeval_faster):
+        """Counts as faster-coco-eval does, and sums up as pycocotools does.
+
+        Their sums differ in how many detections an image each figure counts.
+        """
+
+        summarize = COCOeval.summarize
+
+    print_log('faster-coco-eval computes the figures of boxes.', logger='current')
+    return BoxEvaluation(truth, found, iou_type)

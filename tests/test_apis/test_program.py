@@ -1,0 +1,195 @@
+"""The commands as functions: their results, their reports, and their silence."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from m2det_mmdet import apis
+from m2det_mmdet.analysis.complexity import measure
+from m2det_mmdet.comparison import run as comparison_run
+
+
+def test_a_training_reports_and_returns_what_it_left(
+    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    events = []
+
+    result = apis.train(trained.config, work_dir=tmp_path, on_event=events.append)
+
+    captured = capsys.readouterr()
+    assert captured.out == ''
+    started, *steps, evaluated = events
+    assert (started.config, started.model, started.epochs) == ('small', 'M2Det', 1)
+    assert started.images == {'train': 4, 'val': 3}
+    assert (started.iterations, started.batch_size) == (2, 2)
+    assert started.classes[0] == 'disc'
+    cost = measure(Config.fromfile(trained.config))
+    assert started.parameters == cost.parameters
+    train = [step for step in steps if step.stage == 'train']
+    assert [(x.epoch, x.epochs, x.batch, x.batches) for x in train] == [
+        (1, 1, 1, 2),
+        (1, 1, 2, 2),
+    ]
+    assert train[0].loss > 0
+    assert train[0].learning_rate < train[1].learning_rate
+    assert [x.batch for x in steps if x.stage == 'val'] == [1, 2]
+    assert evaluated.epoch == 1
+    assert result.metrics is evaluated.metrics
+    assert {'coco/bbox_mAP', 'coco/bbox_mAP_plain'} <= result.metrics.keys()
+    assert (result.epochs, result.iterations) == (1, 2)
+    assert result.checkpoint == tmp_path / 'epoch_1.pth'
+    assert result.best_checkpoint == result.usable_checkpoint
+    assert result.best_checkpoint.name == 'best_coco_bbox_mAP_epoch_1.pth'
+    assert result.best_checkpoint.is_file()
+    # What MMEngine says of environment, config and hooks is in the log file alone.
+    log = result.log.read_text()
+    assert 'System environment' in log
+    assert 'Epoch(train)' in log
+
+
+def test_an_evaluation_finds_what_the_validation_found(
+    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    batches = []
+
+    result = apis.evaluate(
+        trained.config,
+        trained.checkpoint,
+        work_dir=tmp_path,
+        on_event=lambda event: (
+            batches.append((event.batch, event.batches))
+            if isinstance(event, apis.Step)
+            else None
+        ),
+    )
+
+    assert capsys.readouterr().out == ''
+    assert batches == [(1, 2), (2, 2)]
+    np.testing.assert_equal(result.metrics, trained.result.metrics)
+    assert result.ap == result.metrics['coco/bbox_mAP']
+    assert 'Average Precision' in result.log.read_text()
+
+
+def test_predictions_are_arrays_with_names(
+    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    events = []
+    inputs = [trained.scenes / 'val']
+    out = tmp_path / 'out'
+
+    found = apis.predict(
+        trained.config, trained.checkpoint, inputs, on_event=events.append
+    )
+    written = apis.predict(trained.config, trained.checkpoint, inputs, out)
+
+    assert capsys.readouterr().out == ''
+    assert [(event.done, event.total) for event in events] == [(1, 3), (2, 3), (3, 3)]
+    assert (found.results, found.pictures, found.skipped) == (None, None, [])
+    assert written.results == out / 'results.json'
+    assert len(list(written.pictures.iterdir())) == 3
+    classes = Config.fromfile(trained.config).classes
+    for one, other in zip(found.predictions, written.predictions, strict=True):
+        assert one.boxes.shape == (len(one.scores), 4)
+        assert one.boxes.dtype == np.float32
+        assert (np.diff(one.scores) <= 0).all()
+        assert one.names == tuple(classes[label] for label in one.labels)
+        assert np.array_equal(one.boxes, other.boxes)
+
+
+def test_a_comparison_reports_each_run(
+    trained: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    def fail(argv: list[str], log: object) -> int:
+        log.write(b'ValueError: It does not fit.\n')
+        return 1
+
+    monkeypatch.setattr(comparison_run, '_call', fail)
+    events = []
+
+    comparison = apis.compare(
+        [trained.config],
+        tmp_path,
+        data=trained.scenes,
+        epochs=1,
+        on_event=events.append,
+    )
+
+    assert capsys.readouterr().out == ''
+    assert [event.state for event in events] == ['begins', 'failed']
+    assert events[1].reason.startswith('It does not fit. (see ')
+    assert comparison.failed == [events[0].run]
+    assert comparison.figures()['small']['AP'] is None
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({}, 'A budget is either epochs or minutes, got None and None'),
+        ({'epochs': 1, 'minutes': 2}, 'either epochs or minutes, got 1 and 2'),
+        ({'epochs': 0}, 'epochs must be at least 1, got 0'),
+        ({'epochs': 1, 'batch_size': 0}, 'batch_size must be at least 1, got 0'),
+        ({'epochs': 1, 'workers': -1}, 'workers must be at least 0, got -1'),
+        ({'epochs': 1, 'seeds': [-1]}, 'seeds must be at least 0, got -1'),
+        ({'epochs': 1, 'seeds': [1, 1]}, r'seeds must differ, got \[1, 1\]'),
+        ({'minutes': float('nan')}, 'minutes must be positive, got nan'),
+    ],
+)
+def test_terms_that_cannot_be_are_named(
+    arguments: dict, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(apis.M2DetError, match=message):
+        apis.compare(['m2det_r18_scenes'], tmp_path, **arguments)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'images': 0}, 'images must be at least 1, got 0'),
+        ({'warm_up': -1}, 'warm_up must be at least 0, got -1'),
+        ({'batch_sizes': [2, 0]}, 'batch_sizes must be at least 1, got 0'),
+    ],
+)
+def test_numbers_of_a_benchmark_are_checked(arguments: dict, message: str) -> None:
+    with pytest.raises(apis.M2DetError, match=message):
+        apis.benchmark('m2det_r18_scenes', **arguments)
+
+
+def test_data_and_checkpoint_are_checked_before_anything_is_built(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    options = {'model.bbox_head.num_classes': 3}
+    with pytest.raises(apis.M2DetError, match='set model.bbox_head.num_classes=10'):
+        apis.train(trained.config, work_dir=tmp_path / 'a', options=options)
+    options = {'model.neck.num_levels': 2}
+    with pytest.raises(apis.M2DetError, match='does not fit the config: of .* lacks'):
+        apis.evaluate(
+            trained.config,
+            trained.checkpoint,
+            work_dir=tmp_path / 'a',
+            options=options,
+        )
+    with pytest.raises(apis.M2DetError, match='does not fit the config'):
+        apis.train(
+            trained.config,
+            work_dir=tmp_path / 'a',
+            resume=trained.checkpoint,
+            options=options,
+        )
+
+    assert not (tmp_path / 'a').exists()
+
+
+def test_a_config_may_be_an_object(trained: SimpleNamespace, tmp_path: Path) -> None:
+    cfg = Config.fromfile(trained.config)
+    before = cfg.to_dict()
+
+    result = apis.evaluate(cfg, trained.checkpoint, work_dir=tmp_path)
+
+    np.testing.assert_equal(result.metrics, trained.result.metrics)
+    assert cfg.to_dict() == before

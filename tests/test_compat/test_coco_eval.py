@@ -1,0 +1,97 @@
+"""Figures of boxes by faster-coco-eval are those of pycocotools."""
+
+import io
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmdet.evaluation.metrics import coco_metric
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from m2det_mmdet.compat.coco_eval import evaluation_of
+from m2det_mmdet.datasets.scenes import write_scenes
+
+pytest.importorskip('faster_coco_eval')
+
+SHARED = Path(__file__).parents[3] / 'shared' / 'data'
+FILES = {
+    'bccd': SHARED / 'bccd' / 'annotations_coco' / 'test.json',
+    'coco_tiny': SHARED / 'coco_tiny' / 'annotations' / 'instances_val2017.json',
+}
+
+
+@pytest.mark.parametrize('name', ['scenes', *FILES])
+@pytest.mark.parametrize('limits', [(100, 300, 1000), (1, 10, 100)])
+def test_all_figures_agree(name: str, limits: tuple[int, ...], tmp_path: Path) -> None:
+    if name == 'scenes':
+        write_scenes(tmp_path, num_train=1, num_val=6, num_test=1, size=(128, 128))
+        file = tmp_path / 'annotations' / 'val.json'
+    else:
+        file = FILES[name]
+    if not file.is_file():
+        pytest.skip(f'{name} is not beside the project')
+    with redirect_stdout(io.StringIO()):
+        truth = COCO(str(file))
+        # Crowds are passed over in a way of their own.
+        for annotation in list(truth.anns.values())[::7]:
+            annotation['iscrowd'] = 1
+        found = truth.loadRes(_detections(truth))
+        slow, fast = (
+            _evaluated(kind(truth, found, 'bbox'), limits)
+            for kind in (COCOeval, evaluation_of)
+        )
+
+    assert type(fast).__name__ == 'BoxEvaluation'
+    assert fast.stats[0] > 0.05
+    np.testing.assert_allclose(fast.stats, slow.stats, atol=1e-6, rtol=0)
+    for key in ('precision', 'recall'):
+        np.testing.assert_allclose(fast.eval[key], slow.eval[key], atol=1e-6, rtol=0)
+
+
+def test_mmdet_evaluates_boxes_by_it_and_masks_as_before() -> None:
+    assert coco_metric.COCOeval is evaluation_of
+    empty = COCO()
+    empty.dataset = {'images': [], 'annotations': [], 'categories': []}
+    empty.createIndex()
+    assert type(evaluation_of(empty, empty, 'segm')) is COCOeval
+
+
+def _detections(truth: COCO) -> list[dict]:
+    """Make up detections: near the objects, often of their class, with equal scores.
+
+    Some images get more than a hundred.
+    """
+    generator = np.random.default_rng(0)
+    classes = truth.getCatIds()
+    found = []
+    for place, (image_id, image) in enumerate(sorted(truth.imgs.items())):
+        boxes = [
+            (np.array(item['bbox']) + generator.normal(0, 3, 4), item['category_id'])
+            for item in truth.imgToAnns[image_id] * 3
+        ]
+        for _ in range(120 if place < 3 else 5):
+            corner = generator.random(2) * (image['width'], image['height'])
+            box = np.concatenate((corner, generator.random(2) * 60))
+            boxes.append((box, int(generator.choice(classes))))
+        for box, label in boxes:
+            box[2:] = box[2:].clip(1)
+            wrong = generator.random() < 0.2
+            found.append(
+                {
+                    'image_id': image_id,
+                    'category_id': int(generator.choice(classes)) if wrong else label,
+                    'bbox': box.tolist(),
+                    'score': round(generator.random(), 2),
+                }
+            )
+    return found
+
+
+def _evaluated(evaluation: COCOeval, limits: tuple[int, ...]) -> COCOeval:
+    evaluation.params.maxDets = list(limits)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return evaluation
