@@ -90,8 +90,8 @@ def _test_size(config: Config) -> tuple[int, int]:
     scales = [step.scale for step in pipeline if step.type.endswith('Resize')]
     if not scales:
         raise ValueError(
-            f'The test pipeline of {config.filename} has no Resize that tells the size '
-            'of its images.'
+            f'The test pipeline of {config.filename} has no Resize, so that the size '
+            'of its images is unknown.'
         )
     width, height = scales[0]
     return height, width

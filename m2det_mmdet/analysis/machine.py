@@ -35,7 +35,7 @@ def load_average() -> float | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what computes, by name; tells whether mmcv has compiled operators."""
+    """Versions of what computes, by name, and whether mmcv has compiled operators."""
     kind = 'with' if has_compiled_operators() else 'without'
     return {
         'python': platform.python_version(),

@@ -56,8 +56,8 @@ class Speed:
     Args:
         batch_size: Images a batch.
         input_size: Pixels ``(height, width)`` of the first batch, padding included.
-        network: Backbone, neck and head, a batch; ``None`` where the detector does not
-            tell it from what follows.
+        network: Backbone, neck and head, a batch; ``None`` where it cannot be
+            timed apart from what follows.
         suppression: Decoding, threshold and suppression, a batch; or ``None``.
         total: Both, a batch.
         boxes: Detections an image, the mean.
@@ -125,7 +125,7 @@ def measure_speed(
 
 
 def splits(model: nn.Module) -> bool:
-    """Whether a detector tells its network from its suppression.
+    """Whether the network of a detector can be timed apart from its suppression.
 
     Those do that predict as mmdet's single-stage detectors and dense heads do.
     """

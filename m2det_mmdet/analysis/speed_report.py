@@ -12,8 +12,8 @@ _RANDOM_WEIGHTS = (
     'boxes/image are not those of a trained detector. Give --checkpoint.'
 )
 _UNSPLIT = (
-    'This detector does not tell its network from its suppression: only the total is '
-    'given.'
+    'Network and suppression of this detector cannot be timed apart: only the total '
+    'is given.'
 )
 # Jobs beside this one that make its times doubtful.
 _BUSY = 0.5

@@ -219,6 +219,6 @@ def _flops(cfg: Config, model: nn.Module, speed: Speed) -> int | None:
     try:
         cost = measure(cfg)
     except ValueError:
-        # No Resize tells the size.
+        # Without a Resize the size is unknown.
         return None
     return cost.flops if cost.input_size == speed.input_size else None

@@ -185,7 +185,7 @@ def _detector(cfg: Config, checkpoint: str | Path, device: str | None) -> DetInf
     weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
     check_weights(weights, structure_of(cfg), complete=True)
     with prints_to(quiet_log()), warnings.catch_warnings():
-        # Its visualizer writes where it is told to for each picture.
+        # Each picture gets a file name of its own.
         warnings.filterwarnings('ignore', 'Failed to add .*LocalVisBackend')
         return DetInferencer(cfg, str(checkpoint), device=device, show_progress=False)
 

@@ -141,12 +141,12 @@ def train(
     runner = build_runner(cfg, datasets=datasets, on_console=False)
     log = Path(runner.log_dir, f'{runner.timestamp}.log')
     last: list[Evaluated] = []
-    tell = outside_of_redirection(on_event) if on_event else lambda event: None
+    forward = outside_of_redirection(on_event) if on_event else lambda event: None
 
     def report(event: Event) -> None:
         if isinstance(event, Evaluated):
             last[:] = [event]
-        tell(event)
+        forward(event)
 
     runner.register_hook(ProgressHook(report), 'VERY_LOW')
     if runner.rank == 0:

@@ -224,7 +224,7 @@ def _refusal(source: str, name: str) -> str:
 
 
 def _head(file: str | BinaryIO) -> bytes:
-    """First bytes: they tell a web page or a pointer file at a glance."""
+    """First bytes, by which a web page or a pointer file is known at a glance."""
     if isinstance(file, str):
         with open(file, 'rb') as opened:
             return opened.read(16)

@@ -90,7 +90,7 @@ def _loads(weights: Mapping[str, Tensor], model: nn.Module) -> bool:
 
 
 def _count_and_name(names: Sequence[str]) -> str:
-    """Count ``names`` and tell the first ones."""
+    """Count ``names`` and list the first ones."""
     if not names:
         return 'none'
     more = ', ...' if len(names) > _NAMED else ''

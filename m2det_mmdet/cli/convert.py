@@ -68,7 +68,7 @@ def _summary(converted: 'ConvertedCheckpoint', *, reverse: bool) -> Iterator[str
         yield f'Absent, set to zero: {len(conversion.filled)} num_batches_tracked'
     yield f'Wrote {out}: {_size(result, aliases)}'
     if not reverse:
-        yield 'Input size, anchors and pixels are those of CONFIG: no weights tell them'
+        yield 'Input size, anchors and pixel statistics come from CONFIG'
 
 
 def _size(tensors: Mapping[str, 'Tensor'], aliases: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Points a config at another data set, and tells which one a config names."""
+"""Points a config at another data set, and finds the one that a config names."""
 
 import io
 import json
@@ -23,7 +23,7 @@ _PASSED_BY = (*_REPEATING, 'ConcatDataset')
 _KEPT = ('MultiImageMixDataset',)
 # What a data set says of the training, not of the files.
 _TRAINING_KEYS = ('pipeline', 'filter_cfg', 'keep_crowds', 'inclusive_boxes')
-# Weights to start from and heads that tell objects from background alone.
+# Weights to start from and heads that know objects and background only.
 _OTHER_CLASSES = ('backbone', 'rpn_head')
 
 
@@ -53,7 +53,7 @@ def test_split(layout: DataLayout) -> Split:
 def set_num_classes(settings: Any, number: int) -> None:
     """Set every ``num_classes`` of a model's settings, also in lists of heads.
 
-    A backbone's, and an RPN's, which tells objects from background only, are left.
+    A backbone's, and an RPN's, which knows objects and background only, are left.
     """
     if isinstance(settings, dict):
         if 'num_classes' in settings:
@@ -94,7 +94,7 @@ def _repetitions(dataset: dict) -> Iterator[str]:
 
 
 def known_classes(cfg: Config, key: str) -> tuple[str, ...]:
-    """Return the classes that a loader's data sets tell apart.
+    """Return the classes of a loader's data sets.
 
     Args:
         cfg: The config.
@@ -201,7 +201,7 @@ def check_metric(cfg: Config) -> None:
     if found:
         raise ComparisonError(
             f'The test_evaluator has {" and ".join(found)}, with which it does not '
-            'tell coco/bbox_mAP: leave it out.'
+            'give coco/bbox_mAP: leave it out.'
         )
 
 

@@ -173,7 +173,7 @@ def _columns(results: dict[str, list[dict[str, Any]]]) -> list[Column]:
 
 
 def _ap_columns(results: dict[str, list[dict[str, Any]]]) -> list[Column]:
-    """Columns of COCO's figures, then of the groups of classes that metrics tell."""
+    """Columns of COCO's figures, then of the groups of classes that metrics add."""
     found = [result['test'] for seeds in results.values() for result in seeds]
     keys = dict.fromkeys(key for metrics in found for key in metrics)
     groups = {

@@ -212,7 +212,7 @@ def _end(process: subprocess.Popen) -> None:
 
 
 def _reason(lines: list[str]) -> str:
-    """Return the last line that tells of an error, or else the last of all.
+    """Return the last line with an error, or else the last of all.
 
     Advice and notes may follow the error, as PyTorch's of a GPU's.
     """

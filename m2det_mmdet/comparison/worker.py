@@ -84,7 +84,7 @@ def _test(config: Path) -> dict[str, Any]:
     cfg = load_config(config)
     cfg.load_from = _checkpoint(config)
     cfg.work_dir = str(config.parent / 'test')
-    # Where a detector finds nothing at all, mmdet's metric tells no AP.
+    # Where a detector finds nothing at all, mmdet's metric gives no AP.
     metrics = {'coco/bbox_mAP': 0.0, **build_runner(cfg).test()}
     # JSON has no NaN, the AP of a class without objects.
     return {

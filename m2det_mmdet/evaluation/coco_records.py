@@ -18,7 +18,7 @@ class CocoIds:
 
     Args:
         classes: Class names in the order of the model's labels.
-        annotations: Annotations that tell the ids. Without them, categories have
+        annotations: Annotations that give the ids. Without them, categories have
             COCO's ids if ``classes`` are COCO's, else 1, 2, ... in label order.
 
     Raises:
@@ -53,7 +53,7 @@ def to_records(
     Args:
         instances: ``bboxes`` (xyxy, input pixels), ``labels`` and ``scores``.
         image_id: The image's id.
-        file_name: Written along, to tell images apart without their ids.
+        file_name: Name of the image, written beside its id.
         ids: Tells the category of a label.
 
     Returns:

@@ -46,7 +46,7 @@ def peak_memory(device: torch.device) -> int | None:
     Returns:
         On CUDA what PyTorch's allocator gave out since :func:`reset_peak_memory`. On a
         CPU the resident set of the process since it began. ``None`` where neither is
-        told.
+        known.
     """
     if device.type == 'cuda':
         return torch.cuda.max_memory_allocated(device)
@@ -56,7 +56,7 @@ def peak_memory(device: torch.device) -> int | None:
 def _peak_resident() -> int | None:
     status = Path('/proc/self/status')
     if status.is_file():
-        # Linux; what `resource` tells there is the parent's, if that was more.
+        # Linux, where `resource` gives the parent's if that was more.
         peak = re.search(r'VmHWM:\s*(\d+) kB', status.read_text())
         if peak is not None:
             return int(peak[1]) * 1024

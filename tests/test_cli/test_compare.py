@@ -15,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from mmengine.config import Config
@@ -672,10 +673,13 @@ def test_a_killed_comparison_goes_on_from_its_last_checkpoint(
     killed = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     log = out / 'other' / 'seed_0' / 'log.txt'
     _wait(lambda: (log.parent / 'train' / 'last_checkpoint').is_file())
+    workers = psutil.Process(killed.pid).children(recursive=True)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
-    # The worker ends with it, so that its log is whole.
-    _wait(lambda: _is_quiet(log))
+    # They end with it, so that the log is whole.
+    psutil.wait_procs(workers, timeout=60)
+    assert workers
+    assert not any(worker.is_running() for worker in workers)
     done = (out / 'small' / 'seed_0' / 'result.json').stat().st_mtime_ns
     before = len(log.read_bytes())
     first = _epochs(log.read_text())
@@ -701,12 +705,6 @@ def _wait(condition: Callable[[], bool], seconds: float = 240) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def _is_quiet(log: Path) -> bool:
-    size = log.stat().st_size
-    time.sleep(3)
-    return log.stat().st_size == size
 
 
 def _epochs(log: str) -> list[int]:

@@ -88,7 +88,7 @@ def test_a_converted_checkpoint_is_one_of_mmdet(
         '6 names of the release repeat tensors of its shared layers (leach)',
         f'Absent, set to zero: {_count(found) + 1} num_batches_tracked',
         f'Wrote {out}: {len(found)} tensors, {released.parameters:,} parameters',
-        'Input size, anchors and pixels are those of CONFIG: no weights tell them',
+        'Input size, anchors and pixel statistics come from CONFIG',
     ]
     assert os.listdir(out.parent) == ['ours.pth']
 
@@ -166,7 +166,7 @@ def test_a_checkpoint_of_refinedets_port_there_and_back(
     assert capsys.readouterr().out.splitlines() == [
         f'Read {port}: 98 tensors, 34,440,884 parameters',
         f'Wrote {out}: 98 tensors, 34,440,884 parameters',
-        'Input size, anchors and pixels are those of CONFIG: no weights tell them',
+        'Input size, anchors and pixel statistics come from CONFIG',
     ]
     checkpoint = torch.load(out, weights_only=True)
     found = checkpoint['state_dict']

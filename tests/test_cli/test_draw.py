@@ -8,18 +8,33 @@ import pytest
 from m2det_mmdet.cli import main
 
 
-@pytest.mark.parametrize('empty', [True, False])
-def test_draw_writes_a_picture(
-    empty: bool, trained: SimpleNamespace, tmp_path: Path
+def test_a_predicted_box_is_drawn_in_the_right_half_alone(
+    trained: SimpleNamespace, tmp_path: Path
 ) -> None:
-    box = {'image_id': 1, 'category_id': 1, 'bbox': [9, 9, 40, 40], 'score': 0.9}
-    results, out = tmp_path / 'results.json', tmp_path / 'deep' / 'picture.png'
-    results.write_text(json.dumps([] if empty else [box]))
+    box = {'image_id': 1, 'category_id': 1, 'bbox': [9, 19, 40, 60], 'score': 0.9}
+    weak = {**box, 'bbox': [60, 60, 40, 40], 'score': 0.2}
     annotations = trained.scenes / 'annotations' / 'val.json'
+    pictures = []
+    for name, records in (('without', []), ('with', [box, weak])):
+        results, out = tmp_path / f'{name}.json', tmp_path / name / 'picture.png'
+        results.write_text(json.dumps(records))
+        argv = [annotations, results, trained.scenes / 'val', '-o', out]
 
-    argv = [annotations, results, trained.scenes / 'val', '-o', out]
-    assert main(['draw', *map(str, argv)]) == 0
-    assert cv2.imread(str(out)) is not None
+        assert main(['draw', *map(str, argv), '--num-images', '1']) == 0
+
+        pictures.append(cv2.imread(str(out)).astype(int))
+
+    without, with_box = pictures
+    assert without.shape == with_box.shape
+    rows, columns = abs(with_box - without).max(axis=2).nonzero()
+    # An image of 128 pixels is drawn on 480, below a caption of 32, beside its truth.
+    scale = 480 / 128
+    left, top = 488 + 9 * scale, 32 + 19 * scale
+    assert columns.min() == pytest.approx(left, abs=4)
+    assert columns.max() == pytest.approx(left + 40 * scale, abs=4)
+    # The name of the class stands above the box.
+    assert top - 30 < rows.min() <= top + 4
+    assert rows.max() == pytest.approx(top + 60 * scale, abs=4)
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def convert(
     Raises:
         M2DetError: What ``read`` raises, or that the cache cannot be written.
     """
-    folder = cache / _fingerprint(root, sources, classes)
+    folder = cache / _digest(root, sources, classes)
     ann_files = {split: folder / f'{split}.json' for split in sources}
     if not all(path.is_file() for path in ann_files.values()):
         labels = {
@@ -89,7 +89,7 @@ def convert(
     return {split: Files(path, (root,)) for split, path in ann_files.items()}
 
 
-def _fingerprint(root: Path, sources: Sources, classes: Sequence[str] | None) -> str:
+def _digest(root: Path, sources: Sources, classes: Sequence[str] | None) -> str:
     digest = sha256(repr((_REVISION, str(root), classes)).encode())
     for split, entries in sources.items():
         for entry in entries:

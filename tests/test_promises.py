@@ -1,0 +1,86 @@
+"""Names that users rely on: they stay when files move."""
+
+import argparse
+import sys
+from importlib import import_module
+
+import mmcv.ops
+import mmdet.registry
+import pytest
+
+from m2det_mmdet import apis
+from m2det_mmdet.cli import COMMANDS
+
+REGISTERED = {
+    'DATASETS': 'CheckedCocoDataset',
+    'HOOKS': 'AccelerationHook ChannelsLastHook ClassCheckHook FiniteLossHook '
+    'PyramidCheckHook TimeBudgetHook TrainingCostHook WeightsCheckHook',
+    'LOOPS': 'TimeBudgetTrainLoop',
+    'METRICS': 'GradedCocoMetric InclusiveCocoMetric',
+    'MODELS': 'ARMHead AugFPN AugFPNSingleStageDetector AugFPNTwoStageDetector BiFPN '
+    'ConsistentSupervision DSSDNeck M2Det M2DetHead M2DetTTAModel MLFPN ODMHead '
+    'RefineDet RefineDetResNet RefineDetVGG SoftRoIExtractor TCB',
+    'PARAM_SCHEDULERS': 'WarmupStepLR',
+    'TASK_UTILS': 'M2DetAnchorGenerator RefineDetAnchorGenerator SSDBBoxCoder',
+    'TRANSFORMS': 'SSDPhotometricDistortion',
+}
+NETWORK = '--fast --compile --autocast'
+RUNNER = 'config --cfg-options --work-dir --launcher --local_rank --local-rank'
+ARGUMENTS = {
+    'train': f'{RUNNER} --amp --amp-dtype --auto-scale-lr --resume',
+    'test': f'{RUNNER} checkpoint --out --show --show-dir --wait-time --tta {NETWORK}',
+    'predict': 'config --cfg-options checkpoint inputs -o --out --score-thr --ann-file '
+    f'--device --batch-size {NETWORK}',
+    'scenes': 'out --num-train --num-val --num-test --size --seed --force',
+    'draw': 'annotations results images -o --out --num-images --score-thr',
+    'table': 'family --out --force',
+    'compare': 'configs --data --out --epochs --minutes --seeds --batch-size --workers '
+    '--cfg-options --force',
+    'bench': 'config --cfg-options --checkpoint --image-dir --images --warm-up '
+    f'--batch-sizes --device {NETWORK} --out --force',
+    'convert': 'input config --cfg-options out --to-release --force',
+}
+FUNCTIONS = (
+    'benchmark compare convert draw evaluate predict tabulate train write_scenes'
+)
+
+
+@pytest.mark.parametrize('registry', REGISTERED)
+def test_registries_have_our_names(registry: str) -> None:
+    known = getattr(mmdet.registry, registry).module_dict
+
+    ours = {
+        name
+        for name, module in known.items()
+        if module.__module__.startswith('m2det_mmdet.')
+    }
+    assert set(REGISTERED[registry].split()) <= ours
+
+
+@pytest.mark.parametrize('command', ARGUMENTS)
+def test_commands_have_their_arguments(command: str) -> None:
+    parser = argparse.ArgumentParser()
+    import_module(f'm2det_mmdet.cli.{command}').add_arguments(parser)
+
+    names = {x for a in parser._actions for x in a.option_strings or [a.dest]}
+    assert command in COMMANDS
+    assert set(ARGUMENTS[command].split()) <= names
+
+
+def test_programs_have_their_functions() -> None:
+    assert set(FUNCTIONS.split()) <= set(apis.__all__)
+    assert all(callable(getattr(apis, name)) for name in FUNCTIONS.split())
+
+
+def test_the_old_name_of_the_fast_nms_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ('m2det_mmdet.ops.fast_nms', 'm2det_mmdet.compat.fast_nms'):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    nms = import_module('mmcv.ops.nms')
+    # What the import replaces comes back after the test.
+    monkeypatch.setattr(nms, 'soft_nms', nms.soft_nms)
+    monkeypatch.setattr(mmcv.ops, 'soft_nms', None)
+
+    import_module('m2det_mmdet.ops.fast_nms')
+
+    assert mmcv.ops.soft_nms.__module__ == 'm2det_mmdet.compat.fast_nms'
+    assert nms.soft_nms is mmcv.ops.soft_nms

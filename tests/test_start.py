@@ -1,0 +1,85 @@
+"""What the command costs and says before it begins."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+ROOT = Path(__file__).parents[1]
+# As the installed script imports it.
+HELP = """
+import io, sys
+from contextlib import redirect_stdout
+from m2det_command import main
+from m2det_mmdet.cli import COMMANDS
+for argv in (['--help'], ['--version'], *([name, '--help'] for name in COMMANDS)):
+    out = io.StringIO()
+    try:
+        with redirect_stdout(out):
+            main(argv)
+    except SystemExit as stop:
+        assert stop.code == 0, argv
+    assert out.getvalue(), argv
+heavy = {'torch', 'mmengine', 'mmcv', 'mmdet', 'numpy', 'cv2', 'rich'}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+def _run(code: str, *argv: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, '-c', code, *argv]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_help_is_shown_without_any_heavy_import() -> None:
+    done = _run(HELP)
+
+    assert (done.stdout, done.stderr) == ('[]\n', '')
+
+
+def test_wrong_arguments_are_refused_without_any_heavy_import() -> None:
+    done = _run(
+        'import sys; from m2det_command import main; '
+        "assert main(['bench', 'x', '--images', '0']) == 2; "
+        "assert 'torch' not in sys.modules"
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == (
+        'm2det bench: argument --images: must be at least 1, got 0 '
+        '(`m2det bench --help` lists the options).\n'
+    )
+
+
+def test_a_command_says_what_a_person_needs_and_no_more(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    done = _run(
+        'import sys; from m2det_command import main; sys.exit(main())',
+        'train',
+        trained.config,
+        '--work-dir',
+        str(tmp_path),
+    )
+
+    assert done.returncode == 0, done.stderr
+    begins = [line.split()[0] for line in done.stdout.splitlines()]
+    assert begins == [
+        'Training',
+        'Data:',
+        'Classes:',
+        'Length:',
+        'Log:',
+        'epoch',
+        'epoch',
+        'Trained',
+        'Best',
+        'Next:',
+    ]
+    assert 'Training small (M2Det, 0.59 M parameters) on ' in done.stdout
+    assert '4 images to learn from, 3 images to validate on' in done.stdout
+    # That operators are supplied, where they are.
+    lines = done.stderr.splitlines()
+    assert all('mmcv has no compiled operators' in line for line in lines), lines
+    assert len(lines) <= 1
