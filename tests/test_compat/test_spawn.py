@@ -11,6 +11,8 @@ LOAD = """
 from torch.utils.data import DataLoader
 dataset = CocoDataset(lazy_init=True, serialize_data=False, pipeline=[])
 dataset.data_list, dataset._fully_initialized = [{'x': 1}, {'x': 2}], True
+# A class whose module needs operators.
+dataset.head_type = SSDHead
 loader = DataLoader(dataset, num_workers=1, multiprocessing_context=%r,
                     collate_fn=pseudo_collate)
 print([int(batch['x'][0]) for batch in loader])
@@ -18,6 +20,7 @@ print([int(batch['x'][0]) for batch in loader])
 IMPORTS = """
 import m2det_mmdet
 from mmdet.datasets import CocoDataset
+from mmdet.models import SSDHead
 from mmengine.dataset import pseudo_collate
 """
 REGISTER = """
