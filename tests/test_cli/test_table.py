@@ -108,6 +108,7 @@ def test_an_unknown_family_ends_in_one_sentence(capsys: pytest.CaptureFixture) -
     assert error.count('\n') == 1
 
 
+@pytest.mark.slow
 def test_the_page_of_the_ablation_is_what_the_command_writes(tmp_path: Path) -> None:
     page = tmp_path / 'ablation.md'
 
