@@ -4,7 +4,6 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
+from mmengine.structures import InstanceData
 
 from ..analysis.structure import structure_of
 from ..checkpoints.loading import check_checkpoint
@@ -143,35 +143,20 @@ def predict(
     skipped: list[Path] = []
     predictions: list[Prediction] = []
     records: list[dict[str, Any]] = []
-
-    def report(path: Path, *, was_skipped: bool) -> None:
+    for path, image, sample in _detect(detector, paths, batch_size):
+        if sample is None:
+            skipped.append(path)
+        else:
+            found = sample.pred_instances
+            predictions.append(_prediction(path, image_ids[path], found, classes))
+            if out is not None:
+                name = path.relative_to(root)
+                records += to_records(found, image_ids[path], name.as_posix(), ids)
+                picture = out / 'pictures' / name
+                _draw(detector, image, sample, picture, score_thr)
         if on_event is not None:
             done = len(predictions) + len(skipped)
-            on_event(ImageDone(path, done, len(paths), was_skipped))
-
-    def readable() -> Iterator[tuple[Path, np.ndarray]]:
-        for path, image in read_images(paths):
-            if image is not None:
-                yield path, image
-                continue
-            skipped.append(path)
-            report(path, was_skipped=True)
-
-    for path, image, sample in _detect(detector, readable(), batch_size):
-        found = sample.pred_instances
-        boxes, scores, labels = (
-            x.numpy() for x in (found.bboxes, found.scores, found.labels)
-        )
-        names = tuple(classes[label] for label in labels)
-        predictions.append(
-            Prediction(path, image_ids[path], boxes, scores, labels, names)
-        )
-        if out is not None:
-            name = path.relative_to(root)
-            records += to_records(found, image_ids[path], name.as_posix(), ids)
-            picture = out / 'pictures' / name
-            _draw(detector, image, sample, picture, score_thr)
-        report(path, was_skipped=False)
+            on_event(ImageDone(path, done, len(paths), skipped=sample is None))
 
     if out is None:
         return PredictionResult(predictions, skipped, None, None)
@@ -215,15 +200,39 @@ def _image_ids(
 
 
 def _detect(
-    detector: DetInferencer, images: Iterator[tuple[Path, np.ndarray]], batch_size: int
-) -> Iterator[tuple[Path, np.ndarray, DetDataSample]]:
-    while batch := list(islice(images, batch_size)):
-        arrays = [image for _, image in batch]
-        samples = detector(
-            arrays, batch_size=batch_size, return_datasamples=True, no_save_vis=True
-        )['predictions']
-        for (path, image), sample in zip(batch, samples, strict=True):
-            yield path, image, sample.cpu()
+    detector: DetInferencer, paths: Sequence[Path], batch_size: int
+) -> Iterator[tuple[Path, np.ndarray | None, DetDataSample | None]]:
+    """Yield each image with what was found in it; ``None`` for one that is no image."""
+    batch: list[tuple[Path, np.ndarray]] = []
+    for number, (path, image) in enumerate(read_images(paths), start=1):
+        if image is None:
+            yield path, None, None
+        else:
+            batch.append((path, image))
+        if batch and (len(batch) == batch_size or number == len(paths)):
+            samples = detector(
+                [image for _, image in batch],
+                batch_size=batch_size,
+                return_datasamples=True,
+                no_save_vis=True,
+            )['predictions']
+            for (path, image), sample in zip(batch, samples, strict=True):
+                yield path, image, sample.cpu()
+            batch = []
+
+
+def _prediction(
+    path: Path, image_id: int, found: InstanceData, classes: Sequence[str]
+) -> Prediction:
+    labels = found.labels.numpy()
+    return Prediction(
+        path=path,
+        image_id=image_id,
+        boxes=found.bboxes.numpy(),
+        scores=found.scores.numpy(),
+        labels=labels,
+        names=tuple(classes[label] for label in labels),
+    )
 
 
 def _draw(

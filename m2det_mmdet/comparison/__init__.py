@@ -1,32 +1,5 @@
-"""Makes configs comparable: the same data, the same budget."""
+"""A fair comparison: the same data, the same budget, a process for each step of a run.
 
-from .data import (
-    annotation_files,
-    check_metric,
-    count_images,
-    known_classes,
-    repetitions,
-    set_num_classes,
-    test_split,
-    use_data,
-)
-from .error import ComparisonError
-from .schedule import epoch_length, set_epochs, set_minutes
-from .settings import differences, settings_of
-
-__all__ = [
-    'ComparisonError',
-    'annotation_files',
-    'check_metric',
-    'count_images',
-    'differences',
-    'epoch_length',
-    'known_classes',
-    'repetitions',
-    'set_epochs',
-    'set_minutes',
-    'set_num_classes',
-    'settings_of',
-    'test_split',
-    'use_data',
-]
+``plan`` gives each config data and budget, by ``data`` and ``schedule``; ``run`` keeps
+what has been done, by ``settings``, and starts ``worker``; ``report`` writes the table.
+"""

@@ -13,20 +13,18 @@ from ..analysis.structure import structure_of
 from ..datasets.layouts import DataLayout
 from ..utils.configs import load_config
 from ..utils.errors import M2DetError
-from . import (
-    ComparisonError,
+from .data import (
     annotation_files,
     check_metric,
     count_images,
-    epoch_length,
     known_classes,
     repetitions,
-    set_epochs,
-    set_minutes,
-    settings_of,
     use_data,
 )
+from .error import ComparisonError
 from .run import Run
+from .schedule import epoch_length, set_epochs, set_minutes
+from .settings import settings_of
 
 _IMPORT = 'm2det_mmdet'
 

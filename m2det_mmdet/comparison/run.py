@@ -17,7 +17,7 @@ from mmengine.config import Config
 
 from ..utils.errors import M2DetError
 from ..utils.files import write_whole, writing
-from . import differences
+from .settings import differences
 from .worker import CONFIG, STEPS, checkpoints
 
 _SETTINGS, _RESULT, _FAILURE, _LOG = (

@@ -6,8 +6,7 @@ from mmdet.datasets import VOCDataset
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 
-from m2det_mmdet.comparison import (
-    ComparisonError,
+from m2det_mmdet.comparison.data import (
     annotation_files,
     check_metric,
     count_images,
@@ -16,6 +15,7 @@ from m2det_mmdet.comparison import (
     set_num_classes,
     use_data,
 )
+from m2det_mmdet.comparison.error import ComparisonError
 from m2det_mmdet.datasets.layouts import DataLayout, Split
 
 CLASSES = ('disc', 'car')

@@ -6,13 +6,9 @@ from mmdet.registry import PARAM_SCHEDULERS
 from mmengine.config import Config
 from torch import nn
 
-from m2det_mmdet.comparison import (
-    ComparisonError,
-    epoch_length,
-    schedule,
-    set_epochs,
-    set_minutes,
-)
+from m2det_mmdet.comparison import schedule
+from m2det_mmdet.comparison.error import ComparisonError
+from m2det_mmdet.comparison.schedule import epoch_length, set_epochs, set_minutes
 
 
 def _config(schedulers: list[dict] | None, **train_cfg: object) -> Config:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from m2det_mmdet.comparison import differences, settings_of
+from m2det_mmdet.comparison.settings import differences, settings_of
 
 
 def test_differences_name_keys_and_both_values(tmp_path: Path) -> None:
