@@ -180,7 +180,7 @@ def _started(
         parameters=sum(parameter.numel() for parameter in runner.model.parameters()),
         device=describe_machine(next(runner.model.parameters()).device),
         images={stage: len(dataset) for stage, dataset in datasets.items()},
-        classes=tuple(loop.dataloader.dataset.metainfo['classes']),
+        classes=tuple(datasets['train'].metainfo.get('classes', ())),
         epochs=loop.max_epochs if by_epoch else None,
         iterations=loop.max_iters,
         batch_size=loop.dataloader.batch_size,

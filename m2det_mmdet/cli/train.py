@@ -38,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train as the arguments say; show progress, result and the next command."""
+    from mmengine.dist import is_main_process
+
     from ..apis import train
     from .console import TrainingConsole
 
@@ -53,4 +55,5 @@ def run(args: argparse.Namespace) -> None:
             options=config_options(args.cfg_options),
             on_event=console.show,
         )
-        console.close(result)
+        if is_main_process():
+            console.close(result)

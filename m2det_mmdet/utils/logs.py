@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any, TextIO
 
+from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 
 # Warnings of MMEngine about MMEngine and MMDetection.
@@ -22,7 +23,8 @@ class _WarningsToStderr(logging.StreamHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setLevel(logging.WARNING)
+        # Of several processes the first one warns for all.
+        self.setLevel(logging.WARNING if is_main_process() else logging.ERROR)
         self.setFormatter(logging.Formatter('%(levelname)s: %(message)s'))
         self.addFilter(lambda record: not str(record.msg).startswith(_FOREIGN))
 

@@ -10,7 +10,9 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from ...datasets.coco import DatasetError
-from ...models.dense_heads import ARMHead
+
+# Parts of detectors whose heads know objects and background only.
+_AGNOSTIC = {'rpn_head', 'arm_head'}
 
 
 @HOOKS.register_module()
@@ -43,16 +45,20 @@ def check_classes(model: nn.Module, dataset: Dataset) -> None:
     Raises:
         DatasetError: If a head predicts another number of classes.
     """
-    classes = dataset.metainfo['classes']
+    classes = dataset.metainfo.get('classes')
+    if classes is None:
+        return
     for name, module in model.named_modules():
         if not isinstance(module, (BaseDenseHead, BBoxHead)):
             continue
-        # These tell objects from background only.
-        if isinstance(module, (RPNHead, ARMHead)) or module.num_classes == len(classes):
+        names = name.removeprefix('module.').split('.')
+        agnostic = isinstance(module, RPNHead) or _AGNOSTIC.intersection(names)
+        number = getattr(module, 'num_classes', None)
+        if agnostic or number in (None, len(classes)):
             continue
-        path = '.'.join(['model', *name.removeprefix('module.').split('.')])
+        path = '.'.join(['model', *names])
         raise DatasetError(
-            f'{path} predicts {module.num_classes} classes, but the data set has '
+            f'{path} predicts {number} classes, but the data set has '
             f'{len(classes)} ({", ".join(classes)}): set {path}.num_classes='
             f'{len(classes)}, or metainfo.classes of all data sets.'
         )

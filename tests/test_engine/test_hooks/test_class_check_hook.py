@@ -1,11 +1,15 @@
 from types import SimpleNamespace
 
 import pytest
+from mmdet.datasets import CocoDataset
 from mmdet.models.dense_heads import RPNHead, SSDHead
 from torch import nn
 
+from m2det_mmdet.analysis.structure import structure_of
 from m2det_mmdet.datasets.coco import DatasetError
 from m2det_mmdet.engine import ClassCheckHook
+from m2det_mmdet.engine.hooks.class_check_hook import check_classes
+from m2det_mmdet.utils.configs import load_config
 
 
 def _runner(num_classes: int, classes: tuple[str, ...]) -> SimpleNamespace:
@@ -41,3 +45,24 @@ def test_another_number_of_classes_stops(mode: str) -> None:
         r'model\.bbox_head\.num_classes=2',
     ):
         check(_runner(3, ('cat', 'dog')))
+
+
+@pytest.mark.parametrize(
+    'config',
+    [
+        'mmdet::guided_anchoring/ga-faster-rcnn_r50-caffe_fpn_1x_coco.py',
+        'mmdet::cascade_rpn/cascade-rpn_faster-rcnn_r50-caffe_fpn_1x_coco.py',
+        'mmdet::rpn/rpn_r50_fpn_1x_coco.py',
+    ],
+)
+def test_heads_that_know_no_classes_pass(config: str) -> None:
+    model = structure_of(load_config(config))
+    dataset = SimpleNamespace(metainfo=CocoDataset.METAINFO)
+
+    check_classes(model, dataset)
+
+
+def test_data_without_names_of_classes_pass() -> None:
+    model = _runner(3, ()).model
+
+    check_classes(model, SimpleNamespace(metainfo={}))
