@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ..apis import Evaluated, Step, TrainingResult, TrainingStarted
 from ..apis.evaluation import AP_KEYS
+from ..utils.tables import ABSENT
 
 # Batches between two lines where the output is no terminal.
 _INTERVAL = 50
@@ -39,8 +40,8 @@ def format_ap(metrics: dict[str, float]) -> str:
                 if name.startswith(key)
             }
             ordered = sorted(parts.items(), key=lambda part: part[0] != '')
-            return ' | '.join(f'AP{name} {value:.3f}' for name, value in ordered)
-    listed = ' | '.join(f'{name} {value:.3f}' for name, value in metrics.items())
+            return ' | '.join(f'AP{name} {_figure(value)}' for name, value in ordered)
+    listed = ' | '.join(f'{name} {_figure(value)}' for name, value in metrics.items())
     return listed or 'no AP: nothing was found in any image'
 
 
@@ -96,7 +97,8 @@ class TrainingConsole:
         )
         length = f'{start.iterations:,} iterations'
         if start.epochs is not None:
-            length = f'{start.epochs:,} epochs, {length}'
+            epochs = 'epochs' if start.epochs > 1 else 'epoch'
+            length = f'{start.epochs:,} {epochs}, {length}'
         self._print(
             f'Training {start.config} ({start.model}, {start.parameters / 1e6:.2f} M '
             f'parameters) on {start.device}'
@@ -112,7 +114,9 @@ class TrainingConsole:
         parts = [step.stage if step.stage != 'train' else f'epoch {step.epoch}']
         if step.stage == 'train' and step.epochs:
             parts[0] += f'/{step.epochs}'
-        parts.append(f'batch {step.batch}/{step.batches}')
+        if not self.console.is_terminal:
+            # A bar shows it by itself.
+            parts.append(f'batch {step.batch}/{step.batches}')
         if step.loss is not None:
             parts.append(f'loss {step.loss:.4g}')
         if step.learning_rate is not None:
@@ -140,11 +144,19 @@ class TrainingConsole:
 def _progress(console: Console) -> Progress:
     """Return a bar that goes when it is done; none where there is no terminal."""
     return Progress(
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
         console=console,
         redirect_stdout=False,
         transient=True,
         disable=not console.is_terminal,
     )
+
+
+def _figure(value: float) -> str:
+    """Write a figure; a dash for the -1 or NaN of no object."""
+    return f'{value:.3f}' if value >= 0 else ABSENT
 
 
 def _names(classes: tuple[str, ...], shown: int = 10) -> str:
