@@ -32,6 +32,7 @@ class SSDPhotometricDistortion(BaseTransform):
 
     def __init__(
         self,
+        *,
         brightness_delta: float = 32,
         contrast_range: tuple[float, float] = (0.5, 1.5),
         saturation_range: tuple[float, float] = (0.5, 1.5),

@@ -41,6 +41,7 @@ class RefineDetResNet(ResNet):
     def __init__(
         self,
         depth: int,
+        *,
         extra_channels: Sequence[int] = (512,),
         out_indices: Sequence[int] = (1, 2, 3),
         **kwargs,  # noqa: ANN003

@@ -47,6 +47,7 @@ class RefineDetVGG(SSDVGG):
 
     def __init__(
         self,
+        *,
         l2_norm_scales: Sequence[float] = (10.0, 8.0),
         init_cfg: Config = None,
     ) -> None:

@@ -132,7 +132,7 @@ class AugFPNTwoStageDetector(TwoStageDetector):
             head.bbox_sampler,
             objects,
             ignored,
-            pyramid,
+            maps=pyramid,
         )
         boxes = head.bbox_loss(pyramid, sampled)
         losses.update(boxes['loss_bbox'])

@@ -35,7 +35,7 @@ class RefineDet(M2Det):
             of maps than it takes, or ``arm_head`` has anchors of its own.
     """
 
-    def __init__(self, arm_head: dict | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, arm_head: dict | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(self.bbox_head, ODMHead):
             raise ValueError(

@@ -26,7 +26,7 @@ class AdaptiveSpatialFusion(BaseModule):
     """
 
     def __init__(
-        self, channels: int, num_maps: int, init_cfg: dict | None = None
+        self, channels: int, num_maps: int, *, init_cfg: dict | None = None
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.weigh = nn.Sequential(

@@ -81,7 +81,9 @@ class AugFPN(FPN):
             )
         self.augment_extra = augment_extra
         self.augmentation = ResidualFeatureAugmentation(
-            self.in_channels[self.backbone_end_level - 1], out_channels, pool_ratios
+            self.in_channels[self.backbone_end_level - 1],
+            out_channels,
+            pool_ratios=pool_ratios,
         )
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -205,6 +207,7 @@ class ResidualFeatureAugmentation(BaseModule):
         self,
         in_channels: int,
         out_channels: int,
+        *,
         pool_ratios: Sequence[float] = (0.1, 0.2, 0.3),
         init_cfg: dict | None = None,
     ) -> None:

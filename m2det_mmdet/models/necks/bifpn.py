@@ -73,10 +73,10 @@ class BiFPN(BaseModule):
     def __init__(
         self,
         in_channels: Sequence[int],
+        *,
         out_channels: int = 64,
         num_outs: int = 5,
         num_stages: int = 3,
-        *,
         fusion: str = 'fast',
         epsilon: float = 1e-4,
         act_first: bool = True,

@@ -140,7 +140,7 @@ class DeconvolutionModule(BaseModule):
         self,
         fine_channels: int,
         coarse_channels: int,
-        out_channels: int = 512,
+        out_channels: int,
         *,
         kernel_size: int = 2,
         stride: int = 2,

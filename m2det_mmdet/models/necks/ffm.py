@@ -40,8 +40,8 @@ class FFMv1(BaseModule):
     def __init__(
         self,
         in_channels: Sequence[int],
-        out_channels: Sequence[int] = (256, 512),
         *,
+        out_channels: Sequence[int] = (256, 512),
         upsample_mode: str = 'nearest',
         norm_cfg: Config = None,
         act_cfg: Config = None,

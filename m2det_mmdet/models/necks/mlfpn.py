@@ -78,6 +78,7 @@ class MLFPN(BaseModule):
     def __init__(
         self,
         in_channels: Sequence[int],
+        *,
         ffm_channels: Sequence[int] = (256, 512),
         num_levels: int = 8,
         num_scales: int = 6,
@@ -118,7 +119,10 @@ class MLFPN(BaseModule):
         widths = [thinned] + [later] * (num_levels - 1)
 
         self.base_fusion = FFMv1(
-            in_channels, ffm_channels, upsample_mode=upsample_mode, **layer
+            in_channels,
+            out_channels=ffm_channels,
+            upsample_mode=upsample_mode,
+            **layer,
         )
         num_fusions = num_levels if reuse_base and not share_leach else 1
         self.level_fusions = nn.ModuleList(
@@ -127,9 +131,9 @@ class MLFPN(BaseModule):
         self.tums = nn.ModuleList(
             TUM(
                 width,
-                tum_channels,
-                level_channels,
-                num_scales,
+                channels=tum_channels,
+                out_channels=level_channels,
+                num_scales=num_scales,
                 smooth=smooth,
                 exact_strides=exact_strides,
                 upsample_mode=upsample_mode,
@@ -139,7 +143,7 @@ class MLFPN(BaseModule):
         )
         self.aggregation = SFAM(
             pyramid_channels,
-            num_scales,
+            num_scales=num_scales,
             attention=sfam,
             reduction=sfam_reduction,
             shared=share_sfam,
@@ -166,7 +170,7 @@ class MLFPN(BaseModule):
         grid = tuple(inputs[0].shape[-2:])
         self._check_size(grid)
         if self.training:
-            smallest = scale_sizes(grid, self.num_scales, self.exact_strides)[-1]
+            smallest = self._scale_sizes(grid)[-1]
             check_statistics(self.tums[0].top, len(inputs[0]), smallest)
         base = self.base_fusion(inputs)
         thinned = None
@@ -208,7 +212,7 @@ class MLFPN(BaseModule):
             fusion.leach = nn.Identity().eval()
 
     def strides(
-        self, input_size: tuple[int, int], base_stride: int = 8
+        self, input_size: tuple[int, int], *, base_stride: int = 8
     ) -> list[tuple[float, float]]:
         """Strides of the scales for an input image.
 
@@ -229,10 +233,7 @@ class MLFPN(BaseModule):
         height, width = input_size
         grid = (-(-height // base_stride), -(-width // base_stride))
         self._check_size(grid)
-        return [
-            (height / h, width / w)
-            for h, w in scale_sizes(grid, self.num_scales, self.exact_strides)
-        ]
+        return [(height / h, width / w) for h, w in self._scale_sizes(grid)]
 
     def _fuse(
         self,
@@ -256,16 +257,20 @@ class MLFPN(BaseModule):
             base if thinned is None else thinned[index], previous
         )
 
+    def _scale_sizes(self, grid: tuple[int, int]) -> list[tuple[int, int]]:
+        """Sizes of the scales that a shallow map of ``grid`` cells gives."""
+        return scale_sizes(grid, self.num_scales, exact_strides=self.exact_strides)
+
     def _check_size(self, grid: tuple[int, int]) -> None:
         """Raise if the smallest scale of a shallow map of ``grid`` cells vanishes."""
-
-        def sizes(num_scales: int) -> list[tuple[int, int]]:
-            return scale_sizes(grid, num_scales, self.exact_strides)
-
-        lost = [i for i, size in enumerate(sizes(self.num_scales)) if min(size) < 1]
+        lost = [i for i, size in enumerate(self._scale_sizes(grid)) if min(size) < 1]
         if not lost:
             return
-        fits = [n for n in range(2, self.num_scales) if min(sizes(n)[-1]) >= 1]
+        fits = [
+            n
+            for n in range(2, self.num_scales)
+            if min(scale_sizes(grid, n, exact_strides=self.exact_strides)[-1]) >= 1
+        ]
         advice = (
             f'the largest num_scales that fits is {fits[-1]}'
             if fits

@@ -39,8 +39,8 @@ class SFAM(BaseModule):
     def __init__(
         self,
         channels: int,
-        num_scales: int = 6,
         *,
+        num_scales: int = 6,
         attention: bool = True,
         reduction: int = 16,
         shared: bool = False,

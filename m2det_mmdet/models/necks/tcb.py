@@ -55,8 +55,8 @@ class TCB(BaseModule):
     def __init__(
         self,
         in_channels: Sequence[int],
-        out_channels: int = 256,
         *,
+        out_channels: int = 256,
         norm_cfg: Config = None,
         init_cfg: Config = _XAVIER,
     ) -> None:
@@ -115,7 +115,7 @@ class TransferConnectionBlock(nn.Module):
     def __init__(
         self,
         in_channels: int,
-        out_channels: int = 256,
+        out_channels: int,
         *,
         coarsest: bool = False,
         norm_cfg: Config = None,

@@ -11,7 +11,7 @@ Config = dict | None
 
 
 def scale_sizes(
-    size: tuple[int, int], num_scales: int, exact_strides: bool = False
+    size: tuple[int, int], num_scales: int, *, exact_strides: bool = False
 ) -> list[tuple[int, int]]:
     """Sizes of the maps that a TUM makes of an input map, the largest first.
 
@@ -72,10 +72,10 @@ class TUM(BaseModule):
     def __init__(
         self,
         in_channels: int,
+        *,
         channels: int = 256,
         out_channels: int = 256,
         num_scales: int = 6,
-        *,
         smooth: bool = True,
         exact_strides: bool = False,
         upsample_mode: str = 'nearest',

@@ -14,6 +14,7 @@ def sample_rois(
     sampler: BaseSampler,
     batch_gt_instances: Sequence[InstanceData],
     batch_gt_instances_ignore: Sequence[InstanceData | None],
+    *,
     maps: Sequence[Tensor] = (),
 ) -> list[SamplingResult]:
     """Match the boxes of each image with its objects, and draw some of them.

@@ -51,6 +51,7 @@ class M2DetAnchorGenerator:
         self,
         input_size: int,
         sizes: Sequence[float],
+        *,
         steps: Sequence[float] | None = None,
         ratios: Sequence[float] | Sequence[Sequence[float]] = (2, 3),
         clip: bool = False,
@@ -94,6 +95,7 @@ class M2DetAnchorGenerator:
         featmap_sizes: Sequence[Size],
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = 'cuda',
+        *,
         image_size: Size | None = None,
     ) -> list[Tensor]:
         """Generate the anchors of all scales.

@@ -33,6 +33,7 @@ class RefineDetAnchorGenerator(M2DetAnchorGenerator):
     def __init__(
         self,
         input_size: int,
+        *,
         strides: Sequence[float] = (8, 16, 32, 64),
         scale: float = 4,
         ratios: Sequence[float] = (2,),

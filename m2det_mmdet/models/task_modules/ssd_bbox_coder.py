@@ -42,6 +42,7 @@ class SSDBBoxCoder(BaseBBoxCoder):
 
     def __init__(
         self,
+        *,
         variances: tuple[float, float] = (0.1, 0.2),
         clip_border: bool = False,
         eps: float = 0.0,

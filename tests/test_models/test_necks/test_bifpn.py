@@ -276,7 +276,7 @@ def test_gradient_reaches_every_parameter(fusion: str, num_outs: int) -> None:
 
 
 def test_the_default_norm_is_that_of_the_release() -> None:
-    neck = BiFPN(CHANNELS, 2)
+    neck = BiFPN(CHANNELS, out_channels=2)
     norms = [m for m in neck.modules() if isinstance(m, nn.BatchNorm2d)]
 
     # Six projections of the inputs, eight nodes in each of three cells.
@@ -327,7 +327,7 @@ def test_a_pyramid_has_two_levels_or_more(in_channels: tuple[int, ...]) -> None:
 
 
 def test_one_input_makes_a_pyramid() -> None:
-    maps = BiFPN((3,), 2, num_outs=3).eval()([torch.rand(1, 3, 8, 8)])
+    maps = BiFPN((3,), out_channels=2, num_outs=3).eval()([torch.rand(1, 3, 8, 8)])
 
     assert [x.shape[-1] for x in maps] == [8, 4, 2]
 

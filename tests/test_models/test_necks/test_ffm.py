@@ -11,7 +11,7 @@ def fill(module: nn.Module, value: float) -> None:
 
 
 def test_ffmv1_upsamples_each_deep_map_to_the_shallow_grid() -> None:
-    fuse = FFMv1((1, 1, 1), (1, 1, 1))
+    fuse = FFMv1((1, 1, 1), out_channels=(1, 1, 1))
     fill(fuse, 0.0)
     for conv in fuse.reduce:
         # The centre tap alone: each convolution copies its input.
@@ -30,7 +30,7 @@ def test_ffmv1_upsamples_each_deep_map_to_the_shallow_grid() -> None:
 
 
 def test_ffmv1_convolves_the_shallow_map_with_3x3_and_deeper_ones_with_1x1() -> None:
-    fuse = FFMv1((1, 1), (1, 1))
+    fuse = FFMv1((1, 1), out_channels=(1, 1))
     fill(fuse, 1.0)
     base = fuse((torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3)))
 
@@ -46,11 +46,11 @@ def test_ffmv1_names_channels_that_do_not_pair(
     in_channels: tuple, ffm_channels: tuple
 ) -> None:
     with pytest.raises(ValueError, match=r'in_channels=.*ffm_channels='):
-        FFMv1(in_channels, ffm_channels)
+        FFMv1(in_channels, out_channels=ffm_channels)
 
 
 def test_ffmv1_names_inputs_that_it_was_not_built_for() -> None:
-    fuse = FFMv1((4, 8), (2, 2))
+    fuse = FFMv1((4, 8), out_channels=(2, 2))
     with pytest.raises(ValueError, match=r'\[4, 8\] channels and got \[4\]'):
         fuse((torch.zeros(1, 4, 2, 2),))
 

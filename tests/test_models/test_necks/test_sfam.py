@@ -14,7 +14,7 @@ def levels() -> list[list[Tensor]]:
 
 
 def test_without_attention_it_concatenates_levels_in_ascending_order() -> None:
-    fine, coarse = SFAM(2, 2, attention=False)(levels())
+    fine, coarse = SFAM(2, num_scales=2, attention=False)(levels())
 
     assert fine[0, :, 0, 0].tolist() == [1, 3]
     assert coarse[0, :, 0, 0].tolist() == [2, 4]
@@ -24,7 +24,7 @@ def test_without_attention_it_concatenates_levels_in_ascending_order() -> None:
 def test_attention_gates_each_channel_by_the_pooled_map(
     shared: bool, num_layers: int
 ) -> None:
-    sfam = SFAM(2, 2, reduction=1, shared=shared)
+    sfam = SFAM(2, num_scales=2, reduction=1, shared=shared)
     assert len(sfam.attention) == num_layers
     for layer in sfam.attention:
         nn.init.dirac_(layer.conv1.conv.weight)
@@ -42,4 +42,4 @@ def test_attention_gates_each_channel_by_the_pooled_map(
 @pytest.mark.parametrize('reduction', [0, 3])
 def test_a_reduction_that_leaves_no_channel_is_refused(reduction: int) -> None:
     with pytest.raises(ValueError, match=f'the 2 channels.*got {reduction}'):
-        SFAM(2, 2, reduction=reduction)
+        SFAM(2, num_scales=2, reduction=reduction)

@@ -22,10 +22,12 @@ def test_scale_sizes_are_those_of_the_paper(cells: int, expected: list[int]) -> 
 @pytest.mark.parametrize('exact', [False, True])
 @pytest.mark.parametrize('grid', [(40, 40), (33, 50), (37, 41)])
 def test_maps_have_the_promised_sizes(grid: tuple[int, int], exact: bool) -> None:
-    tum = TUM(2, 2, 3, 6, exact_strides=exact)
+    tum = TUM(2, channels=2, out_channels=3, exact_strides=exact)
     maps = tum(torch.zeros(1, 2, *grid))
 
-    assert [tuple(x.shape[2:]) for x in maps] == scale_sizes(grid, 6, exact)
+    assert [tuple(x.shape[2:]) for x in maps] == scale_sizes(
+        grid, 6, exact_strides=exact
+    )
     assert {x.shape[1] for x in maps} == {3}
 
 
@@ -44,7 +46,7 @@ def decoded_by_hand(smooth: bool) -> list[list]:
 def test_decoder_adds_the_upsampled_map_and_smooths_all_but_the_smallest(
     smooth: bool,
 ) -> None:
-    tum = TUM(1, 1, 1, 2, smooth=smooth)
+    tum = TUM(1, channels=1, out_channels=1, num_scales=2, smooth=smooth)
     for name, parameter in tum.named_parameters():
         weight = 2.0 if 'smooth' in name else 1.0
         nn.init.constant_(parameter, 0.0 if name.endswith('bias') else weight)
@@ -56,8 +58,8 @@ def test_decoder_adds_the_upsampled_map_and_smooths_all_but_the_smallest(
 
 def test_smoothed_maps_do_not_feed_the_next_scale() -> None:
     torch.manual_seed(0)
-    tum = TUM(2, 2, 2, 4)
-    plain = TUM(2, 2, 2, 4, smooth=False)
+    config = {'in_channels': 2, 'channels': 2, 'out_channels': 2, 'num_scales': 4}
+    tum, plain = TUM(**config), TUM(**config, smooth=False)
     plain.load_state_dict(tum.state_dict(), strict=False)
     x = torch.rand(1, 2, 17, 17)
 
@@ -67,4 +69,4 @@ def test_smoothed_maps_do_not_feed_the_next_scale() -> None:
 
 def test_one_scale_is_refused() -> None:
     with pytest.raises(ValueError, match='num_scales=1'):
-        TUM(2, 2, 2, 1)
+        TUM(2, num_scales=1)

@@ -86,7 +86,7 @@ def test_steps_that_are_not_those_of_the_maps_are_named() -> None:
 
 def test_steps_may_be_rounded_as_those_of_ssd() -> None:
     steps = [8, 16, 32, 64, 100, 300]
-    generator = M2DetAnchorGenerator(300, [0.1 * n for n in range(1, 8)], steps)
+    generator = M2DetAnchorGenerator(300, [0.1 * n for n in range(1, 8)], steps=steps)
     # Of which the exact strides are 7.9, 15.8, 30, 60, 100 and 300.
     maps = [(n, n) for n in (38, 19, 10, 5, 3, 1)]
     *_, third, _, _, _ = generator.grid_priors(maps, device='cpu')
@@ -95,7 +95,9 @@ def test_steps_may_be_rounded_as_those_of_ssd() -> None:
 
 
 def test_clip_cuts_width_and_height_to_the_image() -> None:
-    generator = M2DetAnchorGenerator(100, [0.9, 1.0], [100], [4], clip=True)
+    generator = M2DetAnchorGenerator(
+        100, [0.9, 1.0], steps=[100], ratios=[4], clip=True
+    )
     (priors,) = generator.grid_priors([(1, 1)], device='cpu')
 
     # 90 * 2 = 180 by 45 becomes 100 by 45.
@@ -103,7 +105,7 @@ def test_clip_cuts_width_and_height_to_the_image() -> None:
 
 
 def test_half_precision_is_only_the_last_rounding() -> None:
-    generator = M2DetAnchorGenerator(800, [0.04, 0.15], [8], [2, 3])
+    generator = M2DetAnchorGenerator(800, [0.04, 0.15], steps=[8])
     (full,) = generator.grid_priors([(100, 100)], device='cpu')
     (half,) = generator.grid_priors([(100, 100)], torch.half, device='cpu')
 
