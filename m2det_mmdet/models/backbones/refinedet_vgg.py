@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from mmdet.models.backbones import SSDVGG
 from mmdet.models.necks.ssd_neck import L2Norm
 from mmdet.registry import MODELS
+from mmdet.utils import OptMultiConfig
 from mmengine.model import Sequential
 from torch import Tensor, nn
 
-Config = dict | list[dict] | None
 # Positions in `features`, where SSD's VGG-16 has them too.
 _POOL5, _CONV6 = 30, 31
 _TAPS = (22, 29, 34)
@@ -49,7 +49,7 @@ class RefineDetVGG(SSDVGG):
         self,
         *,
         l2_norm_scales: Sequence[float] = (10.0, 8.0),
-        init_cfg: Config = None,
+        init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(
             depth=16,

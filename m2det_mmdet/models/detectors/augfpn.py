@@ -13,6 +13,7 @@ from mmdet.models.task_modules.samplers import OHEMSampler, ScoreHLRSampler
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.structures import DetDataSample
+from mmdet.utils import OptConfigType
 from mmengine.config import Config, ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
@@ -194,8 +195,8 @@ class AugFPNSingleStageDetector(SingleStageDetector):
         *,
         bbox_head: dict,
         supervision: dict,
-        proposal_cfg: dict | None = None,
-        sampling_cfg: dict | None = None,
+        proposal_cfg: OptConfigType = None,
+        sampling_cfg: OptConfigType = None,
         **kwargs,  # noqa: ANN003
     ) -> None:
         super().__init__(bbox_head=bbox_head, **kwargs)
@@ -271,7 +272,7 @@ class AugFPNSingleStageDetector(SingleStageDetector):
         return [stride for stride, _ in strides[: len(self.neck.lateral_convs)]]
 
 
-def _merged(defaults: dict, changes: dict | None) -> ConfigDict:
+def _merged(defaults: dict, changes: OptConfigType) -> ConfigDict:
     """Return ``defaults`` with single keys of ``changes``, as configs inherit."""
     merged = Config(copy.deepcopy(defaults))
     merged.merge_from_dict(dict(changes or {}))

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from mmdet.models.detectors import SingleStageDetector
 from mmdet.models.necks import NASFPN
 from mmdet.registry import MODELS
+from mmdet.utils import OptConfigType, OptMultiConfig
 from torch import Tensor, nn
 from torch.func import functional_call
-
-Config = dict | None
 
 
 @MODELS.register_module()
@@ -41,12 +40,12 @@ class M2Det(SingleStageDetector):
     def __init__(
         self,
         backbone: dict,
-        neck: Config | list[dict] = None,
-        bbox_head: Config = None,
-        train_cfg: Config = None,
-        test_cfg: Config = None,
-        data_preprocessor: Config = None,
-        init_cfg: Config = None,
+        neck: OptMultiConfig = None,
+        bbox_head: OptConfigType = None,
+        train_cfg: OptConfigType = None,
+        test_cfg: OptConfigType = None,
+        data_preprocessor: OptConfigType = None,
+        init_cfg: OptMultiConfig = None,
     ) -> None:
         # The parent would build the head before the neck's channels are known.
         super(SingleStageDetector, self).__init__(

@@ -5,6 +5,7 @@ from typing import Any
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
+from mmdet.utils import OptConfigType, OptMultiConfig
 from torch import Tensor
 
 from ..dense_heads import ARMHead, ODMHead
@@ -35,7 +36,7 @@ class RefineDet(M2Det):
             of maps than it takes, or ``arm_head`` has anchors of its own.
     """
 
-    def __init__(self, *, arm_head: dict | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, arm_head: OptConfigType = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(self.bbox_head, ODMHead):
             raise ValueError(
@@ -99,7 +100,7 @@ class RefineDet(M2Det):
             **odm,
         }
 
-    def _arm_channels(self, neck: dict | list[dict] | None) -> list[int]:
+    def _arm_channels(self, neck: OptMultiConfig) -> list[int]:
         """Channels of the backbone's maps, as the config ``neck`` has them."""
         if neck is None:
             raise ValueError(

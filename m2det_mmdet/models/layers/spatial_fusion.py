@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+from mmdet.utils import OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -26,7 +27,7 @@ class AdaptiveSpatialFusion(BaseModule):
     """
 
     def __init__(
-        self, channels: int, num_maps: int, *, init_cfg: dict | None = None
+        self, channels: int, num_maps: int, *, init_cfg: OptMultiConfig = None
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.weigh = nn.Sequential(

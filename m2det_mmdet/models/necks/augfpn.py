@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mmdet.models.necks import FPN
 from mmdet.registry import MODELS
+from mmdet.utils import OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -209,7 +210,7 @@ class ResidualFeatureAugmentation(BaseModule):
         out_channels: int,
         *,
         pool_ratios: Sequence[float] = (0.1, 0.2, 0.3),
-        init_cfg: dict | None = None,
+        init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.pool_ratios = tuple(pool_ratios)

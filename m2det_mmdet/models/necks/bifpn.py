@@ -7,13 +7,17 @@ from itertools import pairwise
 import torch
 from mmcv.cnn import ConvModule, build_activation_layer
 from mmdet.registry import MODELS
+from mmdet.utils import OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..layers.statistics import check_statistics
+from ..utils.defaults import FrozenConfig
 
-Config = dict | None
+# Of EfficientDet's release.
+NORM = FrozenConfig(type='BN', eps=1e-3, momentum=0.01)
+SILU = FrozenConfig(type='SiLU')
 FUSIONS = ('fast', 'softmax', 'sum')
 
 
@@ -81,9 +85,9 @@ class BiFPN(BaseModule):
         epsilon: float = 1e-4,
         act_first: bool = True,
         zero_padding: bool = False,
-        norm_cfg: Config = dict(type='BN', eps=1e-3, momentum=0.01),  # noqa: B006, C408
-        act_cfg: Config = dict(type='SiLU'),  # noqa: B006, C408
-        init_cfg: Config = None,
+        norm_cfg: OptConfigType = NORM,
+        act_cfg: OptConfigType = SILU,
+        init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.in_channels = list(in_channels)
@@ -272,8 +276,8 @@ class FusionNode(BaseModule):
         fusion: str = 'fast',
         epsilon: float = 1e-4,
         act_first: bool = True,
-        norm_cfg: Config = None,
-        act_cfg: Config = None,
+        norm_cfg: OptConfigType = None,
+        act_cfg: OptConfigType = None,
     ) -> None:
         super().__init__()
         if fusion not in FUSIONS:
@@ -305,7 +309,9 @@ class FusionNode(BaseModule):
         return weights / (weights.sum() + self.epsilon)
 
 
-def _conv1x1(in_channels: int, out_channels: int, norm_cfg: Config) -> ConvModule:
+def _conv1x1(
+    in_channels: int, out_channels: int, norm_cfg: OptConfigType
+) -> ConvModule:
     with warnings.catch_warnings():
         # The norm makes the bias superfluous, but the released weights have it.
         warnings.filterwarnings('ignore', 'Unnecessary conv bias')

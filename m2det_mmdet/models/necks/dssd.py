@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from mmcv.cnn import ConvModule, build_activation_layer
 from mmdet.models.necks import SSDNeck
 from mmdet.registry import MODELS
+from mmdet.utils import OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Config = dict | None
+from .mlfpn import NORM, RELU
+
 MERGES = ('product', 'sum')
 
 
@@ -64,8 +66,8 @@ class DSSDNeck(SSDNeck):
         last_kernel_size: int = 3,
         deconv_channels: int = 512,
         merge: str = 'product',
-        deconv_norm_cfg: Config = dict(type='BN', momentum=0.01),  # noqa: B006, C408
-        act_cfg: Config = dict(type='ReLU'),  # noqa: B006, C408
+        deconv_norm_cfg: OptConfigType = NORM,
+        act_cfg: OptConfigType = RELU,
         **kwargs,  # noqa: ANN003
     ) -> None:
         super().__init__(
@@ -145,9 +147,9 @@ class DeconvolutionModule(BaseModule):
         kernel_size: int = 2,
         stride: int = 2,
         merge: str = 'product',
-        norm_cfg: Config = None,
-        act_cfg: Config = dict(type='ReLU'),  # noqa: B006, C408
-        init_cfg: Config = None,
+        norm_cfg: OptConfigType = None,
+        act_cfg: OptConfigType = RELU,
+        init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         if merge not in MERGES:

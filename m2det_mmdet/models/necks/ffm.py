@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import torch
 from mmcv.cnn import ConvModule
+from mmdet.utils import OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-Config = dict | None
 
 
 class FFMv1(BaseModule):
@@ -43,9 +42,9 @@ class FFMv1(BaseModule):
         *,
         out_channels: Sequence[int] = (256, 512),
         upsample_mode: str = 'nearest',
-        norm_cfg: Config = None,
-        act_cfg: Config = None,
-        init_cfg: Config = None,
+        norm_cfg: OptConfigType = None,
+        act_cfg: OptConfigType = None,
+        init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         if len(in_channels) < 2 or len(in_channels) != len(out_channels):
@@ -115,9 +114,9 @@ class FFMv2(BaseModule):
         base_channels: int,
         out_channels: int,
         *,
-        norm_cfg: Config = None,
-        act_cfg: Config = None,
-        init_cfg: Config = None,
+        norm_cfg: OptConfigType = None,
+        act_cfg: OptConfigType = None,
+        init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.leach = ConvModule(

@@ -6,16 +6,20 @@ from copy import deepcopy
 import torch
 from mmcv.cnn import ConvModule, build_norm_layer
 from mmdet.registry import MODELS
+from mmdet.utils import OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..layers.statistics import check_statistics
+from ..utils.defaults import FrozenConfig
 from .ffm import FFMv1, FFMv2
 from .sfam import SFAM
 from .tum import TUM, scale_sizes
 
-Config = dict | None
+# Of the authors' release.
+NORM = FrozenConfig(type='BN', momentum=0.01)
+RELU = FrozenConfig(type='ReLU')
 
 
 @MODELS.register_module()
@@ -92,12 +96,12 @@ class MLFPN(BaseModule):
         share_sfam: bool = False,
         extra_norm: bool = False,
         upsample_mode: str = 'nearest',
-        norm_cfg: Config = dict(type='BN', momentum=0.01),  # noqa: B006, C408
-        act_cfg: Config = dict(type='ReLU'),  # noqa: B006, C408
+        norm_cfg: OptConfigType = NORM,
+        act_cfg: OptConfigType = RELU,
         with_cp: bool = False,
         exact_strides: bool = False,
         out_channels: int | None = None,
-        init_cfg: Config = None,
+        init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         if num_levels < 1 or tum_channels < 2:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import torch
 from mmdet.models.layers import SELayer
+from mmdet.utils import OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-
-Config = dict | None
 
 
 class SFAM(BaseModule):
@@ -44,7 +43,7 @@ class SFAM(BaseModule):
         attention: bool = True,
         reduction: int = 16,
         shared: bool = False,
-        init_cfg: Config = None,
+        init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         if attention and not 1 <= reduction <= channels:

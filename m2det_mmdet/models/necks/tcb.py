@@ -4,17 +4,16 @@ from collections.abc import Sequence
 
 from mmcv.cnn import ConvModule, build_norm_layer
 from mmdet.registry import MODELS
+from mmdet.utils import OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Config = dict | None
-_XAVIER = {
-    'type': 'Xavier',
-    'layer': ['Conv2d', 'ConvTranspose2d'],
-    'distribution': 'uniform',
-    'bias': 0,
-}
+from ..utils.defaults import FrozenConfig
+
+XAVIER = FrozenConfig(
+    type='Xavier', layer=['Conv2d', 'ConvTranspose2d'], distribution='uniform', bias=0
+)
 
 
 @MODELS.register_module()
@@ -57,8 +56,8 @@ class TCB(BaseModule):
         in_channels: Sequence[int],
         *,
         out_channels: int = 256,
-        norm_cfg: Config = None,
-        init_cfg: Config = _XAVIER,
+        norm_cfg: OptConfigType = None,
+        init_cfg: OptMultiConfig = XAVIER,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         if len(in_channels) < 2:
@@ -118,7 +117,7 @@ class TransferConnectionBlock(nn.Module):
         out_channels: int,
         *,
         coarsest: bool = False,
-        norm_cfg: Config = None,
+        norm_cfg: OptConfigType = None,
     ) -> None:
         super().__init__()
         layer = {'kernel_size': 3, 'padding': 1, 'norm_cfg': norm_cfg}

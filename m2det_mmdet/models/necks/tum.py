@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from mmcv.cnn import ConvModule
+from mmdet.utils import OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-Config = dict | None
 
 
 def scale_sizes(
@@ -79,9 +78,9 @@ class TUM(BaseModule):
         smooth: bool = True,
         exact_strides: bool = False,
         upsample_mode: str = 'nearest',
-        norm_cfg: Config = None,
-        act_cfg: Config = None,
-        init_cfg: Config = None,
+        norm_cfg: OptConfigType = None,
+        act_cfg: OptConfigType = None,
+        init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         if num_scales < 2:

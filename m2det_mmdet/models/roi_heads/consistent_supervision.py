@@ -6,13 +6,12 @@ import torch
 from mmdet.models.task_modules.samplers import SamplingResult
 from mmdet.registry import MODELS
 from mmdet.structures.bbox import bbox2roi
+from mmdet.utils import OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 from .extractors import AllLevelRoIExtractor
-
-Config = dict | None
 
 
 @MODELS.register_module()
@@ -40,10 +39,10 @@ class ConsistentSupervision(BaseModule):
         bbox_head: dict,
         featmap_strides: Sequence[int],
         *,
-        mask_head: Config = None,
+        mask_head: OptConfigType = None,
         loss_weight: float = 0.25,
         sampling_ratio: int = 2,
-        init_cfg: Config = None,
+        init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         self.loss_weight = loss_weight

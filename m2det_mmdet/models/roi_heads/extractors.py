@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import torch
 from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
 from mmdet.registry import MODELS
+from mmdet.utils import OptMultiConfig
 from torch import Tensor, nn
 
 from ..layers.spatial_fusion import AdaptiveSpatialFusion
+from ..utils.defaults import FrozenConfig
 
-Config = dict | None
+XAVIER = FrozenConfig(type='Xavier', layer='Conv2d', distribution='uniform')
 
 
 class AllLevelRoIExtractor(BaseRoIExtractor):
@@ -92,9 +94,7 @@ class SoftRoIExtractor(AllLevelRoIExtractor):
         roi_layer: dict,
         out_channels: int,
         featmap_strides: Sequence[int],
-        init_cfg: Config = dict(  # noqa: B006, C408
-            type='Xavier', layer='Conv2d', distribution='uniform'
-        ),
+        init_cfg: OptMultiConfig = XAVIER,
     ) -> None:
         super().__init__(roi_layer, out_channels, featmap_strides, init_cfg=init_cfg)
         self.fusion = AdaptiveSpatialFusion(out_channels, len(featmap_strides))

@@ -4,6 +4,7 @@ import torch
 from mmdet.models.test_time_augs import DetTTAModel
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
+from mmdet.utils import OptConfigType
 from mmengine.structures import InstanceData
 
 
@@ -22,7 +23,7 @@ class M2DetTTAModel(DetTTAModel):
             detector with :class:`.M2DetHead`.
     """
 
-    def __init__(self, tta_cfg: dict | None = None, **kwargs) -> None:  # noqa: ANN003
+    def __init__(self, tta_cfg: OptConfigType = None, **kwargs) -> None:  # noqa: ANN003
         super().__init__(tta_cfg=tta_cfg, **kwargs)
         head = self.module.bbox_head
         self.tta_cfg = type(head.test_cfg)({**head.test_cfg, **(tta_cfg or {})})
