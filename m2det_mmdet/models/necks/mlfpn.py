@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 
 import torch
-from mmcv.cnn import ConvModule, build_norm_layer
+from mmcv.cnn import ConvModule
 from mmdet.registry import MODELS
 from mmdet.utils import OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
@@ -26,9 +26,9 @@ RELU = FrozenConfig(type='ReLU')
 class MLFPN(BaseModule):
     """Multi-Level Feature Pyramid Network.
 
-    FFMv1 fuses the backbone's maps into a base feature; each level is a TUM
-    that sees the base feature, thinned, and the largest map of the level before
-    (FFMv2); SFAM gathers equal scales of all levels and weighs their channels.
+    FFMv1 fuses the backbone's maps into a base feature. Each level is a TUM; FFMv2
+    gives it the thinned base feature and the largest map of the level before. SFAM
+    gathers equal scales of all levels and weighs their channels.
     `M2Det <https://arxiv.org/abs/1811.04533>`_, section 3. The defaults are the
     paper's; ``share_leach=True, extra_norm=True, sfam=False`` is the network
     that the authors released.
@@ -39,8 +39,8 @@ class MLFPN(BaseModule):
         ffm_channels: Channels that each of them contributes to the base feature.
         num_levels: Number of TUMs.
         num_scales: Number of scales of each TUM, two or more.
-        tum_channels: Channels inside a TUM; half as many remain of the base
-            feature at its entrance.
+        tum_channels: Channels inside a TUM. The base feature is thinned to half as
+            many.
         tum_out_channels: Channels of a TUM's outputs; ``None``: ``tum_channels``.
         smooth: Whether 1x1 convolutions smooth a TUM's outputs.
         reuse_base: Whether every TUM sees the base feature, or only the first.
@@ -50,7 +50,7 @@ class MLFPN(BaseModule):
             levels, as in the release.
         share_sfam: Whether all scales share SFAM's attention, as in the release.
         extra_norm: Whether a batch norm follows SFAM on the largest scale, as
-            in the release; with its momentum of 0.1, whatever ``norm_cfg`` is.
+            in the release. Its momentum is 0.1, whatever ``norm_cfg`` says.
         upsample_mode: Mode of :func:`torch.nn.functional.interpolate`.
         norm_cfg: Norm layer config; the default is the release's.
         act_cfg: Activation config.
@@ -114,13 +114,6 @@ class MLFPN(BaseModule):
         self.reuse_base = reuse_base
         self.with_cp = with_cp
         layer = {'norm_cfg': norm_cfg, 'act_cfg': act_cfg}
-        level_channels = tum_out_channels or tum_channels
-        pyramid_channels = num_levels * level_channels
-        thinned = tum_channels // 2
-        # The first TUM sees the base feature; later ones the level before, and the
-        # base feature too where it is reused.
-        later = level_channels + (thinned if reuse_base else 0)
-        widths = [thinned] + [later] * (num_levels - 1)
 
         self.base_fusion = FFMv1(
             in_channels,
@@ -128,13 +121,20 @@ class MLFPN(BaseModule):
             upsample_mode=upsample_mode,
             **layer,
         )
+        base_channels = sum(ffm_channels)
+        thin_channels = tum_channels // 2
         num_fusions = num_levels if reuse_base and not share_leach else 1
         self.level_fusions = nn.ModuleList(
-            FFMv2(sum(ffm_channels), thinned, **layer) for _ in range(num_fusions)
+            FFMv2(base_channels, thin_channels, **layer) for _ in range(num_fusions)
         )
+        # The one convolution of all fusions, after merge_leaches.
+        self.leach: ConvModule | None = None
+
+        level_channels = tum_out_channels or tum_channels
+        later_channels = level_channels + (thin_channels if reuse_base else 0)
         self.tums = nn.ModuleList(
             TUM(
-                width,
+                later_channels if level else thin_channels,
                 channels=tum_channels,
                 out_channels=level_channels,
                 num_scales=num_scales,
@@ -143,8 +143,10 @@ class MLFPN(BaseModule):
                 upsample_mode=upsample_mode,
                 **layer,
             )
-            for width in widths
+            for level in range(num_levels)
         )
+
+        pyramid_channels = num_levels * level_channels
         self.aggregation = SFAM(
             pyramid_channels,
             num_scales=num_scales,
@@ -152,13 +154,7 @@ class MLFPN(BaseModule):
             reduction=sfam_reduction,
             shared=share_sfam,
         )
-        # One in place of those of all fusions: see merge_leaches.
-        self.leach: ConvModule | None = None
-        self.norm = (
-            build_norm_layer({'type': 'BN'}, pyramid_channels)[1]
-            if extra_norm
-            else nn.Identity()
-        )
+        self.norm = nn.BatchNorm2d(pyramid_channels) if extra_norm else nn.Identity()
         self.projections = nn.ModuleList(
             ConvModule(
                 pyramid_channels, out_channels, 1, norm_cfg=norm_cfg, act_cfg=None
@@ -169,24 +165,30 @@ class MLFPN(BaseModule):
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the pyramid's maps, the largest first."""
-        # What is missing says more than a size that is too small.
+        # Before the size: a missing map says more than one that is too small.
         self.base_fusion.check_inputs(inputs)
-        grid = tuple(inputs[0].shape[-2:])
-        self._check_size(grid)
+        *_, smallest = self._scale_sizes(tuple(inputs[0].shape[-2:]))
         if self.training:
-            smallest = self._scale_sizes(grid)[-1]
             check_statistics(self.tums[0].top, len(inputs[0]), smallest)
+
         base = self.base_fusion(inputs)
-        thinned = None
-        if self.leach is not None:
-            thinned = self.leach(base).chunk(len(self.level_fusions), dim=1)
+        num_fusions = len(self.level_fusions)
+        if self.leach is None:
+            bases = [base] * num_fusions
+        else:
+            bases = self.leach(base).chunk(num_fusions, dim=1)
         levels: list[tuple[Tensor, ...]] = []
         for tum in self.tums:
-            x = self._fuse(base, levels, thinned)
+            x = levels[-1][0] if levels else None
+            if x is None or self.reuse_base:
+                # A single fusion serves all levels.
+                index = min(len(levels), num_fusions - 1)
+                x = self.level_fusions[index](bases[index], x)
             if self.with_cp and x.requires_grad:
                 levels.append(checkpoint(tum, x, use_reentrant=False))
             else:
                 levels.append(tum(x))
+
         largest, *rest = self.aggregation(levels)
         maps = [self.norm(largest), *rest]
         if self.projections:
@@ -196,9 +198,8 @@ class MLFPN(BaseModule):
     def merge_leaches(self) -> None:
         """Thin the base feature for all levels by one convolution, for inference.
 
-        Where several levels share the convolution it is computed once. Without effect
-        where a norm follows it, but for one that is folded into it, or an activation
-        that learns.
+        A convolution that several levels share is then computed once. Nothing changes
+        if a norm that is not folded, or an activation with weights, follows it.
         """
         if self.leach is not None:
             return
@@ -236,45 +237,23 @@ class MLFPN(BaseModule):
             return [(base_stride * 2.0**i,) * 2 for i in range(self.num_scales)]
         height, width = input_size
         grid = (-(-height // base_stride), -(-width // base_stride))
-        self._check_size(grid)
         return [(height / h, width / w) for h, w in self._scale_sizes(grid)]
 
-    def _fuse(
-        self,
-        base: Tensor,
-        levels: Sequence[tuple[Tensor, ...]],
-        thinned: Sequence[Tensor] | None,
-    ) -> Tensor:
-        """Return the input of the next TUM, given the levels so far.
-
-        Args:
-            base: The base feature.
-            levels: Maps of the levels so far.
-            thinned: What the leaches make of the base feature, where they are merged.
-        """
-        previous = levels[-1][0] if levels else None
-        if previous is not None and not self.reuse_base:
-            return previous
-        # One shared fusion serves every level.
-        index = min(len(levels), len(self.level_fusions) - 1)
-        return self.level_fusions[index](
-            base if thinned is None else thinned[index], previous
-        )
-
     def _scale_sizes(self, grid: tuple[int, int]) -> list[tuple[int, int]]:
-        """Sizes of the scales that a shallow map of ``grid`` cells gives."""
-        return scale_sizes(grid, self.num_scales, exact_strides=self.exact_strides)
+        """Cells of each scale for a shallow map of ``grid`` cells.
 
-    def _check_size(self, grid: tuple[int, int]) -> None:
-        """Raise if the smallest scale of a shallow map of ``grid`` cells vanishes."""
-        lost = [i for i, size in enumerate(self._scale_sizes(grid)) if min(size) < 1]
+        Raises:
+            ValueError: If a scale would have no cells.
+        """
+
+        def sizes(num_scales: int) -> list[tuple[int, int]]:
+            return scale_sizes(grid, num_scales, exact_strides=self.exact_strides)
+
+        found = sizes(self.num_scales)
+        lost = [scale for scale, size in enumerate(found) if min(size) < 1]
         if not lost:
-            return
-        fits = [
-            n
-            for n in range(2, self.num_scales)
-            if min(scale_sizes(grid, n, exact_strides=self.exact_strides)[-1]) >= 1
-        ]
+            return found
+        fits = [n for n in range(2, self.num_scales) if min(sizes(n)[-1]) >= 1]
         advice = (
             f'the largest num_scales that fits is {fits[-1]}'
             if fits
@@ -288,7 +267,7 @@ class MLFPN(BaseModule):
 
 
 def _is_bare(layer: ConvModule) -> bool:
-    """Whether a layer computes a convolution, and at most a fixed activation."""
+    """Whether a layer is a convolution with, at most, an activation without weights."""
     has_norm = layer.with_norm and not isinstance(layer.norm, nn.Identity)
     learns = layer.with_activation and any(True for _ in layer.activate.parameters())
     return not (has_norm or learns)
