@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from ..task_modules.mining import hard_negatives, shifted_cross_entropy
 from ..task_modules.priors import KeptPriors, valid_flags
+from ..utils.channels import check_channels
 from ..utils.rows import flatten_maps, within_ignored
 from ..utils.suppression import check_suppression, one_row_an_image, select, suppress
 
@@ -94,12 +95,7 @@ class M2DetHead(SSDHead):
             Scores ``(N, anchors * (num_classes + 1), H_i, W_i)`` before softmax
             and deltas ``(N, anchors * 4, H_i, W_i)`` of each scale.
         """
-        channels = [feature.shape[1] for feature in x]
-        if channels != list(self.in_channels):
-            raise ValueError(
-                f'The head was built for maps of {list(self.in_channels)} channels '
-                f'and got {channels}: make in_channels of the head fit the neck.'
-            )
+        check_channels(x, self.in_channels, taker='head', giver='the neck')
         return super().forward(x)
 
     def get_anchors(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..layers.spatial_fusion import AdaptiveSpatialFusion
+from ..utils.channels import check_channels
 
 
 @MODELS.register_module()
@@ -99,7 +100,7 @@ class AugFPN(FPN):
         The laterals are those before the context and the top-down path, one for each
         input from ``start_level`` on, the largest first. Training alone needs them.
         """
-        self._check(inputs)
+        check_channels(inputs, self.in_channels)
         used = inputs[self.start_level : self.backbone_end_level]
         laterals = tuple(
             conv(x) for conv, x in zip(self.lateral_convs, used, strict=True)
@@ -145,16 +146,6 @@ class AugFPN(FPN):
             extra.append(x)
             source = F.relu(x) if self.relu_before_extra_convs else x
         return extra
-
-    def _check(self, inputs: Sequence[Tensor]) -> None:
-        """Refuse maps that are not those of ``in_channels``."""
-        channels = [x.shape[1] for x in inputs]
-        if channels != self.in_channels:
-            raise ValueError(
-                f'AugFPN was built for {len(self.in_channels)} maps of '
-                f'{self.in_channels} channels and got {len(channels)} of {channels}: '
-                'make in_channels of the neck fit out_indices of the backbone.'
-            )
 
 
 def _check_levels(

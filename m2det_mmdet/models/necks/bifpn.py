@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..layers.statistics import check_statistics
+from ..utils.channels import check_channels
 from ..utils.defaults import FrozenConfig
 
 # Of EfficientDet's release.
@@ -158,13 +159,7 @@ class BiFPN(BaseModule):
         Raises:
             ValueError: If the inputs do not fit.
         """
-        channels = [x.shape[1] for x in inputs]
-        if channels != self.in_channels:
-            raise ValueError(
-                f'BiFPN was built for {len(self.in_channels)} maps of '
-                f'{self.in_channels} channels and got {len(channels)} of {channels}: '
-                'make in_channels of the neck fit out_indices of the backbone.'
-            )
+        check_channels(inputs, self.in_channels)
         sizes = [tuple(x.shape[-2:]) for x in inputs]
         for fine, coarse in pairwise(sizes):
             if any(

@@ -9,6 +9,8 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..utils.channels import check_channels
+
 
 class FFMv1(BaseModule):
     """Fuse backbone maps of several depths into the base feature.
@@ -72,20 +74,11 @@ class FFMv1(BaseModule):
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Return the base feature of the backbone maps ``inputs``."""
-        self.check_inputs(inputs)
+        check_channels(inputs, self.in_channels)
         shallow, *deep = [conv(x) for conv, x in zip(self.reduce, inputs, strict=True)]
         grid = shallow.shape[-2:]
         upsampled = [F.interpolate(x, grid, mode=self.upsample_mode) for x in deep]
         return torch.cat([shallow, *upsampled], dim=1)
-
-    def check_inputs(self, inputs: Sequence[Tensor]) -> None:
-        """Raise if ``inputs`` are not the maps that it was built for."""
-        channels = [x.shape[1] for x in inputs]
-        if channels != self.in_channels:
-            raise ValueError(
-                f'The neck was built for maps of {self.in_channels} channels and got '
-                f'{channels}: make in_channels of the neck fit backbone.out_indices.'
-            )
 
 
 class FFMv2(BaseModule):

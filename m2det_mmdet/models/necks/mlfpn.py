@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..layers.statistics import check_statistics
+from ..utils.channels import check_channels
 from ..utils.defaults import FrozenConfig
 from .ffm import FFMv1, FFMv2
 from .sfam import SFAM
@@ -166,7 +167,7 @@ class MLFPN(BaseModule):
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the pyramid's maps, the largest first."""
         # Before the size: a missing map says more than one that is too small.
-        self.base_fusion.check_inputs(inputs)
+        check_channels(inputs, self.base_fusion.in_channels)
         *_, smallest = self._scale_sizes(tuple(inputs[0].shape[-2:]))
         if self.training:
             check_statistics(self.tums[0].top, len(inputs[0]), smallest)

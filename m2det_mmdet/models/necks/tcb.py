@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..utils.channels import check_channels
 from ..utils.defaults import FrozenConfig
 
 XAVIER = FrozenConfig(
@@ -77,12 +78,7 @@ class TCB(BaseModule):
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the connected maps, the largest first."""
-        channels = [x.shape[1] for x in inputs]
-        if channels != self.in_channels:
-            raise ValueError(
-                f'The neck was built for maps of {self.in_channels} channels and got '
-                f'{channels}: make in_channels of the neck fit the backbone.'
-            )
+        check_channels(inputs, self.in_channels)
         maps: list[Tensor] = []
         for block, x in zip(reversed(self.blocks), reversed(inputs), strict=True):
             maps.insert(0, block(x, maps[0] if maps else None))

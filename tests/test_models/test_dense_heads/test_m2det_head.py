@@ -245,7 +245,8 @@ def test_decoded_regression_is_refused() -> None:
 
 
 def test_maps_that_do_not_fit_the_head_are_named() -> None:
-    with pytest.raises(ValueError, match=r'\[3, 3\] channels and got \[3, 4\]'):
+    message = r'head .* 2 maps of \[3, 3\] channels and got 2 of \[3, 4\]: .* the neck'
+    with pytest.raises(ValueError, match=message):
         build()([torch.zeros(1, 3, 2, 2), torch.zeros(1, 4, 1, 1)])
 
 

@@ -51,7 +51,7 @@ def test_ffmv1_names_channels_that_do_not_pair(
 
 def test_ffmv1_names_inputs_that_it_was_not_built_for() -> None:
     fuse = FFMv1((4, 8), out_channels=(2, 2))
-    with pytest.raises(ValueError, match=r'\[4, 8\] channels and got \[4\]'):
+    with pytest.raises(ValueError, match=r'\[4, 8\] channels and got 1 of \[4\]'):
         fuse((torch.zeros(1, 4, 2, 2),))
 
 

@@ -170,13 +170,16 @@ def test_maps_that_it_was_not_built_for_are_named(
 ) -> None:
     neck = MLFPN(**TINY, exact_strides=exact_strides)
     maps = [torch.zeros(2, count, 12, 12) for count in channels]
-    message = rf'built for maps of \[4, 8\] channels and got {got}: .*out_indices'
+    message = (
+        r'built for 2 maps of \[4, 8\] channels and got '
+        rf'{len(channels)} of {got}: .*out_indices'
+    )
     with pytest.raises(ValueError, match=message):
         neck(maps)
 
 
 def test_no_map_at_all_is_named() -> None:
-    with pytest.raises(ValueError, match=r'\[4, 8\] channels and got \[\]'):
+    with pytest.raises(ValueError, match=r'\[4, 8\] channels and got 0 of \[\]'):
         MLFPN(**TINY)(())
 
 

@@ -107,7 +107,8 @@ def test_gradient_reaches_every_parameter() -> None:
 
 
 def test_other_maps_than_those_of_in_channels_are_named() -> None:
-    with pytest.raises(ValueError, match=r'maps of \[2, 3, 4\] channels and got \[2\]'):
+    message = r'3 maps of \[2, 3, 4\] channels and got 1 of \[2\]'
+    with pytest.raises(ValueError, match=message):
         build()([torch.rand(1, 2, 4, 4)])
 
 
