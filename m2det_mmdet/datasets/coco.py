@@ -127,19 +127,23 @@ class CheckedCocoDataset(CocoDataset):
     def parse_data_info(self, raw_data_info: dict) -> dict:
         """Parse an image's annotations as the parent, then as the arguments say."""
         info = super().parse_data_info(raw_data_info)
+        instances = []
         for instance in info['instances']:
             if self.keep_crowds:
                 instance['ignore_flag'] = 0
+            x1, y1, x2, y2 = instance['bbox']
             if self.inclusive_boxes:
-                x1, y1, x2, y2 = instance['bbox']
-                instance['bbox'] = [x1, y1, x2 - 1, y2 - 1]
-        info['instances'] = [i for i in info['instances'] if _has_area(i['bbox'])]
+                x2, y2 = x2 - 1, y2 - 1
+                instance['bbox'] = [x1, y1, x2, y2]
+            if x2 > x1 and y2 > y1:
+                instances.append(instance)
+        info['instances'] = instances
         return info
 
     def filter_data(self) -> list[dict]:
         """Filter as the parent, and count what is left."""
         data_list = super().filter_data()
-        if not any(map(_has_object, data_list)):
+        if all(obj['ignore_flag'] for image in data_list for obj in image['instances']):
             raise DatasetError(
                 f'The annotation file {self.ann_file} has no object to '
                 f'{"find" if self.test_mode else "learn"} in {len(data_list)} images '
@@ -199,15 +203,6 @@ def _explained(ann_file: str) -> Iterator[None]:
         ) from error
     except DatasetError as error:
         raise DatasetError(f'The annotation file {ann_file} {error}.') from error
-
-
-def _has_area(box: Sequence[float]) -> bool:
-    x1, y1, x2, y2 = box
-    return x2 > x1 and y2 > y1
-
-
-def _has_object(data_info: dict) -> bool:
-    return any(not instance['ignore_flag'] for instance in data_info['instances'])
 
 
 def _check_entries(name: str, entries: list[dict], keys: Sequence[str]) -> None:

@@ -81,7 +81,14 @@ def convert(
             split: [(source, read(source)) for source in entries]
             for split, entries in sources.items()
         }
-        classes = classes or _named_classes(labels)
+        classes = classes or sorted(
+            {
+                box.name
+                for entries in labels.values()
+                for _, image in entries
+                for box in image.boxes
+            }
+        )
         for split, path in ann_files.items():
             content = _to_coco(root, labels[split], classes)
             write_whole(path, json.dumps(content) + '\n')
@@ -103,17 +110,6 @@ def _state(path: Path) -> tuple[str, int, int] | str:
     except FileNotFoundError:
         return str(path)
     return str(path), status.st_size, status.st_mtime_ns
-
-
-def _named_classes(labels: Mapping[str, list[tuple[Source, Labels]]]) -> list[str]:
-    return sorted(
-        {
-            box.name
-            for entries in labels.values()
-            for _, image in entries
-            for box in image.boxes
-        }
-    )
 
 
 def _to_coco(

@@ -1,7 +1,7 @@
 """Recognise a data folder's form, and check what every form must hold."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -211,17 +211,13 @@ def _image_folder(
             f'The first images of {ann_file}, {_join(names[:_PROBES])}, do not lie '
             f'together in any of {listing}: put them there or mend file_name.'
         )
-    missing = next(_missing(folder, names), None)
-    if missing is not None:
-        raise DatasetError(
-            f'The image {folder / missing} does not exist, but {ann_file} lists it: '
-            'restore the file or remove its entry.'
-        )
+    for name in names:
+        if not (folder / name).is_file():
+            raise DatasetError(
+                f'The image {folder / name} does not exist, but {ann_file} lists it: '
+                'restore the file or remove its entry.'
+            )
     return folder
-
-
-def _missing(folder: Path, names: Sequence[str]) -> Iterator[str]:
-    return (name for name in names if not (folder / name).is_file())
 
 
 def _warn_of_shared(images: Mapping[str, set[Path]]) -> None:

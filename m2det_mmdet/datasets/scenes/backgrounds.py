@@ -17,7 +17,7 @@ def make_background(rng: np.random.Generator, size: Size) -> np.ndarray:
         rng, 3, saturation=(0.0, 0.15), value=(0.35, 0.75)
     ).astype('f4')
     pattern = _PATTERNS[rng.integers(len(_PATTERNS))]
-    image = _mix(pattern(rng, size), first, second)
+    image = first + pattern(rng, size)[..., None] * (second - first)
     stains = 0.5 * np.clip(_clouds(rng, size) * 3 - 1.5, 0, 1)
     return image + stains[..., None] * (third - image)
 
@@ -54,11 +54,6 @@ def develop(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 def mean_colour(image: np.ndarray) -> np.ndarray:
     """Return the mean of each channel, ``(3,)``."""
     return np.array(cv2.mean(image)[:3])
-
-
-def _mix(share: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Blend two colours by a map 0..1, ``(height, width)``."""
-    return first + share[..., None] * (second - first)
 
 
 def _slope(rng: np.random.Generator, size: Size) -> np.ndarray:

@@ -102,14 +102,15 @@ class _Board:
 
     def objects(self) -> list[SceneObject]:
         """Return the objects with the boxes of what is visible of them."""
-        return [self._object(index, name) for index, name in enumerate(self._names)]
-
-    def _object(self, index: int, name: str) -> SceneObject:
-        rows, columns = np.nonzero(self.owners == index)
-        x, y = int(columns.min()), int(rows.min())
-        box = (x, y, int(columns.max()) + 1 - x, int(rows.max()) + 1 - y)
-        visible = len(rows) / self._pixels[index]
-        return SceneObject(name, box, area=len(rows), visible=visible)
+        found = []
+        objects = zip(self._names, self._pixels, strict=True)
+        for index, (name, pixels) in enumerate(objects):
+            rows, columns = np.nonzero(self.owners == index)
+            x, y = int(columns.min()), int(rows.min())
+            box = (x, y, int(columns.max()) + 1 - x, int(rows.max()) + 1 - y)
+            area = len(rows)
+            found.append(SceneObject(name, box, area=area, visible=area / pixels))
+        return found
 
     def _random_place(
         self, rng: np.random.Generator, sprite: Sprite

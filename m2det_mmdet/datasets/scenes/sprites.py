@@ -142,13 +142,13 @@ def pick_colours(
     Returns:
         BGR colours 0..255, ``(count, 3)``.
     """
-    taken = np.asarray(unlike, float).reshape(1, 3)
+    colours = np.asarray(unlike, float).reshape(1, 3)
     for _ in range(count):
         candidates = random_colours(rng, 4, saturation=(0.6, 1.0), value=(0.35, 1.0))
-        distances = np.linalg.norm(candidates[:, None] - taken[None], axis=2)
+        distances = np.linalg.norm(candidates[:, None] - colours[None], axis=2)
         best = candidates[distances.min(axis=1).argmax()]
-        taken = np.vstack([taken, best])
-    return taken[1:]
+        colours = np.vstack([colours, best])
+    return colours[1:]
 
 
 def random_colours(

@@ -13,12 +13,8 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from ...models.task_modules import M2DetAnchorGenerator
-from ...models.task_modules.strides import stride_fits
+from ...models.task_modules.strides import Size, Stride, stride_fits
 from ...utils.errors import M2DetError
-
-Size = tuple[int, int]
-# Vertical and horizontal pixels for each cell.
-Stride = tuple[float, float]
 
 # Where mmdet's heads keep their strides; the second are those of guided anchors.
 _GENERATORS = ('prior_generator', 'square_anchor_generator')

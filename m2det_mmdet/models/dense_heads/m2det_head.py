@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..task_modules.mining import hard_negatives, shifted_cross_entropy
-from ..task_modules.priors import KeptPriors, valid_flags
+from ..task_modules.priors import PriorCache, valid_flags
 from ..utils.channels import check_channels
 from ..utils.rows import flatten_maps, within_ignored
-from ..utils.suppression import check_suppression, one_row_an_image, select, suppress
+from ..utils.suppression import check_suppression, row_per_image, select, suppress
 
 
 @MODELS.register_module()
@@ -83,7 +83,7 @@ class M2DetHead(SSDHead):
                 'M2DetHead learns encoded boxes: remove reg_decoded_bbox=True.'
             )
         self.check_suppression(self.test_cfg or {})
-        self._kept_priors = KeptPriors()
+        self._prior_cache = PriorCache()
 
     def forward(self, x: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Predict class scores and box deltas of each scale.
@@ -291,26 +291,32 @@ class M2DetHead(SSDHead):
         deltas = flatten_maps(bbox_preds, self.bbox_coder.encode_size).detach()
         if priors is None:
             priors = self._all_priors(cls_scores, batch_img_metas, scores.dtype)
-            priors = priors.expand(len(scores), -1, -1)
         boxes = self.bbox_coder.decode(priors.flatten(0, 1), deltas.flatten(0, 1))
         boxes = boxes.view_as(priors)
         if getattr(self.bbox_coder, 'clip_border', True):
             sides = [tuple(meta['img_shape'][1::-1]) * 2 for meta in batch_img_metas]
-            boxes = boxes.clamp(min=0).minimum(one_row_an_image(sides, boxes))
+            boxes = boxes.clamp(min=0).minimum(row_per_image(sides, boxes))
         if rescale:
             shrink = [
                 [1 / factor for factor in meta['scale_factor']] * 2
                 for meta in batch_img_metas
             ]
-            boxes = boxes * one_row_an_image(shrink, boxes)
+            boxes = boxes * row_per_image(shrink, boxes)
         return boxes, scores[..., :-1]
 
     def _all_priors(
         self, maps: list[Tensor], batch_img_metas: list[dict], dtype: torch.dtype
     ) -> Tensor:
-        """Return the anchors ``(A, 4)`` of all scales, one for each of ``maps``."""
+        """Return the anchors ``(N, A, 4)`` of all scales, the same for each image.
+
+        Args:
+            maps: A map ``(N, C_i, H_i, W_i)`` of each scale.
+            batch_img_metas: Meta information of each image.
+            dtype: Type of the anchors.
+        """
         sizes = [tuple(x.shape[-2:]) for x in maps]
-        return torch.cat(self._priors(sizes, batch_img_metas, maps[0].device, dtype))
+        priors = self._priors(sizes, batch_img_metas, maps[0].device, dtype)
+        return torch.cat(priors).expand(len(maps[0]), -1, -1)
 
     def _priors(
         self,
@@ -320,7 +326,7 @@ class M2DetHead(SSDHead):
         dtype: torch.dtype,
     ) -> list[Tensor]:
         """Return the anchors of each scale for the batch's padded size."""
-        return self._kept_priors.get(
+        return self._prior_cache.get(
             self.prior_generator,
             featmap_sizes,
             _padded_size(batch_img_metas),

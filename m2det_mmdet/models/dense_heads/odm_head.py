@@ -156,7 +156,6 @@ class ODMHead(M2DetHead):
         scores = flatten_maps(arm_scores, 2).detach()
         deltas = flatten_maps(arm_deltas, self.bbox_coder.encode_size).detach()
         priors = self._all_priors(arm_scores, batch_img_metas, scores.dtype)
-        priors = priors.expand(len(scores), -1, -1)
         refined = self.bbox_coder.decode(priors.flatten(0, 1), deltas.flatten(0, 1))
         objectness = scores.softmax(dim=-1)[..., 0]
         if threshold is None:

@@ -58,7 +58,11 @@ class M2Det(SingleStageDetector):
             last, config = self.neck, neck
             if isinstance(neck, list):
                 last, config = self.neck[-1], neck[-1]
-            _check_number_of_maps(last)
+            if isinstance(last, NASFPN) and last.num_outs != 5:
+                raise ValueError(
+                    f'NASFPN makes five maps, and num_outs is {last.num_outs}: set '
+                    'num_outs=5.'
+                )
             channels = _map_channels(last, config)
         head = {'train_cfg': train_cfg, 'test_cfg': test_cfg, **bbox_head}
         if channels is not None:
@@ -90,7 +94,7 @@ class M2Det(SingleStageDetector):
             return self.neck(maps)
         except (AssertionError, IndexError, RuntimeError) as error:
             # Lack of memory, say, has nothing to do with the image.
-            if _takes(self.neck, maps):
+            if _accepts(self.neck, maps):
                 raise
             height, width = batch_inputs.shape[-2:]
             shapes = ', '.join('x'.join(str(n) for n in x.shape[1:]) for x in maps)
@@ -102,7 +106,7 @@ class M2Det(SingleStageDetector):
             ) from error
 
 
-def _takes(neck: nn.Module, maps: Sequence[Tensor]) -> bool:
+def _accepts(neck: nn.Module, maps: Sequence[Tensor]) -> bool:
     """Whether ``neck`` can work on maps of the shapes of ``maps``."""
     state = {name: x.to('meta') for name, x in neck.state_dict().items()}
     try:
@@ -120,11 +124,3 @@ def _map_channels(neck: nn.Module, config: dict) -> list[int] | None:
         # mmdet's FPN family: as many maps of equal width.
         return [channels] * neck.num_outs if hasattr(neck, 'num_outs') else None
     return None if channels is None else list(channels)
-
-
-def _check_number_of_maps(neck: nn.Module) -> None:
-    """Raise if ``neck`` cannot make as many maps as it was told to."""
-    if isinstance(neck, NASFPN) and neck.num_outs != 5:
-        raise ValueError(
-            f'NASFPN makes five maps, and num_outs is {neck.num_outs}: set num_outs=5.'
-        )

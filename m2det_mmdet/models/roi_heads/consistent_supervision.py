@@ -110,7 +110,7 @@ class ConsistentSupervision(BaseModule):
         targets = self.bbox_head.get_targets(sampled, train_cfg)
         if not len(rois):
             # The head would leave out losses of classes, whatever their names.
-            rois, targets = rois.new_zeros(1, 5), self._of_no_weight(*targets)
+            rois, targets = rois.new_zeros(1, 5), self._zero_weight(*targets)
         losses = []
         for pooled in self.pool_boxes(laterals, rois):
             scores, deltas = self.bbox_head(pooled)
@@ -118,10 +118,10 @@ class ConsistentSupervision(BaseModule):
             losses.append({key: x for key, x in level.items() if 'loss' in key})
         return losses
 
-    def _of_no_weight(
+    def _zero_weight(
         self, labels: Tensor, label_weights: Tensor, *boxes: Tensor
     ) -> tuple[Tensor, ...]:
-        """Return targets of a background RoI that counts nothing, like those given."""
+        """Return targets of one background RoI whose weights are zero."""
         background = labels.new_full((1,), self.bbox_head.num_classes)
         zeros = (x.new_zeros(1, *x.shape[1:]) for x in (label_weights, *boxes))
         return background, *zeros

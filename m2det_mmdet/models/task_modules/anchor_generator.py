@@ -9,9 +9,7 @@ from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from torch import Tensor
 
-from .strides import stride_fits
-
-Size = tuple[int, int]
+from .strides import Size, stride_fits
 
 
 @TASK_UTILS.register_module()

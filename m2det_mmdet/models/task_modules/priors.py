@@ -8,11 +8,10 @@ from mmdet.models.task_modules import AnchorGenerator
 from mmdet.structures.bbox import get_box_tensor
 from torch import Tensor
 
-from .strides import stride_fits
+from .strides import Size, stride_fits
 
-Size = tuple[int, int]
-# Sizes of images of which anchors are kept.
-_KEPT_SIZES = 8
+# Sizes of images that the cache holds.
+_CACHE_SIZE = 8
 
 
 def grid_priors(
@@ -63,11 +62,11 @@ def grid_priors(
     return [get_box_tensor(boxes) for boxes in priors]
 
 
-class KeptPriors:
-    """What :func:`grid_priors` made for the last few sizes of images."""
+class PriorCache:
+    """The anchors of the last few sizes of images."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple, list[Tensor]] = {}
+        self._priors: dict[tuple, list[Tensor]] = {}
 
     def get(
         self,
@@ -79,16 +78,16 @@ class KeptPriors:
     ) -> list[Tensor]:
         """Return what :func:`grid_priors` returns, in a list of its own."""
         key = (generator, tuple(featmap_sizes), image_size, dtype, str(device))
-        priors = self._kept.get(key)
+        priors = self._priors.get(key)
         if priors is None:
-            # They may serve a training step after an inference.
+            # A training step may use them after an inference.
             with torch.inference_mode(False):
                 priors = grid_priors(
                     generator, featmap_sizes, image_size, dtype, device
                 )
-            if len(self._kept) >= _KEPT_SIZES:
-                self._kept.clear()
-            self._kept[key] = priors
+            if len(self._priors) >= _CACHE_SIZE:
+                self._priors.clear()
+            self._priors[key] = priors
         return list(priors)
 
 

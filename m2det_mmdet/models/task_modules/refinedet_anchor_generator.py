@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from mmdet.registry import TASK_UTILS
 
-from .anchor_generator import M2DetAnchorGenerator, Size
+from .anchor_generator import M2DetAnchorGenerator
+from .strides import Size
 
 
 @TASK_UTILS.register_module()

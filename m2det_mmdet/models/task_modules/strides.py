@@ -1,9 +1,12 @@
 """Whether strides are those of maps."""
 
+# Height and width, in pixels or cells.
 Size = tuple[int, int]
+# Vertical and horizontal pixels for each cell.
+Stride = tuple[float, float]
 
 
-def stride_fits(pixels: Size, stride: tuple[float, float], cells: Size) -> bool:
+def stride_fits(pixels: Size, stride: Stride, cells: Size) -> bool:
     """Tell whether an input is, up to one, as many strides long as a map has cells.
 
     Convolutions round up or down, and released configs round their steps.

@@ -4,7 +4,7 @@ from .memory_format import to_channels_last
 from .rows import flatten_maps, within_ignored
 from .suppression import (
     check_suppression,
-    one_row_an_image,
+    row_per_image,
     select,
     suppress,
     suppression_options,
@@ -13,7 +13,7 @@ from .suppression import (
 __all__ = [
     'check_suppression',
     'flatten_maps',
-    'one_row_an_image',
+    'row_per_image',
     'select',
     'suppress',
     'suppression_options',

@@ -16,9 +16,9 @@ def to_channels_last(model: nn.Module) -> None:
         kinds = type(module).__mro__
         if any(kind.__module__.startswith('mmcv.ops.') for kind in kinds):
             module.to(memory_format=torch.contiguous_format)
-            module.register_forward_pre_hook(_contiguous)
+            module.register_forward_pre_hook(_make_contiguous)
 
 
-def _contiguous(_: nn.Module, inputs: tuple) -> tuple:
+def _make_contiguous(_: nn.Module, inputs: tuple) -> tuple:
     """Return the inputs of a module with their tensors contiguous."""
     return tuple(x.contiguous() if isinstance(x, Tensor) else x for x in inputs)

@@ -178,8 +178,16 @@ def suppress(detections: InstanceData, test_cfg: dict[str, Any]) -> InstanceData
     return kept
 
 
-def one_row_an_image(values: list[Sequence[float]], like: Tensor) -> Tensor:
-    """Put one row an image beside ``like (N, A, 4)`` without waiting for its device."""
+def row_per_image(values: list[Sequence[float]], like: Tensor) -> Tensor:
+    """Move one row for each image to the device of ``like``, without waiting for it.
+
+    Args:
+        values: Four numbers for each image.
+        like: Boxes ``(N, A, 4)``.
+
+    Returns:
+        ``(N, 1, 4)``, in the dtype of ``like``.
+    """
     rows = torch.tensor(values, dtype=like.dtype)
     rows = rows.pin_memory() if like.is_cuda else rows
     return rows.to(like.device, non_blocking=True)[:, None]

@@ -31,8 +31,9 @@ def read(root: Path, cache: Path) -> dict[str, Files]:
     sources: dict[str, list[Source]] = {}
     for part in _parts(root):
         images = _images_by_stem(part / 'JPEGImages')
-        for split in NAMES:
-            path = _list_file(part, split)
+        for split, names in NAMES.items():
+            paths = [part / 'ImageSets' / 'Main' / f'{name}.txt' for name in names]
+            path = next((path for path in paths if path.is_file()), None)
             if path is not None:
                 sources.setdefault(split, []).extend(_sources(part, path, images))
     check_splits(root, sources, 'ImageSets/Main/SPLIT.txt, one name a line')
@@ -82,11 +83,6 @@ def read_labels(source: Source) -> Labels:
 def _parts(root: Path) -> list[Path]:
     years = [*sorted(root.glob('VOC20*')), *sorted(root.glob('VOCdevkit/VOC20*'))]
     return [part for part in (root, *years) if any(part.glob('Annotations/*.xml'))]
-
-
-def _list_file(part: Path, split: str) -> Path | None:
-    paths = [part / 'ImageSets' / 'Main' / f'{name}.txt' for name in NAMES[split]]
-    return next((path for path in paths if path.is_file()), None)
 
 
 def _images_by_stem(folder: Path) -> dict[str, list[Path]]:
