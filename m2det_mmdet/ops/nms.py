@@ -62,11 +62,13 @@ def pairwise_iou(boxes: Tensor, others: Tensor, *, offset: int = 0) -> Tensor:
     top_left = torch.maximum(boxes[:, None, :2], others[None, :, :2])
     bottom_right = torch.minimum(boxes[:, None, 2:], others[None, :, 2:])
     inter = (bottom_right - top_left + offset).clamp_(min=0).prod(-1)
-    return inter / (_area(boxes, offset)[:, None] + _area(others, offset) - inter)
+    areas = box_area(boxes, offset=offset)[:, None] + box_area(others, offset=offset)
+    return inter / (areas - inter)
 
 
-def _area(boxes: Tensor, offset: int) -> Tensor:
-    return (boxes[:, 2:] - boxes[:, :2] + offset).prod(-1)
+def box_area(boxes: Tensor, *, offset: float = 0) -> Tensor:
+    """Areas ``(...)`` of boxes ``(..., 4)``, xyxy; ``offset`` enlarges both sides."""
+    return (boxes[..., 2:] - boxes[..., :2] + offset).prod(-1)
 
 
 def _greedy(boxes: Tensor, iou_threshold: float, offset: int) -> Tensor:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..nms import box_area
 from ..options import Settings
 
 
@@ -100,12 +101,9 @@ def _iou(chosen: Tensor, corners: Tensor, offset: float) -> Tensor:
     top_left = torch.maximum(chosen[..., :2], corners[..., :2])
     bottom_right = torch.minimum(chosen[..., 2:], corners[..., 2:])
     inter = (bottom_right - top_left + offset).clamp(min=0).prod(-1)
-    union = _area(chosen, offset) + _area(corners, offset) - inter
+    areas = box_area(chosen, offset=offset) + box_area(corners, offset=offset)
+    union = areas - inter
     return torch.where(union > 0, inter / union, 0)
-
-
-def _area(corners: Tensor, offset: float) -> Tensor:
-    return (corners[..., 2:] - corners[..., :2] + offset).prod(-1)
 
 
 def _weaken(current: Tensor, iou: Tensor, settings: Settings) -> Tensor:
