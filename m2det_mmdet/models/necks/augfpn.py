@@ -18,11 +18,10 @@ class AugFPN(FPN):
     """FPN with residual feature augmentation of its coarsest lateral.
 
     `AugFPN <https://arxiv.org/abs/1912.05384>`_: the coarsest input is pooled to some
-    fractions of its size, and what that tells is added to its lateral before the
-    top-down path. The rest is :class:`mmdet.models.necks.FPN`, whose
-    weights keep their names. The paper's other parts are
-    :class:`.ConsistentSupervision`, which needs the laterals of
-    :meth:`forward_with_laterals`, and :class:`.SoftRoIExtractor`.
+    fractions of its size. This context is added to its lateral before the top-down
+    path. The rest is :class:`mmdet.models.necks.FPN`; its weights keep their names.
+    The paper's other parts are :class:`.ConsistentSupervision`, which needs the
+    laterals of :meth:`forward_with_laterals`, and :class:`.SoftRoIExtractor`.
 
     Args:
         in_channels: Channels of the backbone's maps, the largest map first.
@@ -31,26 +30,27 @@ class AugFPN(FPN):
         pool_ratios: Fractions of the coarsest map's height and width to which it is
             pooled.
         augment_extra: Whether the mean of the context over the image is added to the
-            first extra map (P6), before the next one is made of it. So the authors'
-            release for single-stage detectors; the paper does not tell of it. Needs
-            ``add_extra_convs``.
+            first extra map (P6), before the next one is made from it. The authors'
+            release does so for single-stage detectors; the paper does not mention it.
+            Needs ``add_extra_convs``.
         **kwargs: Further arguments of ``FPN``.
 
     Shape:
         - Input: maps ``(N, in_channels[i], H_i, W_i)``, the largest first.
-        - Output: ``num_outs`` maps of ``out_channels`` channels. Those of the inputs
-          have their sizes, each extra one half of that before it, rounded up.
+        - Output: ``num_outs`` maps of ``out_channels`` channels. The first have the
+          sizes of the inputs; each extra map has half the size of the one before,
+          rounded up.
 
     Raises:
-        ValueError: If ``num_outs`` or ``pool_ratios`` cannot be, or ``augment_extra``
-            has no extra convolution; when called, if the inputs are not those of
-            ``in_channels``.
+        ValueError: If ``num_outs`` or ``pool_ratios`` is not valid, or
+            ``augment_extra`` is set and no extra map is made by convolution; in
+            ``forward``, if the inputs do not have ``in_channels``.
 
     Note:
         The release enlarges maps by a factor of 2, for images padded to a multiple of
-        32; here each takes the size of the next finer one, so that any size does. The
-        release's neck returns the laterals too, which its test-time augmentation
-        cannot take.
+        32. Here each map is enlarged to the size of the next finer one, so that images
+        of any size work. The release's neck also returns the laterals, and its
+        test-time augmentation fails on them.
     """
 
     def __init__(
@@ -95,10 +95,10 @@ class AugFPN(FPN):
     def forward_with_laterals(
         self, inputs: Sequence[Tensor]
     ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Return the pyramid and the laterals that it is made of.
+        """Return the pyramid and its laterals.
 
-        The laterals are those before the context and the top-down path, one for each
-        input from ``start_level`` on, the largest first. Training alone needs them.
+        There is one lateral for each input from ``start_level`` on, the largest first,
+        before the context and the top-down path are added. Only training needs them.
         """
         check_channels(inputs, self.in_channels)
         used = inputs[self.start_level : self.backbone_end_level]
@@ -111,7 +111,7 @@ class AugFPN(FPN):
             size = lateral.shape[-2:]
             coarse = F.interpolate(merged[0], size=size, **self.upsample_cfg)
             merged.insert(0, lateral + coarse)
-        # There may be more convolutions, for the extra maps.
+        # Further convolutions may follow, for the extra maps.
         outs = [conv(x) for conv, x in zip(self.fpn_convs, merged, strict=False)]
         sources = {
             'on_input': used[-1],
@@ -124,12 +124,12 @@ class AugFPN(FPN):
     def _extra(
         self, coarsest: Tensor, source: Tensor | None, context: Tensor
     ) -> list[Tensor]:
-        """Return the maps beyond those of the inputs.
+        """Return the extra maps, which come after those of the inputs.
 
         Args:
-            coarsest: The coarsest output so far, of which every second cell is taken
-                where there is no convolution.
-            source: What the first convolution takes, if there is one.
+            coarsest: The coarsest output so far. Without convolutions the extra maps
+                are every second cell of it.
+            source: Input of the first extra convolution; ``None`` without one.
             context: Fused context of the coarsest input.
         """
         num_laterals = len(self.lateral_convs)
@@ -151,7 +151,7 @@ class AugFPN(FPN):
 def _check_levels(
     num_ins: int, num_outs: int, start_level: int, end_level: int
 ) -> None:
-    """Refuse levels of which FPN cannot make ``num_outs`` maps."""
+    """Raise if FPN cannot make ``num_outs`` maps from these levels."""
     last = num_ins - 1 if end_level == -1 else end_level
     if not 0 <= start_level <= last < num_ins:
         raise ValueError(
@@ -166,8 +166,8 @@ def _check_levels(
         )
     if last < num_ins - 1 and num_outs > used:
         raise ValueError(
-            f'num_outs is {num_outs}, but extra maps follow the last map of the '
-            f'backbone alone, and end_level={end_level} leaves that out: set '
+            f'num_outs is {num_outs}, but extra maps are made from the last map of '
+            f'the backbone, and end_level={end_level} leaves it out: set '
             f'num_outs={used} or end_level=-1.'
         )
 
@@ -175,11 +175,11 @@ def _check_levels(
 class ResidualFeatureAugmentation(BaseModule):
     """Context of a map at some fractions of its size.
 
-    The map is averaged over a grid of each fraction (ratio-invariant adaptive pooling),
-    reduced by a 1x1 convolution of its own, enlarged to the map's size and fused with
-    the others by :class:`.AdaptiveSpatialFusion`.
-    `AugFPN <https://arxiv.org/abs/1912.05384>`_; rounding and the corners of the
-    enlargement as in the authors' release.
+    For each fraction the map is pooled to a grid of that size (ratio-invariant adaptive
+    pooling), reduced by a 1x1 convolution and enlarged again.
+    :class:`.AdaptiveSpatialFusion` fuses the results.
+    `AugFPN <https://arxiv.org/abs/1912.05384>`_; rounding and ``align_corners`` are
+    those of the authors' release.
 
     Args:
         in_channels: Channels of the map.
@@ -192,7 +192,7 @@ class ResidualFeatureAugmentation(BaseModule):
         - Output: ``(N, out_channels, H, W)``.
 
     Raises:
-        ValueError: If there is no ratio, or one lies outside of 0..1.
+        ValueError: If there is no ratio, or one is not in 0..1.
     """
 
     def __init__(

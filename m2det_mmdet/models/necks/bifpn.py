@@ -26,28 +26,27 @@ FUSIONS = ('fast', 'softmax', 'sum')
 class BiFPN(BaseModule):
     """Weighted bidirectional feature pyramid network.
 
-    Repeated cells, each a top-down and a bottom-up pass in which learned weights
-    say how much every input of a node counts.
+    Repeated cells, each with a top-down and a bottom-up pass. A node adds its inputs
+    with learned weights.
     `EfficientDet <https://arxiv.org/abs/1911.09070>`_, section 3; the defaults are
-    D0's. As in its release, a backbone map is projected anew for each node of the
-    first cell that takes it (the figure of the paper shows one map for both), and
-    the coarser levels come from one more projection of the last map by max pooling.
+    D0's. As in its release, each node of the first cell has its own projection of a
+    backbone map (the paper's figure shows one for both nodes). The coarser levels are
+    max-pooled from one more projection of the last map.
 
     Args:
-        in_channels: Channels of the backbone's maps, of which each has half the size
-            of the one before, the largest first.
+        in_channels: Channels of the backbone's maps, the largest first. Each map has
+            half the size of the one before.
         out_channels: Channels of all maps of the pyramid.
-        num_outs: Number of output maps, two or more and no fewer than inputs.
+        num_outs: Number of output maps, at least two and at least as many as inputs.
         num_stages: Number of cells, one or more.
-        fusion: ``'fast'``: weights are cut at zero and divided by their sum;
-            ``'softmax'``; or ``'sum'``: inputs are added without weights.
-        epsilon: Added to the sum by which ``'fast'`` divides.
+        fusion: ``'fast'``: negative weights become zero, and all are divided by their
+            sum; ``'softmax'``; or ``'sum'``: inputs are added without weights.
+        epsilon: Added to the divisor of ``'fast'``.
         act_first: Whether a node activates the fused map before its convolutions, as
             in the paper, or the normalised output after them.
         zero_padding: Whether a border of zeros takes part in max pooling. By default
-            it does not, as in TensorFlow, for which the released weights were
-            trained; ports to PyTorch that pad beforehand let it win over negative
-            values.
+            it does not, as in TensorFlow, where the released weights were trained.
+            Some ports to PyTorch pad zeros first; these replace negative values.
         norm_cfg: Norm layer config; the default is the release's.
         act_cfg: Activation config.
         init_cfg: Initialization config. By default 1x1 convolutions keep
@@ -60,19 +59,20 @@ class BiFPN(BaseModule):
 
     Shape:
         - Input: maps ``(N, in_channels[i], H_i, W_i)``, the largest first.
-        - Output: ``num_outs`` maps ``(N, out_channels, h_i, w_i)``: those of the
-          inputs' sizes, then ``ceil(h / 2)`` by ``ceil(w / 2)`` of the one before.
+        - Output: ``num_outs`` maps ``(N, out_channels, h_i, w_i)``. The first have the
+          sizes of the inputs; each further one has ``ceil(h / 2)`` by ``ceil(w / 2)``
+          cells of the one before.
 
     Raises:
-        ValueError: If arguments contradict each other; in ``forward``, if the maps
-            are not those of ``in_channels``, do not halve from one to the next,
-            leave no cells to halve for the last outputs, or one image has to train
-            batch norm on a map of one cell.
+        ValueError: If arguments contradict each other; in ``forward``, if the maps do
+            not have ``in_channels``, do not halve from one to the next, or are too
+            small for ``num_outs``, or if one image has to train batch norm on a map
+            of one cell.
 
     Note:
-        Maps of any size are taken: enlarged ones (nearest) fit the finer map and
-        pooled ones the coarser. Where each side is a multiple of the coarsest stride
-        this is doubling and halving.
+        Maps may have any size: they are enlarged (nearest) to the size of the finer
+        map and pooled to that of the coarser one. If both sides of the image are
+        multiples of the coarsest stride, this is doubling and halving.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class BiFPN(BaseModule):
             return _conv1x1(channels, out_channels, norm_cfg)
 
         self.laterals = nn.ModuleList(project(n) for n in self.in_channels)
-        # The lowest level has no node in the bottom-up pass.
+        # The largest map has no node in the bottom-up pass.
         self.bottom_up_laterals = nn.ModuleList(
             project(n) for n in self.in_channels[1:]
         )
@@ -145,7 +145,7 @@ class BiFPN(BaseModule):
         num_inputs = len(self.in_channels)
         if num_inputs < 1 or self.num_outs < max(2, num_inputs):
             raise ValueError(
-                'BiFPN makes two or more maps, and no fewer than it takes, got '
+                'BiFPN makes two or more maps, and at least one for each input, got '
                 f'num_outs={self.num_outs} for {num_inputs} inputs (in_channels='
                 f'{self.in_channels}): raise num_outs, or change out_indices of the '
                 'backbone and in_channels of the neck.'
@@ -197,9 +197,9 @@ class BiFPNCell(BaseModule):
         **node: Further arguments of :class:`FusionNode`.
 
     Shape:
-        - Input: ``num_levels`` maps ``(N, channels, H_i, W_i)`` of the top-down pass,
-          the largest first, and those of the bottom-up pass, of the same sizes but
-          without the largest.
+        - Input: ``num_levels`` maps ``(N, channels, H_i, W_i)`` for the top-down pass,
+          the largest first, and for the bottom-up pass the same sizes without the
+          largest.
         - Output: ``num_levels`` maps of the same sizes.
     """
 
@@ -213,7 +213,7 @@ class BiFPNCell(BaseModule):
     ) -> None:
         super().__init__()
         self.zero_padding = zero_padding
-        # In the order of their passes: from the coarse end, and from the fine end.
+        # In the order of use: from coarse to fine, then from fine to coarse.
         self.top_down = nn.ModuleList(
             FusionNode(channels, 2, **node) for _ in range(num_levels - 1)
         )
@@ -231,7 +231,7 @@ class BiFPNCell(BaseModule):
             coarse = F.interpolate(middle[0], x.shape[-2:], mode='nearest')
             middle.insert(0, node(x, coarse))
         maps = [middle[0]]
-        # The coarsest level has no map of the first pass.
+        # The coarsest level has no map from the first pass.
         extras = [[x] for x in middle[1:-1]] + [[]]
         for node, x, extra in zip(self.bottom_up, bottom_up, extras, strict=True):
             fine = _max_pool(maps[-1], x.shape[-2:], self.zero_padding)
@@ -240,17 +240,17 @@ class BiFPNCell(BaseModule):
 
 
 class FusionNode(BaseModule):
-    """Weigh and add maps; then a depthwise separable convolution.
+    """Add weighted maps, then convolve.
 
-    The convolution is a 3x3 depthwise one, a 1x1 one with bias and a norm, with the
-    activation before or after them. Section 3.3 of
+    The convolution is depthwise separable: 3x3 depthwise, 1x1 with bias, norm. The
+    activation comes before or after it. Section 3.3 of
     `EfficientDet <https://arxiv.org/abs/1911.09070>`_.
 
     Args:
         channels: Channels of all maps.
         num_inputs: Number of maps to fuse.
         fusion: ``'fast'``, ``'softmax'`` or ``'sum'``.
-        epsilon: Added to the sum by which ``'fast'`` divides.
+        epsilon: Added to the divisor of ``'fast'``.
         act_first: Whether the activation comes before the convolutions.
         norm_cfg: Norm layer config; ``None`` means none.
         act_cfg: Activation config; ``None`` means none.
@@ -297,7 +297,7 @@ class FusionNode(BaseModule):
         return self.layers(sum(inputs))
 
     def shares(self) -> Tensor:
-        """Return what each input counts, ``(num_inputs,)``; no number is negative."""
+        """Return the weight of each input, ``(num_inputs,)``, none negative."""
         if self.fusion == 'softmax':
             return self.weights.softmax(dim=0)
         weights = self.weights.relu()
@@ -318,7 +318,7 @@ def _conv1x1(
 def _max_pool(x: Tensor, size: Sequence[int], zero_padding: bool) -> Tensor:
     """Pool 3x3 cells with stride 2 to a map of ``size`` cells.
 
-    Padding is TensorFlow's ``same``: what is odd of it goes to the right and bottom.
+    Padding is TensorFlow's ``same``: the larger half goes to the right and bottom.
     """
     padding = []
     # The width first, as F.pad wants it.

@@ -19,19 +19,19 @@ MERGES = ('product', 'sum')
 class DSSDNeck(SSDNeck):
     """SSD's feature maps, refined from the coarsest one up.
 
-    :class:`mmdet.models.necks.SSDNeck` makes the maps; the coarsest one stays as it
-    is, and a deconvolution module joins each of the others with the refined map below
-    it. `DSSD <https://arxiv.org/abs/1701.06659>`_, section 3.2 and figure 3.
+    :class:`mmdet.models.necks.SSDNeck` makes the maps. The coarsest one stays as it
+    is; a deconvolution module joins each other map with the next coarser refined one.
+    `DSSD <https://arxiv.org/abs/1701.06659>`_, section 3.2 and figure 3.
 
     Args:
-        in_channels: Channels of the backbone's maps, of which each has half the size
-            of the one before.
+        in_channels: Channels of the backbone's maps. Each map has half the size of the
+            one before.
         out_channels: Channels of all maps before the decoder.
         level_strides: Stride of each extra layer.
         last_kernel_size: Kernel of the last extra layer.
         deconv_channels: Channels of the refined maps.
         merge: ``'product'`` or ``'sum'`` of the two sides of a deconvolution module.
-        deconv_norm_cfg: Norm layer config of the decoder. The extra layers have the
+        deconv_norm_cfg: Norm layer config of the decoder. The extra layers use the
             parent's ``norm_cfg``, by default none.
         act_cfg: Activation config.
         **kwargs: Further arguments of ``SSDNeck``.
@@ -42,19 +42,19 @@ class DSSDNeck(SSDNeck):
     Shape:
         - Input: maps ``(N, in_channels[i], H_i, W_i)``, the largest first.
         - Output: a map ``(N, C, h_i, w_i)`` for each of ``out_channels``, the largest
-          first; ``C`` is ``deconv_channels`` but for the coarsest map, which keeps its
-          channels. Sizes are those of ``SSDNeck``.
+          first. ``C`` is ``deconv_channels``; the coarsest map keeps its channels.
+          Sizes are those of ``SSDNeck``.
 
     Raises:
         ValueError: If ``merge`` is unknown; in ``forward``, if a deconvolution cannot
             reach the size of the next map.
 
     Note:
-        M2Det's paper refers to DSSD for its deconvolutions without further detail.
-        Assumptions of ours: all maps pass the decoder; an extra layer of stride 1 is
-        undone by a deconvolution of its own kernel and stride (1 cell to 3, 3 to 5),
-        any other step by DSSD's 2x2 kernel of stride 2; the norm is MLFPN's. DSSD's
-        residual prediction modules belong to its head and are left out.
+        M2Det's paper refers to DSSD for its deconvolutions without further detail. We
+        assume: all maps pass the decoder; a deconvolution with the same kernel and
+        stride reverses an extra layer of stride 1 (1 cell to 3, 3 to 5), and DSSD's
+        2x2 kernel of stride 2 any other step; the norm is MLFPN's. DSSD's residual
+        prediction modules belong to its head and are left out.
     """
 
     def __init__(
@@ -111,9 +111,9 @@ class DSSDNeck(SSDNeck):
 class DeconvolutionModule(BaseModule):
     """Join a map with the next coarser one, enlarged by a learned deconvolution.
 
-    The fine side passes two 3x3 convolutions with an activation between them, the
-    coarse side a deconvolution and a 3x3 convolution; every convolution has batch
-    norm. Their product or sum is activated. Figure 3 of
+    The fine map passes two 3x3 convolutions with an activation between them, the
+    coarse map a deconvolution and a 3x3 convolution. Every convolution has batch norm.
+    The product or sum of both is activated. Figure 3 of
     `DSSD <https://arxiv.org/abs/1701.06659>`_.
 
     Args:
@@ -132,10 +132,9 @@ class DeconvolutionModule(BaseModule):
         - Output: ``(N, out_channels, H, W)``.
 
     Raises:
-        ValueError: If ``merge`` is unknown; in ``forward``, if ``H`` or ``W`` is none
-            of the sizes to which padding can trim the deconvolution's output without
-            losing a whole kernel: ``2 * h`` and ``2 * h - 1`` for a kernel of 2 with
-            stride 2, ``h + 2`` and ``h`` for a kernel of 3 with stride 1.
+        ValueError: If ``merge`` is unknown; in ``forward``, if the deconvolution
+            cannot reach ``H`` or ``W``. A kernel of 2 with stride 2 reaches ``2 * h``
+            and ``2 * h - 1``, a kernel of 3 with stride 1 ``h + 2`` and ``h``.
     """
 
     def __init__(
@@ -177,7 +176,7 @@ class DeconvolutionModule(BaseModule):
         """Deconvolve ``x`` to a map of ``size`` cells."""
         kernel, stride = self.deconv.kernel_size[0], self.deconv.stride[0]
         cells = x.shape[-2:]
-        # What the unpadded deconvolution makes too much.
+        # Cells that the unpadded deconvolution makes beyond ``size``.
         excess = [
             (n - 1) * stride + kernel - target
             for n, target in zip(cells, size, strict=True)

@@ -15,8 +15,8 @@ from ..utils.channels import check_channels
 class FFMv1(BaseModule):
     """Fuse backbone maps of several depths into the base feature.
 
-    The first, shallow map passes a 3x3 convolution; every deeper one a 1x1
-    convolution, upsampled to the grid of the first. The results are
+    The first, shallow map passes a 3x3 convolution. Every deeper one passes a 1x1
+    convolution and is upsampled to the grid of the first. The results are
     concatenated in the order of the inputs. FFMv1 of
     `M2Det <https://arxiv.org/abs/1811.04533>`_, section 3.1, for two inputs.
 
@@ -34,8 +34,8 @@ class FFMv1(BaseModule):
 
     Raises:
         ValueError: If fewer than two inputs are given, or the two channel
-            arguments differ in length; in ``forward``, if the inputs are not those
-            of ``in_channels``.
+            arguments differ in length; in ``forward``, if the inputs do not have
+            ``in_channels``.
     """
 
     def __init__(
@@ -86,8 +86,8 @@ class FFMv2(BaseModule):
 
     A 1x1 convolution thins the base feature (the release calls it *leach*);
     the previous TUM's map is concatenated after it. FFMv2 of
-    `M2Det <https://arxiv.org/abs/1811.04533>`_, section 3.1. The first level,
-    which has no previous TUM, sees the thinned base feature alone.
+    `M2Det <https://arxiv.org/abs/1811.04533>`_, section 3.1. The first level
+    has no previous TUM and sees only the thinned base feature.
 
     Args:
         base_channels: Channels of the base feature.
@@ -97,7 +97,7 @@ class FFMv2(BaseModule):
         init_cfg: Initialization config.
 
     Shape:
-        - Input: ``(N, base_channels, H, W)`` and, but for the first level,
+        - Input: ``(N, base_channels, H, W)`` and, except for the first level,
           ``(N, C, H, W)``.
         - Output: ``(N, out_channels + C, H, W)``; ``C = 0`` for the first level.
     """

@@ -37,7 +37,7 @@ class MLFPN(BaseModule):
     Args:
         in_channels: Channels of the backbone's maps, the shallow one first;
             two or more. Deeper maps are upsampled to the first one's grid.
-        ffm_channels: Channels that each of them contributes to the base feature.
+        ffm_channels: Channels of each of them in the base feature.
         num_levels: Number of TUMs.
         num_scales: Number of scales of each TUM, two or more.
         tum_channels: Channels inside a TUM. The base feature is thinned to half as
@@ -71,11 +71,11 @@ class MLFPN(BaseModule):
     Shape:
         - Input: maps ``(N, in_channels[i], H_i, W_i)``, the shallow one first.
         - Output: ``num_scales`` maps ``(N, out_channels[i], h_i, w_i)``, the
-          largest, of the shallow input's grid, first.
+          largest first; it has the grid of the shallow input.
 
     Raises:
         ValueError: If arguments contradict each other; in ``forward``, if the
-            maps are not those of ``in_channels``, the input is too small for
+            maps do not have ``in_channels``, the input is too small for
             ``num_scales``, or one image has to train batch norm on a map of one
             cell.
     """
@@ -228,8 +228,8 @@ class MLFPN(BaseModule):
 
         Returns:
             ``(vertical, horizontal)`` pixels for each cell of each scale: input
-            pixels divided by cells; with ``exact_strides`` the powers of two
-            times ``base_stride`` by which the convolutions step.
+            pixels divided by cells; with ``exact_strides`` powers of two times
+            ``base_stride``.
 
         Raises:
             ValueError: If the input is too small for ``num_scales``.

@@ -12,23 +12,23 @@ from torch import Tensor, nn
 class SFAM(BaseModule):
     """Gather the maps of equal scale from all levels and weigh their channels.
 
-    Levels are concatenated in ascending order; with ``attention`` a
+    Levels are concatenated in ascending order. With ``attention`` a
     squeeze-and-excitation layer (global average pooling, two 1x1 convolutions,
     sigmoid) then weighs the channels of each scale. SFAM of
-    `M2Det <https://arxiv.org/abs/1811.04533>`_, section 3.3. The authors'
-    release shares one attention layer between the scales.
+    `M2Det <https://arxiv.org/abs/1811.04533>`_, section 3.3. In the authors'
+    release all scales share one attention layer.
 
     Args:
         channels: Channels of a concatenated map.
         num_scales: Number of scales.
-        attention: Whether to weigh the channels at all.
+        attention: Whether to weigh the channels.
         reduction: Divisor of ``channels`` inside the attention.
         shared: Whether all scales use one attention layer.
         init_cfg: Initialization config.
 
     Shape:
         - Input: for each level the maps of all scales, ``(N, C, H_i, W_i)``.
-        - Output: for each scale ``(N, channels, H_i, W_i)``;
+        - Output: for each scale ``(N, channels, H_i, W_i)``, where
           ``channels`` is the sum of ``C`` over the levels.
 
     Raises:

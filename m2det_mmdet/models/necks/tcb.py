@@ -21,35 +21,35 @@ XAVIER = FrozenConfig(
 class TCB(BaseModule):
     """Transfer connection blocks from the coarsest map up.
 
-    Each map passes a :class:`TransferConnectionBlock`, which takes the output of the
-    coarser one, enlarged; the coarsest has nothing to add. Section 3 of
+    Each map passes a :class:`TransferConnectionBlock`, which adds the enlarged output
+    of the coarser block. Section 3 of
     `RefineDet <https://arxiv.org/abs/1711.06897>`_, where the blocks turn the maps of
-    the anchor refinement into those of the object detection. It serves any detector.
+    anchor refinement into maps of object detection. Any detector can use this neck.
 
     Args:
         in_channels: Channels of the backbone's maps.
         out_channels: Channels of all outputs.
-        norm_cfg: Norm layer config; ``None``, as with VGG-16, means biased
-            convolutions without. The authors' ResNet-101 has batch norm.
+        norm_cfg: Norm layer config; ``None`` means biased convolutions, as with the
+            authors' VGG-16. Their ResNet-101 has batch norm.
         init_cfg: Initialization config, by default Xavier's as in the authors' code.
 
     Attributes:
         out_channels: Channels of each output map, a list.
 
     Shape:
-        - Input: maps ``(N, in_channels[i], H_i, W_i)``, the largest first, of which
-          each has half the cells of the one before, rounded up.
+        - Input: maps ``(N, in_channels[i], H_i, W_i)``, the largest first. Each has
+          half the cells of the one before, rounded up.
         - Output: a map ``(N, out_channels, H_i, W_i)`` for each of them.
 
     Raises:
-        ValueError: If there are fewer than two maps; in ``forward``, if the maps are
-            not those of ``in_channels``, or one has not half the cells of the one
+        ValueError: If there are fewer than two maps; in ``forward``, if the maps do
+            not have ``in_channels``, or one does not have half the cells of the one
             before.
 
     Note:
-        The paper's figure draws a deconvolution of 4x4; that of the authors' code has
-        2x2 and stride 2, as here. What it makes too much of an odd number of cells is
-        cut off at the right and at the bottom, where the backbone rounded up.
+        The paper's figure shows a deconvolution of 4x4; the authors' code uses 2x2 with
+        stride 2, as here. If a side of the finer map is odd, the last row or column of
+        the enlarged map is cut off.
     """
 
     def __init__(
@@ -88,14 +88,14 @@ class TCB(BaseModule):
 class TransferConnectionBlock(nn.Module):
     """Transform a map and add the coarser output to it.
 
-    Two 3x3 convolutions with a ReLU between them; plus the deconvolution of the coarser
-    output; ReLU; a third 3x3 convolution; ReLU. Figure 2 of
+    Two 3x3 convolutions with a ReLU between them; the deconvolution of the coarser
+    output is added; ReLU; a third 3x3 convolution; ReLU. Figure 2 of
     `RefineDet <https://arxiv.org/abs/1711.06897>`_.
 
     Args:
         in_channels: Channels of the map.
-        out_channels: Channels of the output, and of the coarser one.
-        coarsest: Whether there is no coarser output.
+        out_channels: Channels of the output and of the coarser output.
+        coarsest: Whether this is the block of the coarsest map.
         norm_cfg: Norm layer config; ``None`` means biased convolutions.
 
     Shape:
@@ -133,7 +133,7 @@ class TransferConnectionBlock(nn.Module):
         self.output = ConvModule(out_channels, out_channels, **layer)
 
     def forward(self, x: Tensor, coarse: Tensor | None = None) -> Tensor:
-        """Return the output for a map, given that of the coarser one."""
+        """Return the output for a map, given the output of the coarser one."""
         merged = self.lateral(x)
         if coarse is not None:
             merged = merged + self._enlarge(coarse, x.shape[-2:])
@@ -145,9 +145,10 @@ class TransferConnectionBlock(nn.Module):
         halves = [(height + 1) // 2, (width + 1) // 2]
         if list(coarse.shape[-2:]) != halves:
             raise ValueError(
-                f'A map of {height}x{width} cells needs one of {halves[0]}x{halves[1]} '
-                f'below it, got {coarse.shape[-2]}x{coarse.shape[-1]}: choose maps of '
-                'the backbone whose strides double, or another input size.'
+                f'After a map of {height}x{width} cells TCB needs one of '
+                f'{halves[0]}x{halves[1]}, got {coarse.shape[-2]}x{coarse.shape[-1]}: '
+                'choose maps of the backbone with strides that double, or another '
+                'input size.'
             )
         enlarged = self.norm(self.deconv(coarse))
         return enlarged[..., :height, :width]

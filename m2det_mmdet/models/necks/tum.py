@@ -18,11 +18,11 @@ def scale_sizes(
         size: Cells ``(height, width)`` of the TUM's input.
         num_scales: Number of maps.
         exact_strides: Whether the last encoder convolution halves the map like
-            the others, instead of cutting one cell off each border.
+            the others, instead of cutting off one cell at each border.
 
     Returns:
-        ``num_scales`` pairs ``(height, width)``. A number below one means that
-        the map does not exist.
+        ``num_scales`` pairs ``(height, width)``. If a number is below one, the
+        input is too small for that map.
     """
     sizes = [size]
     for step in range(1, num_scales):
@@ -40,8 +40,8 @@ class TUM(BaseModule):
     An encoder of ``num_scales - 1`` convolutions shrinks the input; a decoder
     upsamples the smallest map step by step and adds to it a 3x3 lateral
     convolution of each encoder map. `M2Det <https://arxiv.org/abs/1811.04533>`_,
-    section 3.2. As in the authors' release, all encoder convolutions have
-    stride 2 but the last, which is unpadded with stride 1 (320 pixels give
+    section 3.2. As in the authors' release, the encoder convolutions have
+    stride 2; only the last has stride 1 and no padding (320 pixels give
     maps of 40, 20, 10, 5, 3 and 1 cells).
 
     Args:
@@ -49,11 +49,11 @@ class TUM(BaseModule):
         channels: Channels of the encoder.
         out_channels: Channels of the decoder and of every output.
         num_scales: Number of output maps, two or more.
-        smooth: Whether a 1x1 convolution smooths all maps but the smallest.
-            Without, this is the paper's s-TUM.
-        exact_strides: Whether the last encoder convolution has stride 2 and
-            padding 1 as well, so that scale ``i`` has exactly ``2 ** i`` times
-            the input's stride.
+        smooth: Whether a 1x1 convolution smooths all maps except the smallest.
+            Without it this is the paper's s-TUM.
+        exact_strides: Whether the last encoder convolution also has stride 2 and
+            padding 1, so that scale ``i`` has exactly ``2 ** i`` times the input's
+            stride.
         upsample_mode: Mode of :func:`torch.nn.functional.interpolate`.
         norm_cfg: Norm layer config; ``None`` means biased convolutions.
         act_cfg: Activation config; ``None`` means none.
@@ -62,7 +62,7 @@ class TUM(BaseModule):
     Shape:
         - Input: ``(N, in_channels, H, W)``.
         - Output: ``num_scales`` maps ``(N, out_channels, H_i, W_i)``, the largest
-          (of the input's grid) first; sizes as :func:`scale_sizes` says.
+          first; it has the input's grid. Sizes are those of :func:`scale_sizes`.
 
     Raises:
         ValueError: If ``num_scales`` is below two.
@@ -115,7 +115,7 @@ class TUM(BaseModule):
         return (*smoothed, *maps[len(smoothed) :])
 
     def _decode(self, encoded: Sequence[Tensor]) -> list[Tensor]:
-        """Decode from the smallest encoder map up; return the largest map first."""
+        """Decode, beginning with the smallest map; return the largest map first."""
         maps = [self.top(encoded[-1])]
         for conv, x in zip(reversed(self.lateral), encoded[-2::-1], strict=True):
             fine = conv(x)

@@ -271,7 +271,7 @@ def test_inputs_that_do_not_fit_are_named() -> None:
         ({'num_outs': 2}, r'num_outs is 2, but 3 maps'),
         (
             {'end_level': 1, 'num_outs': 4},
-            r'num_outs is 4, .* end_level=1 leaves that out: set num_outs=2',
+            r'num_outs is 4, .* end_level=1 leaves it out: set num_outs=2',
         ),
         ({'end_level': 2, 'num_outs': 2}, r'num_outs is 2, but 3 maps'),
         ({'start_level': 3}, r'start_level=3 and end_level=-1 must be .* the 3 maps'),

@@ -114,7 +114,7 @@ def test_other_maps_than_those_of_in_channels_are_named() -> None:
 
 def test_a_map_of_another_size_is_named_beside_the_right_one() -> None:
     maps = inputs((8, 8), (4, 4), (4, 2))
-    message = 'map of 4x4 cells needs one of 2x2 below it, got 4x2'
+    message = 'After a map of 4x4 cells TCB needs one of 2x2, got 4x2'
     with pytest.raises(ValueError, match=message):
         build()(maps)
 
