@@ -1,4 +1,4 @@
-"""Faster inference of a trained detector, without other results."""
+"""Faster inference of a trained detector, with the same results."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -14,10 +14,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from .necks import MLFPN
 from .utils.memory_format import to_channels_last
 
-# Parts of a detector that take and return nothing but tensors.
+# Parts of a detector that take and return only tensors.
 PARTS = ('backbone', 'neck', 'rpn_head', 'arm_head', 'bbox_head')
 DTYPES = ('bfloat16', 'float16')
-# Layers whose forward is that of PyTorch: others make their weights anew, or act.
+# Layers with PyTorch's own forward. Others recompute weights or apply an activation.
 _CONVS = (nn.Conv2d, Conv2d)
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm)
 # Modules that call their convolutions and norms in the order of their children.
@@ -41,17 +41,17 @@ def accelerate(
             and to thin an MLFPN's base feature for all levels by one convolution.
         channels_last: Whether to store 4-d weights channels last.
         compile: Whether to compile the parts of :data:`PARTS`, at the first image of
-            each shape; a mapping holds arguments of :func:`torch.compile`. On a CPU
+            each shape; or a dict of arguments of :func:`torch.compile`. On a CPU
             weights become constants, which oneDNN keeps in its own layout.
         autocast: ``'bfloat16'`` or ``'float16'`` for :func:`torch.autocast` within
-            these parts, whose outputs are float32 again; ``None`` for none.
+            these parts; their outputs are float32 again. ``None`` for none.
 
     Returns:
-        ``model`` itself, changed in place; an earlier state dict keeps its values.
+        ``model`` itself, changed in place. A state dict saved before keeps its values.
 
     Raises:
         ValueError: If ``model`` is in training mode or has none of the parts, or
-            ``autocast`` or ``compile`` is something else.
+            ``autocast`` or ``compile`` has another value.
     """
     check_arguments(compile, autocast)
     _check_model(model, needs_parts=bool(autocast) or compile is not False)
@@ -72,10 +72,10 @@ def accelerate(
 
 
 def check_arguments(compile: Any, autocast: Any) -> None:
-    """Check what :func:`accelerate` is asked for, without a model.
+    """Check arguments of :func:`accelerate` without a model.
 
     Raises:
-        ValueError: If ``autocast`` or ``compile`` is not one of its values.
+        ValueError: If ``autocast`` or ``compile`` is not valid.
     """
     if autocast not in (None, *DTYPES):
         raise ValueError(
@@ -100,7 +100,7 @@ def _check_model(model: nn.Module, *, needs_parts: bool) -> None:
 
 
 def _parts(model: nn.Module) -> list[nn.Module]:
-    """Parts of the detector in ``model`` that are computed on tensors alone."""
+    """Parts of the detector in ``model`` that take and return only tensors."""
     while isinstance(getattr(model, 'module', None), nn.Module):
         model = model.module
     parts = (getattr(model, name, None) for name in PARTS)
@@ -110,8 +110,8 @@ def _parts(model: nn.Module) -> list[nn.Module]:
 def _fold_norms(model: nn.Module) -> None:
     """Replace each pair of convolution and batch norm by one convolution.
 
-    A convolution that modules share, each with a batch norm of its own, becomes a
-    convolution of each of them.
+    If modules share a convolution but have their own batch norms, each gets its own
+    convolution.
     """
     for parent in list(model.modules()):
         for conv, norm in list(_pairs(parent)):
@@ -119,14 +119,14 @@ def _fold_norms(model: nn.Module) -> None:
             parent._modules[conv] = fused
             parent._modules[norm] = nn.Identity().eval()
         if isinstance(parent, ConvModule):
-            # It computes folded weights itself, from the batch norm that is gone.
+            # This would compute folded weights from the batch norm that is gone.
             parent.efficient_conv_bn_eval_forward = None
 
 
 def _pairs(parent: nn.Module) -> Iterator[tuple[str, str]]:
-    """Names of convolutions and the batch norms right after them among the children.
+    """Names of each convolution and batch norm that follow each other in ``parent``.
 
-    Only of modules that are known to call them one after the other.
+    Only if ``parent`` is known to call its children in their order.
     """
     in_order = isinstance(parent, _IN_ORDER) or (
         isinstance(parent, nn.Sequential)
@@ -148,13 +148,13 @@ def _pairs(parent: nn.Module) -> Iterator[tuple[str, str]]:
 
 
 class _Forward:
-    """What a module computes, in lower precision or compiled, with float32 results.
+    """A module's forward in lower precision or compiled, with float32 results.
 
     Args:
-        module: Module whose forward this takes the place of.
-        device_type: Kind of device that computes.
+        module: Module whose forward this replaces.
+        device_type: Type of the device that computes.
         autocast: Lower precision of convolutions and matrix products, if any.
-        compile: Arguments of :func:`torch.compile`, if it is to be called.
+        compile: Arguments of :func:`torch.compile`; ``None`` to leave it out.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class _Forward:
         self._compiled: Callable[..., Any] | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return what the module's forward returns, floating point as float32."""
+        """Call the module's forward; floating point results become float32."""
         with torch.no_grad(), self._precision(), self._freezing():
             outputs = self._function()(*args, **kwargs)
         return outputs if self.dtype is None else _to_float(outputs)
@@ -180,14 +180,14 @@ class _Forward:
         return {**self.__dict__, '_compiled': None}
 
     def _function(self) -> Callable[..., Any]:
-        """Return the module's own forward, compiled where asked for.
+        """Return the module's own forward, compiled if the arguments are given.
 
-        PyTorch limits how often it compiles one piece of code: a function common to
-        all parts would soon reach that.
+        PyTorch limits how often it compiles one piece of code. A function that all
+        parts share would soon reach this limit.
         """
         if self.compile is None:
             return self.forward
-        # Copies are not compiled: what is compiled holds on to its module.
+        # A copy compiles again: compiled code refers to the module it was made for.
         if self._compiled is None:
             arguments = {'dynamic': False, **self.compile}
             self._compiled = torch.compile(self.forward, **arguments)
@@ -202,10 +202,10 @@ class _Forward:
         """Make weights constants on a CPU."""
         if self.compile is None or self.device_type != 'cpu':
             return nullcontext()
-        # Imported where it is needed, as it takes long.
+        # Imported here because it takes long.
         from torch._inductor import config
 
-        # PyTorch asks for this before it sees the options of torch.compile.
+        # PyTorch reads this before the options of torch.compile.
         return config.patch(freezing=True)
 
 

@@ -1,4 +1,4 @@
-"""ResNet as RefineDet has it: residual blocks after the last stage."""
+"""RefineDet's ResNet: residual blocks after the last stage."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,18 @@ from torch import Tensor
 
 @MODELS.register_module()
 class RefineDetResNet(ResNet):
-    """ResNet with further residual blocks of stride 2, each of which gives a map.
+    """ResNet with further residual blocks of stride 2; each one gives a map.
 
-    :class:`mmdet.models.backbones.ResNet`, whose weights and checkpoints fit. With the
-    maps of res3, res4 and res5 of ResNet-101 and one more block, res6, the backbone of
-    `RefineDet <https://arxiv.org/abs/1711.06897>`_, section 4.2. As in the authors'
-    code the block is a bottleneck of 128 channels with 512 outputs, and no map has an
-    L2 norm.
+    :class:`mmdet.models.backbones.ResNet`; its weights and checkpoints fit. With
+    ResNet-101's maps of res3, res4 and res5 and one more block, res6, it is the
+    backbone of `RefineDet <https://arxiv.org/abs/1711.06897>`_, section 4.2. As in the
+    authors' code the block is a bottleneck of 128 channels with 512 outputs, and no
+    map has an L2 norm.
 
     Args:
         depth: Depth of the ResNet.
-        extra_channels: Outputs of each further block.
-        out_indices: Stages of which the maps are given; the last stage has to be one.
+        extra_channels: Output channels of each further block.
+        out_indices: Stages that give a map; the last stage must be among them.
         **kwargs: Further arguments of ``ResNet``.
 
     Attributes:
@@ -30,12 +30,12 @@ class RefineDetResNet(ResNet):
 
     Shape:
         - Input: ``(N, 3, H, W)``.
-        - Output: a map for each of ``out_indices`` and of ``extra_channels``; each
-          further one has half the cells of the one before, rounded up.
+        - Output: a map for each of ``out_indices``, then one for each of
+          ``extra_channels`` with half the cells of the one before, rounded up.
 
     Raises:
-        ValueError: If the last stage is not one of ``out_indices``, or outputs of a
-            block cannot be made by its type of block.
+        ValueError: If the last stage is not among ``out_indices``, or the type of block
+            cannot make ``extra_channels``.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class RefineDetResNet(ResNet):
         super().__init__(depth, out_indices=out_indices, **kwargs)
         if max(out_indices) != self.num_stages - 1:
             raise ValueError(
-                'The further blocks follow the last stage, '
-                f'{self.num_stages - 1}, which out_indices={tuple(out_indices)} lack.'
+                f'The further blocks follow the last stage, {self.num_stages - 1}: '
+                f'add it to out_indices={tuple(out_indices)}.'
             )
         expansion = self.block.expansion
         if any(channels % expansion for channels in extra_channels):
@@ -60,7 +60,7 @@ class RefineDetResNet(ResNet):
             )
         kind = {'style': self.style} if expansion > 1 else {}
         inputs = [self.feat_dim, *extra_channels[:-1]]
-        # mmengine's initializes what it holds, PyTorch's does not.
+        # mmengine's ModuleList calls init_weights of its modules; PyTorch's does not.
         self.extra = ModuleList(
             ResLayer(
                 self.block,

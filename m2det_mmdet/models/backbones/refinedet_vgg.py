@@ -1,4 +1,4 @@
-"""VGG-16 as RefineDet has it: four maps, the last of an extra layer."""
+"""RefineDet's VGG-16: four maps, the last from an extra layer."""
 
 from collections.abc import Sequence
 
@@ -18,17 +18,18 @@ _TAPS = (22, 29, 34)
 class RefineDetVGG(SSDVGG):
     """VGG-16 with reduced fully connected layers, an extra layer, and four maps.
 
-    :class:`mmdet.models.backbones.SSDVGG`, whose weights and pre-trained checkpoints
-    fit, with a fifth pooling of 2x2 cells and stride 2 and a dilation of 3 in conv6:
-    the maps of conv4_3, conv5_3 and conv7, and of two extra convolutions, 1x1 and 3x3
-    with stride 2. The first two pass an L2 norm over the channels with a learned scale
-    of each. `RefineDet <https://arxiv.org/abs/1711.06897>`_, sections 3 and 4, figures
-    of its code.
+    :class:`mmdet.models.backbones.SSDVGG` with two changes: pool5 has 2x2 cells and
+    stride 2, and conv6 a dilation of 3. The weights and pre-trained checkpoints of
+    ``SSDVGG`` fit. The maps are those of conv4_3, conv5_3, conv7 and of an extra layer,
+    convolutions of 1x1 and of 3x3 with stride 2. The first two maps pass an L2 norm
+    over the channels with a learned scale for each channel.
+    `RefineDet <https://arxiv.org/abs/1711.06897>`_, sections 3 and 4; the numbers are
+    those of its code.
 
     Args:
         l2_norm_scales: Initial scales of the L2 norms of conv4_3 and conv5_3.
-        init_cfg: Initialization config, ``SSDVGG``'s by default; the extra layer has
-            Xavier's.
+        init_cfg: Initialization config, by default ``SSDVGG``'s. The extra layer always
+            has Xavier's.
 
     Attributes:
         out_channels: Channels of each map: 512, 512, 1024 and 512.
@@ -39,8 +40,8 @@ class RefineDetVGG(SSDVGG):
 
     Note:
         All poolings round up, so that every map has half the cells of the one before,
-        rounded up. The authors' round down in part: no difference where ``H`` and
-        ``W`` are multiples of 32.
+        rounded up. Some of the authors' poolings round down. The maps are the same if
+        ``H`` and ``W`` are multiples of 32.
     """
 
     out_channels = (512, 512, 1024, 512)
@@ -65,7 +66,7 @@ class RefineDetVGG(SSDVGG):
         )
         if len(self.l2_norms) != 2:
             raise ValueError(
-                'l2_norm_scales are those of conv4_3 and conv5_3, two numbers, got '
+                'l2_norm_scales needs two numbers, for conv4_3 and conv5_3, got '
                 f'{tuple(l2_norm_scales)}.'
             )
         for norm in self.l2_norms:

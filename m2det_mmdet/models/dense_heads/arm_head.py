@@ -16,11 +16,11 @@ class ARMHead(M2DetHead):
 
     The anchor refinement module of `RefineDet <https://arxiv.org/abs/1711.06897>`_,
     section 3: :class:`M2DetHead` with one class for all objects, on the maps of the
-    backbone. What it predicts goes to :class:`ODMHead`; it detects nothing itself.
+    backbone. Its predictions go to :class:`ODMHead`; it detects nothing itself.
 
     Args:
-        in_channels: Channels of each map; :class:`.RefineDet`
-            takes them from the neck's inputs.
+        in_channels: Channels of each map; :class:`.RefineDet` takes them from the
+            neck's inputs.
         **kwargs: Further arguments of ``M2DetHead``.
     """
 
@@ -35,7 +35,7 @@ class ARMHead(M2DetHead):
         batch_img_metas: list[dict],
         batch_gt_instances_ignore: list[InstanceData] | None = None,
     ) -> dict[str, Tensor]:
-        """Compute the losses of ``M2DetHead``, objects of any class being one class."""
+        """Compute the losses of ``M2DetHead``, with one class for all objects."""
         objects = [
             InstanceData(bboxes=truth.bboxes, labels=torch.zeros_like(truth.labels))
             for truth in batch_gt_instances

@@ -1,4 +1,4 @@
-"""The SSD-derived head of M2Det."""
+"""M2Det's head, derived from SSD's."""
 
 from collections.abc import Sequence
 
@@ -22,8 +22,8 @@ from ..utils.suppression import check_suppression, row_per_image, select, suppre
 class M2DetHead(SSDHead):
     """Predict boxes and classes from each scale of a pyramid.
 
-    One 3x3 convolution for boxes and one for classes a scale, as in SSD, with
-    SSD's matching, hard negative mining and losses, both divided by the
+    As in SSD, each scale has one 3x3 convolution for boxes and one for classes, and
+    matching, hard negative mining and losses are SSD's. Both losses are divided by the
     positives of the whole batch. `M2Det <https://arxiv.org/abs/1811.04533>`_,
     section 3.4. Arguments are those of
     :class:`mmdet.models.dense_heads.SSDHead`; the background is the last class.
@@ -32,37 +32,37 @@ class M2DetHead(SSDHead):
 
     Args:
         num_classes: Number of classes, without the background.
-        in_channels: Channels of each map; :class:`.M2Det`
-            takes them from the neck.
+        in_channels: Channels of each map; :class:`.M2Det` takes them from the neck.
         **kwargs: Further arguments of ``SSDHead``. ``reg_decoded_bbox`` is not
             supported.
 
-    ``train_cfg`` is ``SSDHead``'s, and may hold ``ignore_iof_thr``: an anchor that
-    is not positive and of which more than this fraction lies within an ignored
-    box, a crowd, is no negative either. (The key of the assigner of that name
-    would drop the objects within a crowd as well.) With
-    ``rank_by_shifted_scores=True`` negatives are ranked as in M2Det's release, whose
-    log-sum-exp is shifted by the largest score of the batch: anchors of which all
-    scores lie about 100 below it come last.
+    ``train_cfg`` is ``SSDHead``'s with two more keys:
+
+    - ``ignore_iof_thr``: an anchor that is not positive is no negative either if more
+      than this fraction of it lies in an ignored box (a crowd). The assigner's key of
+      the same name would drop the objects in a crowd as well.
+    - ``rank_by_shifted_scores``: ``True`` ranks negatives as M2Det's release does. Its
+      log-sum-exp is shifted by the largest score of the batch, so that anchors with all
+      scores about 100 below it come last.
 
     ``test_cfg`` holds
 
     - ``score_thr``: boxes of a class need a higher score than this;
     - ``nms``: ``dict(type='soft_nms', ...)`` with the arguments of
-      :func:`m2det_mmdet.ops.batched_soft_nms` but ``max_num``, class by class;
-      ``dict(type='nms', ...)`` as :func:`mmcv.ops.batched_nms` takes it; or
+      :func:`m2det_mmdet.ops.batched_soft_nms` except ``max_num``, class by class;
+      ``dict(type='nms', ...)`` as for :func:`mmcv.ops.batched_nms`; or
       ``None`` to keep all boxes, unsorted and without a limit;
-    - ``nms_pre``: highest scoring boxes an image that reach the suppression,
+    - ``nms_pre``: number of the best boxes of an image that reach the suppression,
       ``-1`` for all (the default);
-    - ``nms_pre_per_class``: the same of each class;
-    - ``max_per_img``: boxes an image that remain.
+    - ``nms_pre_per_class``: the same for each class;
+    - ``max_per_img``: number of boxes of an image that remain.
 
     Raises:
         ValueError: If the scales of ``in_channels`` and the anchor generator
             differ, or ``test_cfg.nms`` has an unknown type or option; in
-            ``forward``, if the maps are not those of ``in_channels``; at the first
-            image, if steps or strides of the anchor generator do not fit: the image
-            has to be, up to one, as many steps long as the map has cells.
+            ``forward``, if the maps do not have ``in_channels``; at the first image,
+            if a step or stride of the anchor generator does not fit its map (see
+            :func:`~..task_modules.strides.stride_fits`).
     """
 
     check_suppression = staticmethod(check_suppression)
@@ -105,7 +105,7 @@ class M2DetHead(SSDHead):
         device: torch.device | str = 'cuda',
         dtype: torch.dtype = torch.float32,
     ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
-        """Return the anchors of each image, and those whose cells hold pixels of it."""
+        """Return the anchors of each image, and which of them lie in its pixels."""
         anchors = self._priors(featmap_sizes, batch_img_metas, device, dtype)
         padded_size = _padded_size(batch_img_metas)
         flags = [
@@ -131,10 +131,10 @@ class M2DetHead(SSDHead):
         """Compute the losses from the outputs of :meth:`forward`.
 
         Returns:
-            Scalars ``loss_cls`` (cross entropy of the positives and of
-            ``neg_pos_ratio`` times as many hardest negatives an image) and
-            ``loss_bbox`` (smooth L1 of the positives), each divided by the
-            batch's number of positives, at least one.
+            Scalars ``loss_cls`` (cross entropy of the positives and, in each image,
+            of the ``neg_pos_ratio`` times as many hardest negatives) and
+            ``loss_bbox`` (smooth L1 of the positives), each divided by the number of
+            positives in the batch, at least one.
         """
         sizes = [tuple(score.shape[-2:]) for score in cls_scores]
         scores = flatten_maps(cls_scores, self.cls_out_channels)
@@ -153,8 +153,8 @@ class M2DetHead(SSDHead):
         return self._losses(scores, deltas, labels, positive, weights, targets)
 
     def _anchor_dtype(self, scores: Tensor) -> torch.dtype:
-        """Return the type of anchors that are matched for ``scores``."""
-        # mmdet's coders encode in float32 and cannot fill targets of another dtype.
+        """Return the dtype in which anchors are matched."""
+        # mmdet's coders encode in float32 and fail with targets of another dtype.
         keeps_dtype = getattr(self.bbox_coder, 'keeps_dtype', False)
         return scores.dtype if keeps_dtype else torch.float32
 
@@ -177,7 +177,7 @@ class M2DetHead(SSDHead):
 
         Returns:
             Labels ``(N, anchors)``, their weights ``(N, anchors)``, and encoded boxes
-            ``(N, anchors, 4)``. An anchor without a part has weight 0.
+            ``(N, anchors, 4)``. An anchor that does not take part has weight 0.
         """
         labels, weights, targets, *_ = self.get_targets(
             anchors, flags, batch_gt_instances, batch_img_metas
@@ -207,16 +207,16 @@ class M2DetHead(SSDHead):
         Args:
             scores: ``(N, anchors, classes)``, background last.
             deltas: ``(N, anchors, 4)``.
-            labels: Class that each anchor is taught, ``(N, anchors)``.
+            labels: Class that each anchor should learn, ``(N, anchors)``.
             positive: Which anchors are positive, ``(N, anchors)``.
             weights: Weights of the classes, ``(N, anchors)``.
-            targets: What the deltas of the positives should be, ``(N, anchors, 4)``.
+            targets: Deltas that the positives should learn, ``(N, anchors, 4)``.
 
         Returns:
             Scalars ``loss_cls`` and ``loss_bbox``, zero without positives.
         """
         num_positives = positive.sum(dim=1)
-        # Over all processes, whose gradients are averaged too.
+        # Over all processes, because their gradients are averaged too.
         avg_factor = reduce_mean(num_positives.sum().float()).clamp(min=1)
         losses = weights * F.cross_entropy(
             scores.transpose(1, 2), labels, reduction='none'
@@ -257,7 +257,7 @@ class M2DetHead(SSDHead):
             batch_img_metas: ``img_shape`` of each image, with ``rescale`` its
                 ``scale_factor`` too.
             cfg: Replaces ``test_cfg``.
-            rescale: Whether boxes are given in pixels of the original image.
+            rescale: Whether to return boxes in pixels of the original image.
             with_nms: Whether to suppress overlapping boxes.
 
         Returns:
@@ -282,9 +282,8 @@ class M2DetHead(SSDHead):
             cls_scores: Class scores of each scale.
             bbox_preds: Box deltas of each scale.
             batch_img_metas: Meta information of each image.
-            rescale: Whether boxes are given in pixels of the original image.
-            priors: What the deltas are relative to, ``(N, A, 4)``; by default the
-                anchors.
+            rescale: Whether to return boxes in pixels of the original image.
+            priors: Boxes that the deltas move, ``(N, A, 4)``; by default the anchors.
         """
         scores = flatten_maps(cls_scores, self.cls_out_channels).detach()
         scores = scores.softmax(dim=-1)

@@ -23,28 +23,28 @@ class ODMHead(M2DetHead):
     """Classify refined anchors, and move them a second time.
 
     The object detection module of `RefineDet <https://arxiv.org/abs/1711.06897>`_,
-    section 3: :class:`M2DetHead` relative to the anchors that :class:`ARMHead` has
-    moved, to which no gradient flows. They are matched anew. Anchors that are
-    background with a confidence of more than 0.99 take no further part (the paper's
-    negative anchor filtering).
+    section 3: :class:`M2DetHead` on the anchors that :class:`ARMHead` has moved. They
+    are matched again, and no gradient flows back through them. Anchors that are
+    background with a confidence of more than 0.99 are filtered: they take no further
+    part (the paper's negative anchor filtering).
 
     Args:
         **kwargs: Arguments of ``M2DetHead``. Anchors and their encoding are those of
             the ``ARMHead``.
 
-    ``train_cfg`` and ``test_cfg`` are those of ``M2DetHead``; both may hold
-    ``objectness_thr``, the objectness up to which an anchor is filtered (0.01 by
-    default), or ``None`` to filter none. ``train_cfg`` may hold ``filter_rule``:
+    ``train_cfg`` and ``test_cfg`` are those of ``M2DetHead``. Both may hold
+    ``objectness_thr``: anchors up to this objectness are filtered (0.01 by default;
+    ``None`` filters none). ``train_cfg`` may hold ``filter_rule``:
 
     - ``'drop'``: a filtered anchor is neither positive nor negative (the paper's rule,
       the default);
-    - ``'positives'``: it is no positive, but may be mined, and then learns the class
-      of the object that it was matched with (as in the PyTorch port).
+    - ``'positives'``: it is not positive, but may be mined as a negative. It then
+      learns the class of the object that it was matched with (as in the PyTorch port).
 
     In a test filtered anchors have a score of 0 in all classes.
 
     Raises:
-        ValueError: If ``filter_rule`` is unknown or ``objectness_thr`` is no number
+        ValueError: If ``filter_rule`` is unknown or ``objectness_thr`` is not a number
             from 0 to 1.
     """
 
@@ -92,7 +92,7 @@ class ODMHead(M2DetHead):
         """Compute the losses from the outputs of :meth:`forward`.
 
         Returns:
-            ``loss_cls`` and ``loss_bbox`` of ``M2DetHead``, both 0 where all positives
+            ``loss_cls`` and ``loss_bbox`` of ``M2DetHead``, both 0 if all positives
             of the batch are filtered.
         """
         scores = flatten_maps(cls_scores, self.cls_out_channels)
@@ -100,7 +100,7 @@ class ODMHead(M2DetHead):
             arm_scores, arm_deltas, batch_img_metas, _objectness_thr(self.train_cfg)
         )
         sizes = [tuple(score.shape[-2:]) for score in cls_scores]
-        # An anchor takes part by where it was.
+        # The place before the move decides whether an anchor takes part.
         _, flags = self.get_anchors(sizes, batch_img_metas, scores.device)
         anchors = anchors.to(self._anchor_dtype(scores))
         labels, weights, targets = self._match(

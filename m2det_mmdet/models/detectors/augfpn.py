@@ -1,7 +1,6 @@
 """Detectors that train with AugFPN's consistent supervision.
 
-They differ from mmdet's in ``loss`` alone: what they predict, they predict as if there
-was no supervision.
+They differ from mmdet's only in ``loss``: the supervision does not change predictions.
 """
 
 import copy
@@ -22,7 +21,7 @@ from ..roi_heads import ConsistentSupervision, sample_rois
 
 Losses = dict[str, Tensor | list[Tensor]]
 
-# What the authors' release takes of a dense head's predictions as RoIs.
+# Which predictions of a dense head become RoIs, as in the authors' release.
 PROPOSALS = {
     'nms_pre': 2000,
     'score_thr': 0.01,
@@ -63,40 +62,39 @@ BOX_HEAD = {
 
 @MODELS.register_module()
 class AugFPNTwoStageDetector(TwoStageDetector):
-    """Faster or Mask R-CNN under consistent supervision.
+    """Faster or Mask R-CNN with consistent supervision.
 
     `AugFPN <https://arxiv.org/abs/1912.05384>`_. The RoIs and targets of the
     supervision are those that the RoI head samples.
 
     Args:
         roi_head: Config of the RoI head.
-        supervision: Config of
-            :class:`.ConsistentSupervision`. Where it is silent,
-            its heads are as those of ``roi_head``, and its strides those of the box
-            extractor; keys of its ``bbox_head`` and ``mask_head`` replace single ones
-            of the RoI head's.
+        supervision: Config of :class:`.ConsistentSupervision`. By default its heads
+            are those of ``roi_head``, and its strides those of the box extractor. Keys
+            of its ``bbox_head`` and ``mask_head`` replace those of the RoI head.
         **kwargs: Arguments of :class:`mmdet.models.TwoStageDetector`; the neck is an
             :class:`.AugFPN`.
 
     Raises:
-        ValueError: If the neck does not give its laterals, or not as many as there are
-            strides, the RoI head has a way of training of its own, or there is no RPN.
+        ValueError: If the neck does not return its laterals, or their number is not
+            that of the strides, the RoI head trains in its own way, or there is no
+            RPN.
     """
 
     def __init__(self, *, roi_head: dict, supervision: dict, **kwargs) -> None:  # noqa: ANN003
-        # Building takes settings away.
+        # Building removes settings from the config.
         settings = copy.deepcopy(roi_head)
         super().__init__(roi_head=roi_head, **kwargs)
         _check_neck(self)
         if not self.with_rpn:
             raise ValueError(
-                'AugFPNTwoStageDetector makes its own proposals and takes none from '
+                'AugFPNTwoStageDetector needs an RPN, since it reads no proposals from '
                 'the data: give rpn_head.'
             )
         if type(self.roi_head).loss is not StandardRoIHead.loss:
             raise ValueError(
                 'AugFPNTwoStageDetector trains a StandardRoIHead, and '
-                f'{type(self.roi_head).__name__} trains in another way: take the '
+                f'{type(self.roi_head).__name__} trains in another way: use '
                 'StandardRoIHead.'
             )
         heads = {
@@ -155,7 +153,7 @@ class AugFPNTwoStageDetector(TwoStageDetector):
         losses, proposals = self.rpn_head.loss_and_predict(
             pyramid, samples, proposal_cfg=cfg
         )
-        # Other dense heads name theirs as the RoI head does.
+        # Other dense heads use the names of the RoI head's losses.
         named = {
             name if 'rpn' in name else f'rpn_{name}': loss
             for name, loss in losses.items()
@@ -165,29 +163,29 @@ class AugFPNTwoStageDetector(TwoStageDetector):
 
 @MODELS.register_module()
 class AugFPNSingleStageDetector(SingleStageDetector):
-    """A dense detector, as RetinaNet or FCOS, under consistent supervision.
+    """A dense detector, such as RetinaNet or FCOS, with consistent supervision.
 
     As in the release of `AugFPN <https://arxiv.org/abs/1912.05384>`_, the RoIs of the
-    supervision are what the dense head itself predicts, and the objects.
+    supervision are the dense head's own predictions, and the objects.
 
     Args:
         bbox_head: Config of the dense head.
-        supervision: Config of
-            :class:`.ConsistentSupervision`. Where it is silent,
-            its head is the release's (:data:`BOX_HEAD`), with the channels of the neck
-            and the classes of the dense head, and its strides are those of the dense
-            head's finest maps, one for each lateral.
-        proposal_cfg: What differs from :data:`PROPOSALS` in taking predictions as
-            RoIs, as in a ``test_cfg`` of the dense head.
-        sampling_cfg: What differs from :data:`SAMPLING` in matching and drawing them;
-            ``_delete_=True`` drops a part's other keys, as where configs inherit.
+        supervision: Config of :class:`.ConsistentSupervision`. By default its head is
+            the release's (:data:`BOX_HEAD`), with the channels of the neck and the
+            classes of the dense head. Its strides are those of the dense head's finest
+            maps, one for each lateral.
+        proposal_cfg: Keys that differ from :data:`PROPOSALS`. It selects predictions as
+            RoIs, like a ``test_cfg`` of the dense head.
+        sampling_cfg: Keys that differ from :data:`SAMPLING`, which matches and samples
+            the RoIs. ``_delete_=True`` drops the other keys of a part, as in configs
+            that inherit.
         **kwargs: Arguments of :class:`mmdet.models.SingleStageDetector`; the neck is
             an :class:`.AugFPN`.
 
     Raises:
-        ValueError: If the neck does not give its laterals, or not as many as there are
-            strides, the dense head has ``norm_on_bbox=True``, or the sampler needs an
-            RoI head.
+        ValueError: If the neck does not return its laterals, or their number is not
+            that of the strides, the dense head has ``norm_on_bbox=True``, or the
+            sampler needs an RoI head.
     """
 
     def __init__(
@@ -214,7 +212,7 @@ class AugFPNSingleStageDetector(SingleStageDetector):
         if issubclass(kind, (OHEMSampler, ScoreHLRSampler)):
             raise ValueError(
                 f'{name} in sampling_cfg chooses by the losses of an RoI head, and '
-                'a dense detector has none: take the RandomSampler.'
+                'a dense detector has none: use RandomSampler.'
             )
         self.assigner = TASK_UTILS.build(self.sampling_cfg.assigner)
         self.sampler = TASK_UTILS.build(self.sampling_cfg.sampler)
@@ -266,32 +264,32 @@ class AugFPNSingleStageDetector(SingleStageDetector):
         strides = getattr(generator, 'strides', None)
         if strides is None:
             raise ValueError(
-                f'{type(self.bbox_head).__name__} does not tell its strides: give '
+                f'{type(self.bbox_head).__name__} has no known strides: give '
                 'supervision.featmap_strides one stride for each lateral of the neck.'
             )
         return [stride for stride, _ in strides[: len(self.neck.lateral_convs)]]
 
 
 def _merged(defaults: dict, changes: OptConfigType) -> ConfigDict:
-    """Return ``defaults`` with single keys of ``changes``, as configs inherit."""
+    """Return ``defaults`` with the keys of ``changes``, merged as configs inherit."""
     merged = Config(copy.deepcopy(defaults))
     merged.merge_from_dict(dict(changes or {}))
     return ConfigDict(merged.to_dict())
 
 
 def _check_neck(detector: SingleStageDetector | TwoStageDetector) -> None:
-    """Refuse a detector whose neck does not give its laterals."""
+    """Raise if the neck of ``detector`` does not return its laterals."""
     neck = getattr(detector, 'neck', None)
     if not hasattr(neck, 'forward_with_laterals'):
         given = 'no neck' if neck is None else type(neck).__name__
         raise ValueError(
             'Consistent supervision needs the laterals of the neck, which '
-            f"{given} does not give: take neck=dict(type='AugFPN')."
+            f"{given} does not return: use neck=dict(type='AugFPN')."
         )
 
 
 def _check_strides(neck: nn.Module, supervision: ConsistentSupervision) -> None:
-    """Refuse a neck that has not a lateral for each stride of ``supervision``."""
+    """Raise if ``neck`` does not have one lateral for each stride."""
     strides, num_laterals = supervision.featmap_strides, len(neck.lateral_convs)
     if num_laterals != len(strides):
         raise ValueError(

@@ -12,18 +12,19 @@ from torch.func import functional_call
 
 @MODELS.register_module()
 class M2Det(SingleStageDetector):
-    """A single-stage detector whose head follows its neck.
+    """A single-stage detector that fits its head to its neck.
 
-    `M2Det <https://arxiv.org/abs/1811.04533>`_, or any neck under
-    :class:`.M2DetHead`. It differs from
-    :class:`mmdet.models.SingleStageDetector` in that ``in_channels`` of the head
-    comes from the neck where the config does not give it, that a head which does not
-    fit its neck fails here instead of at the first image, and that maps which the
-    neck cannot take are named beside the image of which they were made.
+    `M2Det <https://arxiv.org/abs/1811.04533>`_, or any neck under :class:`.M2DetHead`.
+    It differs from :class:`mmdet.models.SingleStageDetector` in three points:
+
+    - ``in_channels`` of the head comes from the neck if the config does not give it;
+    - a head that does not fit its neck fails here, not at the first image;
+    - if the neck cannot take the backbone's maps, the error names them and the image
+      size.
 
     Args:
         backbone: Config of the backbone.
-        neck: Config of the neck, if there is one; or a list of those of a chain of
+        neck: Config of the neck, if there is one; or a list of configs for a chain of
             necks.
         bbox_head: Config of the dense head.
         train_cfg: Training config of the head.
@@ -32,9 +33,9 @@ class M2Det(SingleStageDetector):
         init_cfg: Initialization config.
 
     Raises:
-        ValueError: If the neck's maps are not those that the head expects; in
-            ``extract_feat``, if the neck cannot take the backbone's maps: an image too
-            small for it, or maps of other channels or numbers.
+        ValueError: If the head expects other maps than the neck makes; in
+            ``extract_feat``, if the neck cannot take the backbone's maps: the image is
+            too small, or their number or channels differ.
     """
 
     def __init__(
@@ -85,15 +86,15 @@ class M2Det(SingleStageDetector):
     def _through_neck(
         self, maps: Sequence[Tensor], batch_inputs: Tensor
     ) -> Sequence[Tensor]:
-        """Return what the neck makes of the backbone's maps of ``batch_inputs``.
+        """Return the neck's maps for the backbone's maps of ``batch_inputs``.
 
         Raises:
-            ValueError: If it cannot take them.
+            ValueError: If the neck cannot take them.
         """
         try:
             return self.neck(maps)
         except (AssertionError, IndexError, RuntimeError) as error:
-            # Lack of memory, say, has nothing to do with the image.
+            # Other errors, such as a lack of memory, have nothing to do with the size.
             if _accepts(self.neck, maps):
                 raise
             height, width = batch_inputs.shape[-2:]
@@ -107,7 +108,7 @@ class M2Det(SingleStageDetector):
 
 
 def _accepts(neck: nn.Module, maps: Sequence[Tensor]) -> bool:
-    """Whether ``neck`` can work on maps of the shapes of ``maps``."""
+    """Whether ``neck`` accepts maps with the shapes of ``maps``."""
     state = {name: x.to('meta') for name, x in neck.state_dict().items()}
     try:
         functional_call(neck, state, (tuple(x.to('meta') for x in maps),))
@@ -117,8 +118,8 @@ def _accepts(neck: nn.Module, maps: Sequence[Tensor]) -> bool:
 
 
 def _map_channels(neck: nn.Module, config: dict) -> list[int] | None:
-    """Channels of each map of ``neck``, or ``None`` where it does not tell."""
-    # mmdet's SSDNeck does not keep the argument.
+    """Channels of each map of ``neck``, or ``None`` if they are not known."""
+    # mmdet's SSDNeck has no such attribute.
     channels = getattr(neck, 'out_channels', config.get('out_channels'))
     if isinstance(channels, int):
         # mmdet's FPN family: as many maps of equal width.

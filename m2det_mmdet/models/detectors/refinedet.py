@@ -11,7 +11,7 @@ from torch import Tensor
 from ..dense_heads import ARMHead, ODMHead
 from .m2det import M2Det
 
-# What the first head has of the second.
+# Settings that the first head takes from the second.
 _SHARED = ('anchor_generator', 'bbox_coder')
 
 
@@ -20,20 +20,18 @@ class RefineDet(M2Det):
     """A single-stage detector that refines its anchors before it classifies them.
 
     `RefineDet <https://arxiv.org/abs/1711.06897>`_: the maps of the backbone go to an
-    :class:`.ARMHead`, and through the neck, a
-    :class:`.TCB` or any other that keeps number and sizes of the
-    maps, to an :class:`.ODMHead`.
+    :class:`.ARMHead`, and through the neck to an :class:`.ODMHead`. The neck is a
+    :class:`.TCB`, or another one that keeps the number and sizes of the maps.
 
     Args:
-        arm_head: Config of the ``ARMHead``. Channels come from the neck's inputs,
-            anchors and their encoding from ``bbox_head``.
-        **kwargs: Arguments of :class:`M2Det`: ``backbone``, ``neck``, ``bbox_head``,
-            which is the ``ODMHead``, ``train_cfg`` of both heads, ``test_cfg`` and so
-            on.
+        arm_head: Config of the ``ARMHead``. Its channels come from the neck's inputs,
+            its anchors and their encoding from ``bbox_head``.
+        **kwargs: Arguments of :class:`M2Det`: ``backbone``, ``neck``, ``bbox_head``
+            (the ``ODMHead``), ``train_cfg`` of both heads, ``test_cfg`` and so on.
 
     Raises:
-        ValueError: If the heads are others, there is no neck, it makes another number
-            of maps than it takes, or ``arm_head`` has anchors of its own.
+        ValueError: If a head has another type, there is no neck, the neck changes the
+            number of maps, or ``arm_head`` has its own anchors.
     """
 
     def __init__(self, *, arm_head: OptConfigType = None, **kwargs: Any) -> None:
@@ -47,7 +45,7 @@ class RefineDet(M2Det):
         own = [name for name in _SHARED if name in settings]
         if own:
             raise ValueError(
-                f'arm_head has {" and ".join(own)} of its own, but both heads share '
+                f'arm_head has its own {" and ".join(own)}, but both heads share '
                 'those of bbox_head: remove them from arm_head.'
             )
         bbox_head = kwargs['bbox_head']
@@ -68,7 +66,7 @@ class RefineDet(M2Det):
     def extract_feat(
         self, batch_inputs: Tensor
     ) -> tuple[tuple[Tensor, ...], list[Tensor], list[Tensor]]:
-        """Return what the ``ODMHead`` works on.
+        """Return the inputs of the ``ODMHead``.
 
         Args:
             batch_inputs: Images ``(N, 3, H, W)``.
@@ -88,7 +86,7 @@ class RefineDet(M2Det):
 
         Returns:
             ``loss_arm_cls`` and ``loss_arm_bbox`` of the ``ARMHead``, ``loss_cls`` and
-            ``loss_bbox`` of the ``ODMHead``, each divided by the positives of its own.
+            ``loss_bbox`` of the ``ODMHead``, each divided by the positives of its head.
         """
         features = self.extract_feat(batch_inputs)
         truth, ignored, metas = unpack_gt_instances(batch_data_samples)
@@ -113,7 +111,7 @@ class RefineDet(M2Det):
         if len(channels) != len(outputs):
             raise ValueError(
                 f'The neck makes {len(outputs)} maps of {len(channels)}, but the two '
-                'heads of RefineDet refine and detect on the same maps: take a neck '
+                'heads of RefineDet refine and detect on the same maps: use a neck '
                 'that keeps their number, such as TCB.'
             )
         return channels

@@ -1,4 +1,4 @@
-"""Adaptive spatial fusion, of AugFPN's context and of its RoIs."""
+"""Adaptive spatial fusion, for AugFPN's context and its RoIs."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 
 class AdaptiveSpatialFusion(BaseModule):
-    """Add maps of one size, each weighted cell by cell.
+    """Add maps of equal size, with a weight for each cell of each map.
 
     The weights come from all maps together: concatenation, 1x1 convolution, ReLU, 3x3
-    convolution to one weight a map, sigmoid. They are not normalised over the maps.
-    `AugFPN <https://arxiv.org/abs/1912.05384>`_, in residual feature augmentation and
-    in soft RoI selection.
+    convolution to one weight per map, sigmoid. Their sum over the maps is not 1.
+    `AugFPN <https://arxiv.org/abs/1912.05384>`_ uses it in residual feature
+    augmentation and in soft RoI selection.
 
     Args:
         channels: Channels of each map.

@@ -5,9 +5,9 @@ from torch.nn.modules.batchnorm import SyncBatchNorm, _BatchNorm
 
 
 def check_statistics(module: nn.Module, num_images: int, size: tuple[int, int]) -> None:
-    """Raise if batch norm had to train on one cell of one image.
+    """Raise if batch norm would train on one cell of one image.
 
-    What is synchronised sees the images of other processes too.
+    Synchronised batch norm passes: it sees the images of other processes too.
 
     Args:
         module: A layer with its norm.
@@ -15,7 +15,7 @@ def check_statistics(module: nn.Module, num_images: int, size: tuple[int, int]) 
         size: Cells ``(height, width)`` of the layer's map.
 
     Raises:
-        ValueError: If a batch norm in ``module`` trains on a single value a channel.
+        ValueError: If a batch norm in ``module`` trains on a single value per channel.
     """
     if num_images > 1 or tuple(size) != (1, 1):
         return

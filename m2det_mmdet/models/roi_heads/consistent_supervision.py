@@ -16,21 +16,20 @@ from .extractors import AllLevelRoIExtractor
 
 @MODELS.register_module()
 class ConsistentSupervision(BaseModule):
-    """Heads that make the laterals of all levels tell the same of an RoI.
+    """Heads that make the laterals of all levels predict the same for an RoI.
 
-    While training, every sampled RoI is pooled from each lateral, before the maps are
-    fused, and one box head, the same for all levels, has to classify and regress it;
-    so does one mask head where there are masks. Their losses count ``loss_weight``
-    times, the paper's lambda. Inference does not use the module. `AugFPN
-    <https://arxiv.org/abs/1912.05384>`_; the mask head is the authors' release's.
+    In training every sampled RoI is pooled from each lateral, before the maps are
+    fused. One box head, shared by all levels, classifies and regresses it; with masks,
+    so does one mask head. Their losses are multiplied by ``loss_weight``, the paper's
+    lambda. Inference does not use this module. `AugFPN
+    <https://arxiv.org/abs/1912.05384>`_; the mask head is from the authors' release.
 
     Args:
-        bbox_head: Config of the box head; its ``roi_feat_size`` is what RoIs are
-            pooled to.
+        bbox_head: Config of the box head; RoIs are pooled to its ``roi_feat_size``.
         featmap_strides: Stride of each lateral, in input pixels.
         mask_head: Config of the mask head.
         loss_weight: Factor of each loss of each level.
-        sampling_ratio: Samples of RoIAlign a bin along each axis.
+        sampling_ratio: Samples of RoIAlign in a bin along each axis.
         init_cfg: Initialization config.
     """
 
@@ -55,7 +54,7 @@ class ConsistentSupervision(BaseModule):
             self.pool_masks = self._extractor(self.mask_head, sampling_ratio)
 
     def _extractor(self, head: nn.Module, sampling_ratio: int) -> AllLevelRoIExtractor:
-        """Return what pools RoIs for ``head``."""
+        """Build the extractor that pools RoIs for ``head``."""
         layer = {
             'type': 'RoIAlign',
             'output_size': tuple(head.roi_feat_size),
@@ -74,16 +73,16 @@ class ConsistentSupervision(BaseModule):
 
         Args:
             laterals: A map ``(N, C, H_i, W_i)`` for each of ``featmap_strides``.
-            sampled: RoIs of each image and what they match, of which all levels get
-                the same targets.
+            sampled: RoIs of each image and the objects that they match. All levels
+                get the same targets.
             batch_gt_instances: Objects of each image, with ``masks`` for a mask head.
-            train_cfg: What the heads read of a second stage's ``train_cfg``:
+            train_cfg: Keys that the heads read from a second stage's ``train_cfg``:
                 ``pos_weight`` and, for masks, ``mask_size``.
 
         Returns:
-            The losses of the box head under their names, as ``lateral{i}.loss_cls``
+            Weighted scalars: the losses of the box head, as ``lateral{i}.loss_cls``
             and ``lateral{i}.loss_bbox``, and, with a mask head,
-            ``lateral{i}.loss_mask``: weighted scalars.
+            ``lateral{i}.loss_mask``.
 
         Raises:
             ValueError: If there are not as many laterals as strides.
@@ -109,7 +108,7 @@ class ConsistentSupervision(BaseModule):
         rois = bbox2roi([result.priors for result in sampled])
         targets = self.bbox_head.get_targets(sampled, train_cfg)
         if not len(rois):
-            # The head would leave out losses of classes, whatever their names.
+            # Without RoIs the head would leave out some losses.
             rois, targets = rois.new_zeros(1, 5), self._zero_weight(*targets)
         losses = []
         for pooled in self.pool_boxes(laterals, rois):
@@ -133,7 +132,7 @@ class ConsistentSupervision(BaseModule):
         batch_gt_instances: Sequence[InstanceData],
         train_cfg: dict,
     ) -> list[dict[str, Tensor]]:
-        """Return the mask head's losses of each lateral, of the positives alone."""
+        """Return the mask head's losses of each lateral, for the positives only."""
         head = self.mask_head
         rois = bbox2roi([result.pos_priors for result in sampled])
         targets = head.get_targets(sampled, batch_gt_instances, train_cfg)

@@ -35,12 +35,12 @@ class AllLevelRoIExtractor(BaseRoIExtractor):
         rois: Tensor,
         roi_scale_factor: float | None = None,
     ) -> list[Tensor]:
-        """Return the RoIs as each level shows them.
+        """Return the RoIs, pooled from each level.
 
         Args:
             feats: Maps, the largest first.
             rois: RoIs of the batch.
-            roi_scale_factor: Factor by which the RoIs are enlarged.
+            roi_scale_factor: Factor that enlarges the RoIs.
         """
         if len(feats) != len(self.featmap_strides):
             raise ValueError(
@@ -57,10 +57,10 @@ class AllLevelRoIExtractor(BaseRoIExtractor):
 
 
 def _pool(layer: nn.Module, x: Tensor, rois: Tensor) -> Tensor:
-    """Return ``rois`` of ``x``, in float32 or better.
+    """Pool ``rois`` from ``x``, in float32 or better.
 
-    Compiled RoI layers know no bfloat16, need one type for both, and read ``x`` as if
-    it were contiguous; without an RoI there is nothing to launch on a GPU.
+    Compiled RoI layers have no bfloat16, need one dtype for both, and read ``x`` as if
+    it were contiguous. They fail on a GPU if there is no RoI.
     """
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     if not len(rois):
@@ -70,19 +70,18 @@ def _pool(layer: nn.Module, x: Tensor, rois: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class SoftRoIExtractor(AllLevelRoIExtractor):
-    """Soft RoI selection: pool from all levels, and learn which ones matter where.
+    """Soft RoI selection: pool from all levels, and learn the weight of each.
 
-    Instead of one level chosen by the size of the RoI, every cell of an RoI is the
-    sum over all levels, weighted by
-    :class:`.AdaptiveSpatialFusion`.
-    `AugFPN <https://arxiv.org/abs/1912.05384>`_. It takes the place of mmdet's
-    ``SingleRoIExtractor`` for boxes and for masks.
+    mmdet's ``SingleRoIExtractor`` chooses one level by the size of the RoI. Here each
+    cell of an RoI is a sum over all levels, weighted by
+    :class:`.AdaptiveSpatialFusion`. It replaces that extractor for boxes and for masks.
+    `AugFPN <https://arxiv.org/abs/1912.05384>`_.
 
     Args:
         roi_layer: Config of the RoI layer.
         out_channels: Channels of the maps.
         featmap_strides: Stride of each map, in input pixels.
-        init_cfg: Initialization config; Xavier's as in the neck by default.
+        init_cfg: Initialization config, by default Xavier's as in the neck.
 
     Shape:
         - Input: as for :class:`AllLevelRoIExtractor`.

@@ -17,13 +17,13 @@ def sample_rois(
     *,
     maps: Sequence[Tensor] = (),
 ) -> list[SamplingResult]:
-    """Match the boxes of each image with its objects, and draw some of them.
+    """Match the boxes of each image with its objects, and sample some of them.
 
     Args:
         boxes: Boxes of each image, ``(K, 4)`` xyxy in input pixels. They get no
             gradient.
-        assigner: What matches them.
-        sampler: What draws them, and adds the objects themselves where it is told to.
+        assigner: Matches the boxes with objects.
+        sampler: Chooses boxes, and adds the objects if its config says so.
         batch_gt_instances: Objects of each image.
         batch_gt_instances_ignore: Ignored regions of each image.
         maps: Maps ``(N, C, H_i, W_i)`` for a sampler that looks for hard examples.

@@ -22,26 +22,25 @@ class M2DetAnchorGenerator:
     ``sizes[i] * input_size``. Rows come before columns, columns before shapes.
     Centres are ``((x + 0.5) * step, (y + 0.5) * step)``.
 
-    The pixel sizes of the anchors belong to ``input_size`` and stay what they
-    are for an image of any other size, where the network must see objects of
-    the same pixel sizes; only the grid of centres follows the image.
+    The pixel sizes of the anchors follow from ``input_size``. For an image of another
+    size they stay the same, and only the grid of centres follows the image.
 
     Args:
         input_size: Side of the training image, in pixels.
         sizes: Fractions of ``input_size``; one more than there are scales.
-        steps: Pixels between the centres of each scale at ``input_size``.
-            ``None``, or an image of another size: the image's side divided by
-            the cells of the map.
-        ratios: Ratios of width and height, of which each gives two boxes; one
-            sequence for all scales, or one for each. Empty: squares alone.
+        steps: Pixels between the centres of each scale at ``input_size``. With
+            ``None``, or for an image of another size, a step is the image's side
+            divided by the cells of the map.
+        ratios: Ratios of width and height; each gives two boxes. One sequence for
+            all scales, or one for each. Empty for squares only.
         clip: Whether to clip ``(cx, cy, w, h)`` to the image, as the authors'
-            release does. It narrows the wide anchors of the last scales.
+            release does. This narrows the wide anchors of the last scales.
 
     Raises:
         ValueError: If the lengths of ``sizes``, ``steps`` and ``ratios`` do not fit.
     """
 
-    # What the argument is called, and what else than other steps helps.
+    # For messages: the name of the argument, and further advice.
     _NAME = 'steps'
     _ADVICE = ', or steps=None to follow the maps'
 
@@ -109,9 +108,8 @@ class M2DetAnchorGenerator:
             For each scale ``(height * width * shapes, 4)``: xyxy, input pixels.
 
         Raises:
-            ValueError: If the number of maps is not the number of scales, or steps do
-                not fit: where they hold, the image has to be, up to one, as many steps
-                long as the map has cells.
+            ValueError: If the number of maps is not the number of scales, or the given
+                steps do not fit the maps (see :func:`.stride_fits`).
         """
         if len(featmap_sizes) != self.num_levels:
             raise ValueError(
@@ -169,14 +167,11 @@ class M2DetAnchorGenerator:
         return torch.cartesian_prod(y, x).reshape(-1, 2).flip(-1)
 
     def _has_steps(self, image_size: Size) -> bool:
-        """Whether the given steps hold for an image, instead of its maps' strides."""
+        """Whether the given steps are used for an image of this size."""
         return self.steps is not None and image_size == (self.input_size,) * 2
 
     def _check_steps(self, featmap_sizes: Sequence[Size], image_size: Size) -> None:
-        """Raise if an image is not, up to one, as many steps long as a map has cells.
-
-        The steps of M2Det's and SSD's releases are rounded, those of the maps before.
-        """
+        """Raise if a step does not fit its map; the steps of releases are rounded."""
         pairs = zip(self.steps, featmap_sizes, strict=True)
         if all(stride_fits(image_size, (step, step), cells) for step, cells in pairs):
             return

@@ -8,15 +8,15 @@ def hard_negatives(hardness: Tensor, positive: Tensor, limits: Tensor) -> Tensor
     """Select each image's hardest negatives.
 
     Args:
-        hardness: What to rank by, ``(N, anchors)``: losses.
+        hardness: Losses to rank by, ``(N, anchors)``.
         positive: Whether an anchor is positive, ``(N, anchors)``.
-        limits: Negatives of each image, ``(N,)``.
+        limits: Number of negatives of each image, ``(N,)``.
 
     Returns:
         Whether an anchor is selected, ``(N, anchors)``: as many as the limits, or all
         negatives if there are fewer.
     """
-    # Before negatives of no loss and after all others, as in SSD.
+    # As in SSD, positives rank after negatives with a loss and before those without.
     ranked = hardness.masked_fill(positive, 0).argsort(
         dim=1, descending=True, stable=True
     )
@@ -26,7 +26,7 @@ def hard_negatives(hardness: Tensor, positive: Tensor, limits: Tensor) -> Tensor
 
 
 def shifted_cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross entropy by a log-sum-exp that is shifted by the largest score of all.
+    """Cross entropy with a log-sum-exp shifted by the largest of all scores.
 
     Args:
         scores: ``(N, anchors, classes)``.

@@ -23,8 +23,8 @@ def grid_priors(
 ) -> list[Tensor]:
     """Generate the anchors of all scales for an image.
 
-    A generator of MMDetection knows no image: its strides have to be those of the
-    maps, where :class:`.M2DetAnchorGenerator` follows them.
+    A generator of MMDetection does not get the image size, so its strides must be
+    those of the maps. :class:`.M2DetAnchorGenerator` follows the maps.
 
     Args:
         generator: An anchor generator of this package, or one derived from
@@ -38,8 +38,8 @@ def grid_priors(
         For each scale ``(height * width * shapes, 4)``: xyxy, input pixels.
 
     Raises:
-        ValueError: If a stride of MMDetection's generator does not fit its map: the
-            image does not have, up to one, as many strides as the map has cells.
+        ValueError: If a stride of MMDetection's generator does not fit its map (see
+            :func:`.stride_fits`).
     """
     if not isinstance(generator, AnchorGenerator):
         return generator.grid_priors(
@@ -55,7 +55,7 @@ def grid_priors(
                 f'The anchor generator has a stride of {_product(stride)} pixels at '
                 f'scale {scale}, whose map has {_product(cells)} cells for an input '
                 f'of {_product(image_size)} pixels: make anchor_generator.strides '
-                'those of the neck, or take M2DetAnchorGenerator, which follows the '
+                'those of the neck, or use M2DetAnchorGenerator, which follows the '
                 'maps.'
             )
     priors = generator.grid_priors(featmap_sizes, dtype, device)
@@ -76,7 +76,7 @@ class PriorCache:
         dtype: torch.dtype,
         device: torch.device | str,
     ) -> list[Tensor]:
-        """Return what :func:`grid_priors` returns, in a list of its own."""
+        """Return the result of :func:`grid_priors`, in a new list."""
         key = (generator, tuple(featmap_sizes), image_size, dtype, str(device))
         priors = self._priors.get(key)
         if priors is None:
@@ -98,16 +98,16 @@ def valid_flags(
     padded_size: Size,
     device: torch.device | str,
 ) -> list[Tensor]:
-    """Tell which anchors stand in cells that hold pixels of an image.
+    """Return which anchors are in cells that contain pixels of an image.
 
-    A cell of the last row or column may reach beyond the image, and the centre of its
-    anchors with it, as at scale 2 of SSD300; it does not hold padding alone.
+    A cell of the last row or column may lie partly outside the image, and the centre of
+    its anchors too, as at scale 2 of SSD300. It counts if it is not only padding.
 
     Args:
         featmap_sizes: Cells ``(height, width)`` of each scale's map.
         num_base_priors: Anchors in a cell of each scale.
         image_size: Pixels ``(height, width)`` of the image.
-        padded_size: Pixels ``(height, width)`` of the batch that it is padded to.
+        padded_size: Pixels ``(height, width)`` of the padded batch.
         device: Device of the flags.
 
     Returns:

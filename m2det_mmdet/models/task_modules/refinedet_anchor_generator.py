@@ -1,4 +1,4 @@
-"""Anchors of RefineDet: one size a scale, some strides large."""
+"""Anchors of RefineDet: one size for each scale, in strides."""
 
 from collections.abc import Sequence
 
@@ -13,19 +13,19 @@ class RefineDetAnchorGenerator(M2DetAnchorGenerator):
     """Generate RefineDet's anchors.
 
     Scale ``i`` has, in each cell and in this order, a square of side
-    ``scale * strides[i]`` pixels, and for each ratio a wide and a tall box of its area.
-    `RefineDet <https://arxiv.org/abs/1711.06897>`_, section 3.1. All else is as in
-    :class:`M2DetAnchorGenerator`, without the second square; but the strides hold for
-    images of any size, since RefineDet's maps come from convolutions of these strides.
+    ``scale * strides[i]`` pixels, and for each ratio a wide and a tall box of the same
+    area. `RefineDet <https://arxiv.org/abs/1711.06897>`_, section 3.1. The rest is as
+    in :class:`M2DetAnchorGenerator`, except that the strides are used for images of any
+    size: RefineDet's maps come from convolutions with these strides.
 
     Args:
         input_size: Side of the training image, in pixels.
         strides: Pixels between the centres of each scale.
         scale: Side of the squares, in strides.
-        ratios: Ratios of width and height, of which each gives two boxes.
-        clip: Whether to clip ``(cx, cy, w, h)`` to the image, as the PyTorch port does
-            and the authors' code does not: at 320 pixels the largest anchors of the
-            last scale lose an eighth of a side, at 512 nothing changes.
+        ratios: Ratios of width and height; each gives two boxes.
+        clip: Whether to clip ``(cx, cy, w, h)`` to the image. The PyTorch port does so,
+            the authors' code does not. At 320 pixels the largest anchors of the last
+            scale lose an eighth of a side; at 512 nothing changes.
     """
 
     _NAME = 'strides'

@@ -23,19 +23,19 @@ class SSDBBoxCoder(BaseBBoxCoder):
     variances[1])``; `SSD <https://arxiv.org/abs/1512.02325>`_, section 2.2, with the
     variances of its code. ``decode(a, encode(a, b)) == b`` up to rounding.
 
-    :class:`mmdet.models.task_modules.DeltaXYWHBBoxCoder` is the same within the
-    image and for scales up to 62.5; it clips beyond, and encodes in float32 whatever
-    it is given. This one keeps what it gets, as M2Det's release does.
+    :class:`mmdet.models.task_modules.DeltaXYWHBBoxCoder` gives the same inside the
+    image and for scales up to 62.5. It clips other boxes, and always encodes in
+    float32. This coder clips nothing and keeps the dtype, as M2Det's release does.
 
     Args:
         variances: Divisors of the shift and of the logarithm of the scale.
         clip_border: Whether decoded boxes are clipped to the image.
-        eps: What is added to the ratio of the sizes before its logarithm is taken, as
-            RefineDet's PyTorch port does; decoded boxes then differ by as much.
+        eps: Added to the ratio of the sizes before the logarithm, as in RefineDet's
+            PyTorch port. Decoded boxes then differ by the same amount.
 
     Attributes:
-        keeps_dtype: Tells :class:`.M2DetHead` that anchors
-            may be as precise as the predictions.
+        keeps_dtype: ``True``: :class:`.M2DetHead` may pass anchors in the dtype of the
+            predictions.
     """
 
     keeps_dtype = True
@@ -77,12 +77,12 @@ class SSDBBoxCoder(BaseBBoxCoder):
         pred_bboxes: Tensor,
         max_shape: Sequence[int] | None = None,
     ) -> Tensor:
-        """Decode what :meth:`encode` gives.
+        """Decode the results of :meth:`encode`.
 
         Args:
             bboxes: Anchors ``(..., 4)``, xyxy in pixels.
             pred_bboxes: Shifts and scales ``(..., 4)``.
-            max_shape: ``(height, width)`` of the image, to which ``clip_border`` clips.
+            max_shape: ``(height, width)`` of the image, for ``clip_border``.
 
         Returns:
             ``(..., 4)``, xyxy in pixels.

@@ -1,4 +1,4 @@
-"""Whether strides are those of maps."""
+"""Whether strides fit maps."""
 
 # Height and width, in pixels or cells.
 Size = tuple[int, int]
@@ -7,7 +7,7 @@ Stride = tuple[float, float]
 
 
 def stride_fits(pixels: Size, stride: Stride, cells: Size) -> bool:
-    """Tell whether an input is, up to one, as many strides long as a map has cells.
+    """Whether each side of the input, in strides, is the map's cells to within one.
 
     Convolutions round up or down, and released configs round their steps.
 

@@ -12,12 +12,12 @@ from mmengine.structures import InstanceData
 class M2DetTTAModel(DetTTAModel):
     """Test-time augmentation that suppresses once over all views of an image.
 
-    mmdet's :class:`DetTTAModel` merges boxes that each view has already
-    suppressed; soft-NMS would decay their scores twice. Here the views keep all
-    boxes above the score threshold.
+    In mmdet's :class:`DetTTAModel` each view suppresses its boxes before they are
+    merged; soft-NMS would lower their scores twice. Here the views keep all boxes
+    above the score threshold.
 
     Args:
-        tta_cfg: What differs for the merged boxes from the head's ``test_cfg``:
+        tta_cfg: Keys of the head's ``test_cfg`` that differ for the merged boxes:
             ``nms``, ``max_per_img``.
         **kwargs: Arguments of :class:`DetTTAModel`; ``module`` is a single-stage
             detector with :class:`.M2DetHead`.

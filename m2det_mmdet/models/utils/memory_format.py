@@ -1,15 +1,15 @@
-"""The channels-last memory format, in which convolutions of few channels run faster."""
+"""The channels-last memory format, which speeds up convolutions of few channels."""
 
 import torch
 from torch import Tensor, nn
 
 
 def to_channels_last(model: nn.Module) -> None:
-    """Store 4-d weights of ``model`` channels last, which its maps then follow.
+    """Store 4-d weights of ``model`` channels last; its maps then follow.
 
-    Modules of mmcv's operators keep their weights and get contiguous maps: the compiled
-    ones, RoIAlign among them, read memory row by row, whatever its format, and would
-    give other results without a word.
+    Modules of mmcv's operators keep their weights and get contiguous maps. The compiled
+    ones, such as RoIAlign, ignore the memory format and would give wrong results
+    without an error.
     """
     model.to(memory_format=torch.channels_last)
     for module in model.modules():

@@ -13,7 +13,7 @@ def flatten_maps(maps: Sequence[Tensor], channels: int) -> Tensor:
 
     Args:
         maps: ``(N, anchors of a cell * channels, H_i, W_i)`` of each scale.
-        channels: What there is of each anchor.
+        channels: Numbers for each anchor.
     """
     flat = [x.permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, channels)) for x in maps]
     joined = torch.cat(flat, dim=1)
@@ -23,12 +23,12 @@ def flatten_maps(maps: Sequence[Tensor], channels: int) -> Tensor:
 def within_ignored(
     anchors: Sequence[Tensor], ignored: Sequence[InstanceData | None], threshold: float
 ) -> Tensor:
-    """Tell which anchors lie within the ignored boxes of their image.
+    """Return which anchors lie within the ignored boxes of their image.
 
     Args:
         anchors: ``(anchors, 4)`` of each image, xyxy.
         ignored: Boxes of each image, in the same frame.
-        threshold: Fraction of an anchor above which it lies within a box.
+        threshold: An anchor lies within a box if a larger fraction of it does.
 
     Returns:
         ``(N, anchors)``.

@@ -1,4 +1,4 @@
-"""What a dense head does with its boxes, as its ``test_cfg`` says."""
+"""How a dense head selects its boxes, by its ``test_cfg``."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from torch import Tensor
 from ...ops import batched_soft_nms, multiclass_soft_nms
 from ...ops.kernels import Settings, check_limit, check_number
 
-# Below every positive number of float32 that is not subnormal.
+# Below every normal positive number of float32.
 _SMALLEST = 1.2e-38
 
 _OPTIONS = {
@@ -26,7 +26,7 @@ _OPTIONS = {
     ),
     'nms': ('iou_threshold', 'offset', 'max_per_class', 'class_agnostic'),
 }
-# Hard NMS is soft-NMS that takes all score from a box above the threshold.
+# Hard NMS is soft-NMS that sets the score of a box above the threshold to zero.
 _PRESETS = {
     'soft_nms': {},
     'nms': {'method': 'naive', 'variant': 'original', 'min_score': _SMALLEST},
@@ -67,7 +67,7 @@ def check_suppression(test_cfg: dict[str, Any]) -> None:
     """Check a head's ``test_cfg``.
 
     Raises:
-        ValueError: If an option is unknown or cannot have its value.
+        ValueError: If an option is unknown or its value is not valid.
     """
     check_number('score_thr', test_cfg.get('score_thr', 0))
     for name in ('nms_pre', 'nms_pre_per_class', 'max_per_img'):
@@ -83,11 +83,11 @@ def check_suppression(test_cfg: dict[str, Any]) -> None:
 
 
 def strongest(scores: Tensor, limit: int) -> Tensor:
-    """Leave each image's highest scores, and minus infinity for the others.
+    """Keep each image's highest scores; the others become minus infinity.
 
     Args:
         scores: ``(N, A, C)``.
-        limit: How many are left; all where it is not positive.
+        limit: Number of scores to keep; all if it is not positive.
     """
     if not 0 < limit < scores.shape[1:].numel():
         return scores
@@ -98,7 +98,7 @@ def strongest(scores: Tensor, limit: int) -> Tensor:
 
 
 def strongest_of_classes(scores: Tensor, limit: int) -> Tensor:
-    """Leave the highest scores of each class of an image, as :func:`strongest` does."""
+    """Keep the highest scores of each class of an image, as :func:`strongest` does."""
     if not 0 < limit < scores.shape[1]:
         return scores
     by_class = scores.transpose(1, 2)
@@ -125,12 +125,12 @@ def select(
     Args:
         boxes: ``(N, A, 4)``, xyxy.
         scores: ``(N, A, C)``.
-        test_cfg: That of a head.
+        test_cfg: The ``test_cfg`` of a head.
         with_nms: Whether to suppress overlapping boxes.
 
     Returns:
-        For each image ``bboxes`` ``(K, 4)``, ``scores`` ``(K,)`` in descending order
-        where suppressed, ``labels`` ``(K,)``.
+        For each image ``bboxes`` ``(K, 4)``, ``scores`` ``(K,)`` (descending if boxes
+        were suppressed) and ``labels`` ``(K,)``.
     """
     scores = strongest_of_classes(scores, test_cfg.get('nms_pre_per_class', -1))
     scores = strongest(scores, test_cfg.get('nms_pre', -1))
@@ -156,10 +156,10 @@ def suppress(detections: InstanceData, test_cfg: dict[str, Any]) -> InstanceData
 
     Args:
         detections: ``bboxes``, ``scores`` and ``labels`` of an image.
-        test_cfg: That of a head.
+        test_cfg: The ``test_cfg`` of a head.
 
     Returns:
-        What remains, by descending score, at most ``test_cfg.max_per_img``.
+        The remaining boxes by descending score, at most ``test_cfg.max_per_img``.
     """
     if not test_cfg.get('nms'):
         return detections

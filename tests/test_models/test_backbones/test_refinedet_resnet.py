@@ -79,7 +79,9 @@ def test_further_blocks_have_weights_of_their_own_beside_pretrained(
 
 
 def test_the_last_stage_has_to_be_given() -> None:
-    with pytest.raises(ValueError, match=r'last stage, 2, which out_indices=\(0, 1\)'):
+    with pytest.raises(
+        ValueError, match=r'last stage, 2: add it to out_indices=\(0, 1\)'
+    ):
         RefineDetResNet(**{**NARROW, 'out_indices': (0, 1)})
 
 

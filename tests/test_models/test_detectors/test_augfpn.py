@@ -323,7 +323,7 @@ def test_a_neck_without_laterals_is_named(name: str) -> None:
     necks = {'FPN': config.neck, 'Sequential': chain, 'no neck': None}
     for given, neck in necks.items():
         config.neck = neck
-        message = rf"which {given} does not give: take .*'AugFPN'"
+        message = rf"which {given} does not return: use .*'AugFPN'"
         with pytest.raises(ValueError, match=message):
             build(config)
 
@@ -343,7 +343,7 @@ def test_strides_may_be_given_for_a_head_that_does_not_tell_them() -> None:
     }
     base = LEAVES['retinanet'].parents[1] / '_base_' / 'models' / 'm2det_vgg.py'
     config.train_cfg = Config.fromfile(base).model.train_cfg
-    with pytest.raises(ValueError, match=r'M2DetHead does not tell its strides: give'):
+    with pytest.raises(ValueError, match=r'M2DetHead has no known strides: give'):
         build(config)
 
     config.supervision.featmap_strides = [8, 16, 32]
@@ -426,5 +426,5 @@ def test_a_sampler_that_needs_an_roi_head_is_named(name: str) -> None:
 def test_a_detector_without_rpn_is_named() -> None:
     config = narrow('faster-rcnn')
     config.rpn_head = None
-    with pytest.raises(ValueError, match=r'makes its own proposals .* give rpn_head'):
+    with pytest.raises(ValueError, match=r'needs an RPN.* give rpn_head'):
         build(config)

@@ -279,5 +279,5 @@ def test_other_heads_are_refused() -> None:
 
 def test_anchors_of_the_first_head_alone_are_refused() -> None:
     anchors = {'anchor_generator': CONFIG.bbox_head.anchor_generator}
-    with pytest.raises(ValueError, match='has anchor_generator of its own'):
+    with pytest.raises(ValueError, match='has its own anchor_generator'):
         build(arm_head=anchors)
