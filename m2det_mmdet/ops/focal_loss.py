@@ -23,8 +23,8 @@ def sigmoid_focal_loss_forward(
         target: Class of each sample; ``C`` (or any index that is no class) for
             background.
         weight: Weight of a sample by its target class; ``None`` or empty for 1.
-            Background, which has no entry, counts 1.
-        gamma: Exponent that plays down easy samples.
+            Background has no entry and weighs 1.
+        gamma: Exponent that reduces the loss of easy samples.
         alpha: Weight of positive elements; negative ones have ``1 - alpha``.
 
     Shape:
@@ -50,7 +50,7 @@ def sigmoid_focal_loss_backward(
     gamma: float,
     alpha: float,
 ) -> Tensor:
-    """Derivative of :func:`sigmoid_focal_loss_forward` by each logit.
+    """Derivative of :func:`sigmoid_focal_loss_forward` with respect to each logit.
 
     Arguments and shapes are those of the forward function.
     """

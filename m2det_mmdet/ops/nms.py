@@ -12,14 +12,14 @@ def nms(
 ) -> Tensor:
     """Keep the boxes that overlap no better box by more than a threshold.
 
-    Boxes are visited by descending score; equal scores in input order. The work is
-    done in blocks of visited boxes: within a block one after the other, then all
-    boxes that the block keeps suppress the later ones at once.
+    Boxes are visited by descending score, equal scores in input order. They are
+    processed in blocks: first the boxes of a block suppress each other one by one, then
+    those that remain suppress all later boxes at once.
 
     Args:
         boxes: Corners ``x1, y1, x2, y2``, pixels.
-        scores: One score a box.
-        iou_threshold: A box goes when its overlap with a kept one is greater.
+        scores: One score per box.
+        iou_threshold: A box is dropped if it overlaps a kept one by more than this.
         offset: Added to widths and heights; 1 where ``x2, y2`` are the last pixel
             inside the box.
 

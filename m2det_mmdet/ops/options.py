@@ -1,10 +1,10 @@
-"""What one call of soft-NMS is asked to do."""
+"""The options of a call of soft-NMS."""
 
 import math
 from dataclasses import dataclass
 from numbers import Integral, Real
 
-# In the order of the numbers by which mmcv's compiled operator calls them.
+# mmcv's compiled operator numbers them in this order.
 METHODS = ('naive', 'linear', 'gaussian')
 VARIANTS = ('mmcv', 'original')
 
@@ -14,18 +14,18 @@ class Settings:
     """Options of soft-NMS that all kernels share, checked.
 
     Args:
-        iou_threshold: Overlap at which ``naive`` and ``linear`` begin to act.
+        iou_threshold: Overlap from which ``naive`` and ``linear`` act.
         sigma: Width of ``gaussian``.
         min_score: Boxes that fall below it are dropped.
         method: One of :data:`METHODS`.
         offset: Added to widths and heights.
         variant: One of :data:`VARIANTS`.
-        max_per_class: Boxes of each class; no limit where it is not positive.
+        max_per_class: Most boxes of each class; no limit if it is not positive.
 
     Raises:
-        ValueError: If ``method`` or ``variant`` is unknown, another option is no
-            number, ``iou_threshold`` lies outside 0 and 1, ``sigma`` is not positive,
-            ``min_score`` is negative, or a limit is no whole number.
+        ValueError: If ``method`` or ``variant`` is unknown, another option is not a
+            number, ``iou_threshold`` is not in 0..1, ``sigma`` is not positive,
+            ``min_score`` is negative, or a limit is not a whole number.
     """
 
     iou_threshold: float = 0.3
@@ -62,26 +62,26 @@ class Settings:
         return self.variant == 'original'
 
     def room(self, length: int) -> int:
-        """Boxes of a class that may be picked from ``length`` of them."""
+        """Most boxes of a class that may be picked from ``length`` boxes."""
         limit = int(self.max_per_class)
         return min(length, limit) if limit > 0 else length
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raise ``ValueError`` if ``value`` is none of ``choices``."""
+    """Raise ``ValueError`` if ``value`` is not one of ``choices``."""
     if value not in choices:
         raise ValueError(f'{name} must be one of {choices}, got {value!r}.')
 
 
 def check_number(name: str, number: float) -> None:
-    """Raise ``ValueError`` if ``number`` is none."""
+    """Raise ``ValueError`` if ``number`` is not a number."""
     if not isinstance(number, Real) or math.isnan(number):
         raise ValueError(f'{name} must be a number, got {number!r}.')
 
 
 def check_limit(name: str, limit: int) -> int:
-    """Return ``limit``, or raise ``ValueError`` if it is no whole number."""
+    """Return ``limit``, or raise ``ValueError`` if it is not a whole number."""
     if not isinstance(limit, Integral) or isinstance(limit, bool):
         raise ValueError(f'{name} must be a whole number, got {limit!r}.')
-    # A number of NumPy is none to Triton.
+    # Triton does not accept NumPy's integers.
     return int(limit)

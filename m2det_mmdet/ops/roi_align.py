@@ -1,8 +1,8 @@
 """RoIAlign, forward and backward.
 
 Source: `Mask R-CNN <https://arxiv.org/abs/1703.06870>`_, with mmcv's conventions. Each
-output is a weighted sum of few cells of the feature map, hence both directions are one
-weighted gather (``embedding_bag``) over a table with a row for each cell.
+output is a weighted sum of a few cells of the feature map. Forward and backward are
+therefore one weighted gather (``embedding_bag``) over a table with a row for each cell.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Bounds on what is held at a time: corners of samples, sampled values (max pooling).
+# Most corners of samples, and sampled values (max pooling), in memory at a time.
 _MAX_CORNERS = 1 << 22
 _MAX_VALUES = 1 << 24
-# What mmcv's max pooling gives for an RoI without a sample.
+# mmcv's result of max pooling for an RoI without a sample.
 _EMPTY_MAX = -10000.0
 
 
@@ -26,7 +26,7 @@ class RoIGrid:
     Attributes:
         output_size: Bins ``(height, width)`` of each RoI.
         spatial_scale: Cells of the feature map per input pixel.
-        sampling_ratio: Samples a bin along each axis; 0 takes about one a cell.
+        sampling_ratio: Samples per bin along each axis; 0 for about one per cell.
         aligned: Shift by half a cell, so that cell centres are at ``i + 0.5``. If
             not, RoIs are at least one cell wide and high.
     """
@@ -70,7 +70,7 @@ def roi_align_forward(
     Shape:
         - features: ``(N, C, H, W)``; rois: ``(K, 5)``.
         - Output: ``(K, C, P, Q)``, the bins; then, for ``max``, the rows and the
-          columns (in cells) of the samples taken, of the same shape, -1 where a bin
+          columns (in cells) of the largest samples, of the same shape, -1 if a bin
           has no sample; for ``avg`` two empty tensors.
 
     Raises:
@@ -93,10 +93,10 @@ def roi_align_backward(
     input_shape: tuple[int, ...],
     pool_mode: str = 'avg',
 ) -> Tensor:
-    """Gradient by the feature maps; RoIs receive none.
+    """Gradient of the feature maps; RoIs receive none.
 
     Args:
-        grad_output: Gradient by the bins.
+        grad_output: Gradient of the bins.
         rois: As for :func:`roi_align_forward`.
         argmax_y: Second output of the forward function.
         argmax_x: Third output of the forward function.
@@ -137,7 +137,7 @@ def _avg_backward(
     grad_rows = _to_table(grad_output).view(len(rois), num_bins, channels)
     grad = grad_rows.new_zeros(num_images * height * width, channels)
     for samples in _sample(rois, input_shape, grid, limit=_MAX_CORNERS):
-        # The forward gather transposed: a bag for each cell, of the bins it went to.
+        # The forward gather transposed: a bag for each cell, with the bins that use it.
         cells, order = samples.cells.flatten().sort()
         cells, counts = cells.unique_consecutive(return_counts=True)
         corners_per_bin = samples.cells[0, 0, 0].numel()
@@ -204,7 +204,7 @@ def _max_backward(
 def _sample(
     rois: Tensor, input_shape: tuple[int, ...], grid: RoIGrid, *, limit: int
 ) -> Iterator[_Samples]:
-    """Place the samples of RoIs with equally many of them at a time.
+    """Place the samples, for RoIs with equal numbers of samples at a time.
 
     Yields:
         Samples with at most ``limit`` corners (at least those of one RoI).
@@ -268,7 +268,7 @@ def _corners(y: Tensor, height: int, x: Tensor, width: int) -> tuple[Tensor, Ten
 def _neighbours(position: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     """Cells below and above a position, and their weights ``(..., 2)``.
 
-    Positions up to one cell outside count as on the border, others have no weight.
+    Positions up to one cell outside count as on the border; others weigh nothing.
     """
     inside = (position >= -1) & (position <= size)
     position = position.clamp(0, size - 1)

@@ -1,9 +1,9 @@
 """Soft-NMS: overlapping boxes lose score instead of being dropped.
 
 Source: `Soft-NMS <https://arxiv.org/abs/1704.04503>`_. The scores are those of mmcv's
-compiled operator. Loops compiled by numba do the work on the CPU and a Triton kernel
-on the GPU; without them PyTorch does. All give the same boxes in the same order, and
-the same scores but for the rounding of an exponential.
+compiled operator. On the CPU numba's compiled loops do the work, on the GPU a Triton
+kernel; without them PyTorch does. All give the same boxes in the same order, and the
+same scores up to the rounding of an exponential.
 """
 
 import torch
@@ -28,21 +28,22 @@ def soft_nms(
 ) -> tuple[Tensor, Tensor]:
     """Soft-NMS over boxes of one class, with the results of mmcv's operator.
 
-    The best box is taken, the scores of all others decay with their overlap with
-    it, those that fall below ``min_score`` are dropped; repeat.
+    The best box is picked. All others lose score by their overlap with it, and those
+    that fall below ``min_score`` are dropped. This repeats. The arguments have the
+    order of mmcv's function, so that this one can replace it.
 
     Args:
         boxes: Corners ``x1, y1, x2, y2``, pixels. Boxes with a NaN or infinite
             coordinate are left out.
-        scores: One score a box, not negative. NaN and infinite ones are left out.
+        scores: One score per box, not negative. NaN and infinite ones are left out.
         iou_threshold: Overlap from which ``naive`` and ``linear`` act (``>=``).
         sigma: Width of ``gaussian``: the factor is ``exp(-iou**2 / sigma)``.
-        min_score: Boxes below it are dropped, except the very best one, which
-            mmcv returns whatever its score.
+        min_score: Boxes below it are dropped. Only the best box is always returned,
+            as in mmcv.
         method: ``naive`` (factor 0), ``linear`` (``1 - iou``) or ``gaussian``.
-        offset: Added to widths and heights; 1 where ``x2, y2`` are the last pixel
+        offset: Added to widths and heights; 1 if ``x2, y2`` are the last pixel
             inside the box.
-        max_num: Stop after so many boxes; no limit where it is not positive.
+        max_num: Most boxes to pick; no limit if it is not positive.
 
     Shape:
         - boxes: ``(N, 4)``; scores: ``(N,)``.
@@ -53,8 +54,8 @@ def soft_nms(
         ValueError: As :func:`batched_soft_nms`.
 
     Note:
-        Equal scores come in input order; with mmcv their order follows from its
-        swaps. No gradient passes. A pair of boxes of zero area overlaps by 0.
+        Equal scores come in input order; in mmcv their order depends on its swaps.
+        No gradient passes. Two boxes of zero area overlap by 0.
     """
     labels = torch.zeros_like(scores, dtype=torch.int64)
     dets, keep = batched_soft_nms(
@@ -85,27 +86,27 @@ def batched_soft_nms(
     max_num: int = -1,
     **options: float | str,
 ) -> tuple[Tensor, Tensor]:
-    """Soft-NMS in which only boxes of one class act on each other.
+    """Soft-NMS in which only boxes of the same class act on each other.
 
-    Takes the best box of all classes, lets its own class decay and repeats;
-    ``max_num`` ends the work. Coordinates are not shifted by class.
+    Picks the best box of all classes, weakens the others of its class, and repeats
+    until ``max_num`` boxes are picked. Coordinates are not shifted by class.
 
     Args:
         boxes: Corners ``x1, y1, x2, y2``, pixels. Boxes with a NaN or infinite
             coordinate are left out.
-        scores: One score a box, not negative. NaN and infinite ones are left out,
-            so that images with fewer boxes may be filled up with them.
+        scores: One score per box, not negative. NaN and infinite ones are left out,
+            so that a batch may be padded with them.
         labels: Class of each box, any whole numbers.
-        max_num: Number of boxes of an image over all classes; no limit where it is
-            not positive.
+        max_num: Most boxes of an image over all classes; no limit if it is not
+            positive.
         **options: ``iou_threshold``, ``sigma``, ``min_score``, ``method`` and
             ``offset`` as for :func:`soft_nms`;
 
             - ``variant``: ``mmcv`` (the default), or ``original``: the code of
               Soft-NMS's authors, which M2Det's release uses. There ``naive`` and
-              ``linear`` act above the threshold only (``>``), and a box that
+              ``linear`` act only above the threshold (``>``), and a box that
               overlaps no better one stays even if it is below ``min_score``.
-            - ``max_per_class``: Number of boxes of each class; -1 for no limit.
+            - ``max_per_class``: Most boxes of each class; -1 for no limit.
 
     Shape:
         - One image: boxes ``(N, 4)``, scores and labels ``(N,)``. Output:
@@ -113,17 +114,18 @@ def batched_soft_nms(
           ``keep (K,)``, int64 indices into the input.
         - A batch of B: ``(B, N, 4)`` and ``(B, N)``. Output: ``dets (B, K, 5)`` and
           ``keep (B, K)`` with ``K = max_num``, or ``N`` if that is fewer or there is
-          no limit; where an image has fewer boxes left, ``keep`` is -1 and ``dets`` 0.
+          no limit. If an image has fewer boxes left, the rest of ``keep`` is -1 and
+          that of ``dets`` 0.
 
     Raises:
         ValueError: If the shapes do not fit, ``method`` or ``variant`` is unknown,
-            another option is no number, ``iou_threshold`` lies outside 0 and 1,
-            ``sigma`` is not positive, ``min_score`` is negative, or a limit is no
+            another option is not a number, ``iou_threshold`` is not in 0..1,
+            ``sigma`` is not positive, ``min_score`` is negative, or a limit is not a
             whole number.
 
     Note:
-        Unlike :func:`soft_nms`, a class whose best box is below ``min_score``
-        gives nothing. Equal scores come in input order.
+        Unlike :func:`soft_nms`, a class returns nothing if its best box is below
+        ``min_score``. Equal scores come in input order.
     """
     settings = Settings(**options)
     max_num = check_limit('max_num', max_num)
@@ -148,27 +150,27 @@ def multiclass_soft_nms(
     max_num: int = -1,
     **options: float | str,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Soft-NMS over boxes of which each has a score in every class.
+    """Soft-NMS over boxes that each have a score for every class.
 
-    With Triton on a GPU and a positive ``max_num``, class by class, nothing is read
-    back to the host.
+    With Triton on a GPU, a positive ``max_num`` and separate classes, the host does not
+    wait for the GPU.
 
     Args:
         boxes: Corners ``x1, y1, x2, y2``, pixels.
         scores: Scores of each class, not negative.
-        score_thr: A box takes part in the classes in which it scores higher.
+        score_thr: A box takes part in those classes where its score is higher.
         class_agnostic: Whether boxes of different classes act on each other.
-        max_num: Number of boxes of an image over all classes; no limit where it is
-            not positive.
+        max_num: Most boxes of an image over all classes; no limit if it is not
+            positive.
         **options: As for :func:`batched_soft_nms`.
 
     Shape:
         - boxes: ``(B, A, 4)``; scores: ``(B, A, C)``.
         - Output: ``dets (B, K, 5)`` as ``x1, y1, x2, y2, score``, best score first,
-          ``labels (B, K)``, and ``keep (B, K)``, rows of the boxes; ``K = max_num``,
-          or ``A * C`` if that is fewer. Without a limit ``K`` are the scores above
-          the threshold in the image with the most. Where an image has no more, labels
-          and rows are -1 and ``dets`` 0.
+          ``labels (B, K)``, and ``keep (B, K)``, rows of the boxes. ``K`` is
+          ``max_num``, or ``A * C`` if that is fewer. Without a limit ``K`` is the
+          largest number of scores above the threshold in an image. If an image has
+          fewer boxes left, the rest of labels and rows is -1 and that of ``dets`` 0.
 
     Raises:
         ValueError: As :func:`batched_soft_nms`.
@@ -203,7 +205,7 @@ def _sparse_picks(
     settings: Settings,
     max_num: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Pick among the scores above the threshold alone.
+    """Pick only from the scores above the threshold.
 
     Returns:
         Final scores, rows and labels as :func:`multiclass_soft_nms` describes them.
@@ -240,12 +242,12 @@ def _picks(
 
 
 def _as_float(boxes: Tensor) -> Tensor:
-    """Integers cannot stand beside scores."""
+    """Convert integer boxes, since scores are put beside them."""
     return boxes if boxes.is_floating_point() else boxes.float()
 
 
 def _working_type(boxes: Tensor) -> torch.dtype:
-    """Type to compute in: half precision holds no coordinates."""
+    """Dtype to compute in: half precision is too coarse for coordinates."""
     return torch.promote_types(boxes.dtype, torch.float32)
 
 
@@ -253,7 +255,7 @@ def _above(scores: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
     """Find the scores ``(B, A, C)`` above a threshold.
 
     Returns:
-        Their rows and their classes, ``(B, S)``, -1 where an image has fewer.
+        Their rows and their classes, ``(B, S)``; -1 if an image has fewer.
     """
     image, row, label = (scores > threshold).nonzero(as_tuple=True)
     counts = image.bincount(minlength=len(scores))
@@ -266,13 +268,13 @@ def _above(scores: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
 
 
 def _dets(boxes: Tensor, scores: Tensor, keep: Tensor) -> Tensor:
-    """Boxes and their final scores, ``(B, K, 5)``, in the type of the boxes."""
+    """Boxes and their final scores, ``(B, K, 5)``, in the dtype of the boxes."""
     scores = scores.to(boxes).masked_fill(keep < 0, 0)
     return torch.cat((_take(boxes.detach(), keep, 0), scores[..., None]), dim=2)
 
 
 def _take(values: Tensor, keep: Tensor, other: int) -> Tensor:
-    """Rows ``keep (B, K)`` of ``values (B, N, ...)``; ``other`` where the row is -1."""
+    """Rows ``keep (B, K)`` of ``values (B, N, ...)``; ``other`` for a row of -1."""
     if values.shape[1] == 0:
         return values.new_full((*keep.shape, *values.shape[2:]), other)
     images = torch.arange(len(keep), device=keep.device)[:, None]
@@ -287,6 +289,6 @@ def _check_shapes(boxes: Tensor, scores: Tensor, labels: Tensor) -> None:
         )
     if not boxes.shape[:-1] == scores.shape == labels.shape:
         raise ValueError(
-            f'scores and labels must have one entry a box, {tuple(boxes.shape[:-1])}, '
+            f'scores and labels need one entry per box, {tuple(boxes.shape[:-1])}, '
             f'got {tuple(scores.shape)} and {tuple(labels.shape)}.'
         )

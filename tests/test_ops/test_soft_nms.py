@@ -379,7 +379,7 @@ def test_a_bad_option_is_named(options: dict[str, Any], message: str) -> None:
 def test_shapes_that_do_not_fit_are_named() -> None:
     with pytest.raises(ValueError, match=r'boxes must be \(N, 4\).*got \(3, 3\)'):
         batched_soft_nms(BOXES[:, :3], SCORES, ONE_CLASS)
-    with pytest.raises(ValueError, match=r'one entry a box, \(3,\), got \(2,\)'):
+    with pytest.raises(ValueError, match=r'one entry per box, \(3,\), got \(2,\)'):
         batched_soft_nms(BOXES, SCORES[:2], ONE_CLASS)
     with pytest.raises(ValueError, match=r'\(1, 3\), got \(1, 3\) and \(3,\)'):
         batched_soft_nms(BOXES[None], SCORES[None], ONE_CLASS)

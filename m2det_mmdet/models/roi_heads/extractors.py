@@ -60,7 +60,7 @@ def _pool(layer: nn.Module, x: Tensor, rois: Tensor) -> Tensor:
     """Pool ``rois`` from ``x``, in float32 or better.
 
     Compiled RoI layers have no bfloat16, need one dtype for both, and read ``x`` as if
-    it were contiguous. They fail on a GPU if there is no RoI.
+    it were contiguous. Without an RoI there is nothing to launch on a GPU.
     """
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     if not len(rois):

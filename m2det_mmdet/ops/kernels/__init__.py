@@ -1,4 +1,4 @@
-"""The loops of soft-NMS, for each kind of device.
+"""The loops of soft-NMS, for each type of device.
 
 Each kernel has ``picks(boxes, scores, labels, settings, limit)``, described in
 :func:`.picks_torch.picks`, and gives the same boxes in the same order.
@@ -27,7 +27,7 @@ __all__ = [
 
 
 def kernel_name(device: torch.device | str, dtype: torch.dtype = torch.float32) -> str:
-    """Name the kernel that serves boxes of a device: numba, triton or torch."""
+    """Return the name of the kernel for boxes on a device: numba, triton or torch."""
     kind = torch.device(device).type
     if kind == 'cpu' and _works('numba'):
         return 'numba'
@@ -37,18 +37,18 @@ def kernel_name(device: torch.device | str, dtype: torch.dtype = torch.float32) 
 
 
 def kernel(device: torch.device | str, dtype: torch.dtype) -> ModuleType:
-    """Import the kernel that serves boxes of a device and a dtype."""
+    """Import the kernel for boxes of a dtype on a device."""
     return import_module(f'.picks_{kernel_name(device, dtype)}', __name__)
 
 
 @cache
 def _works(name: str) -> bool:
-    """Whether a compiler is there and can be imported; tells why it cannot be."""
+    """Whether a compiler can be used; log the reason if it is there but fails."""
     if find_spec(name) is None:
         return False
     try:
         import_module(f'.picks_{name}', __name__)
-    # A broken installation raises what it likes.
+    # A broken installation may raise anything.
     except Exception as error:
         reason = str(error).rstrip('.')
     else:
@@ -62,6 +62,6 @@ def _works(name: str) -> bool:
 
 
 def _c_compiler() -> str | None:
-    """Path of what Triton compiles its launchers with."""
+    """Path of the C compiler that Triton uses for its launchers."""
     names = (os.environ.get('CC'), 'gcc', 'clang', 'cc')
     return next((path for name in names if name and (path := shutil.which(name))), None)

@@ -1,8 +1,8 @@
 """Soft-NMS on the CPU: loops that numba compiles once and keeps on disk.
 
-Boxes of one class stand next to each other. The best box of all classes is picked,
-its own class is weakened, and so on: after as many picks as are asked for nothing
-else has been computed.
+Boxes of one class lie next to each other. A step picks the best box of all classes and
+weakens the others of its class. The loop ends after the wanted number of picks, so that
+nothing is computed in vain.
 """
 
 import logging
@@ -23,7 +23,7 @@ _NONE = -1
 
 
 class _Rule(NamedTuple):
-    """Settings as the compiled loops take them, numbers in the type of the boxes."""
+    """Settings for the compiled loops, with numbers in the dtype of the boxes."""
 
     iou_threshold: np.floating
     sigma: np.floating
@@ -35,7 +35,7 @@ class _Rule(NamedTuple):
 
 
 def _compile(function: Callable) -> Callable:
-    """Compile at the first call, and keep the result where a folder can be written."""
+    """Compile at the first call, and cache the result if a folder is writable."""
     options = {'nogil': True, 'error_model': 'numpy'}
     try:
         return numba.njit(function, cache=True, **options)
@@ -66,13 +66,13 @@ def picks(
 
 
 def _run(*arguments: np.ndarray | _Rule) -> None:
-    """Run the loops; without their files on disk where these cannot be used."""
+    """Run the loops; if their files on disk cannot be used, compile them in memory."""
     try:
         _pick_batch(*arguments)
     except (OSError, EOFError, UnpicklingError) as error:
         logging.getLogger('m2det_mmdet').warning(
             'The compiled loops of soft-NMS cannot be kept on disk or read from there '
-            '(%s): they are compiled for this process alone.',
+            '(%s): they are compiled for this process only.',
             error,
         )
         for function in (_pick_batch, _pick, _gather, _first, _weaken):
@@ -112,7 +112,7 @@ def _pick(
     kept_rows: np.ndarray,
     rule: _Rule,
 ) -> None:
-    """Fill scores and rows of the boxes of one image that are picked, in order."""
+    """Fill in scores and rows of the picked boxes of one image, in order."""
     table, row, starts = _gather(boxes, scores, labels, order, rule)
     num_groups = len(starts) - 1
     end = starts[1:].copy()
@@ -146,7 +146,7 @@ def _gather(
     order: np.ndarray,
     rule: _Rule,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Copy what takes part, class by class.
+    """Copy the boxes that take part, class by class.
 
     Returns:
         ``(6, N)`` columns x1, y1, x2, y2, area, score; the row of the input behind
@@ -159,7 +159,7 @@ def _gather(
     for index in order:
         x1, y1, x2, y2 = boxes[index]
         score = scores[index]
-        # An infinity minus itself is no number.
+        # An infinity minus itself is NaN.
         if not np.isfinite((x1 - x1) + (y1 - y1) + (x2 - x2) + (y2 - y2) + score):
             continue
         if score < rule.min_score and not rule.original:
@@ -179,7 +179,7 @@ def _gather(
 
 @_compile
 def _first(top: np.ndarray, best: np.ndarray, row: np.ndarray) -> int:
-    """Class whose best box comes next, that of the lower row where two are equal."""
+    """Class with the best box; among equal ones that with the lower row."""
     first = _NONE
     largest = top.dtype.type(-np.inf)
     for group in range(len(top)):
@@ -198,7 +198,7 @@ def _first(top: np.ndarray, best: np.ndarray, row: np.ndarray) -> int:
 def _weaken(
     table: np.ndarray, row: np.ndarray, begin: int, end: int, chosen: int, rule: _Rule
 ) -> tuple[int, int]:
-    """Take the chosen box out of its class, weaken the others, close the gaps.
+    """Remove the chosen box from its class, weaken the others, close the gaps.
 
     Returns:
         The new end of the class, and its best box.

@@ -15,21 +15,22 @@ def picks(
 
     Args:
         boxes: Corners ``(N, R, 4)``, xyxy in pixels; float32 or float64.
-        scores: ``(N, R)``. What is not finite, here or in the boxes, takes no part.
+        scores: ``(N, R)``. Boxes with a score or corner that is not finite take no
+            part.
         labels: Class of each box, ``(N, R)``.
-        settings: What soft-NMS is asked to do.
+        settings: Options of soft-NMS.
         limit: Boxes of each image to return, at most ``R``.
 
     Returns:
-        Final scores ``(N, limit)``, descending, minus infinity where no box is
-        left, and the rows ``(N, limit)`` of the boxes, there -1. Equal scores come
-        in the order of the input.
+        Final scores ``(N, limit)``, descending, and the rows ``(N, limit)`` of the
+        boxes. If no box is left, scores are minus infinity and rows -1. Equal scores
+        come in the order of the input.
     """
     takes_part = boxes.isfinite().all(2) & scores.isfinite()
     if not settings.original:
         takes_part &= scores >= settings.min_score
     members = _by_class(takes_part, labels)
-    # One more place, for the absent members of the shorter classes.
+    # One more place, which fills up the shorter classes.
     final = F.pad(torch.full_like(scores, -torch.inf).flatten(), (0, 1))
     current = F.pad(scores.flatten(), (0, 1), value=-torch.inf)[members]
     corners = F.pad(boxes.flatten(0, 1), (0, 0, 0, 1))[members]
@@ -38,7 +39,7 @@ def picks(
         if top.max() == -torch.inf:
             break
         place = members.gather(1, best)
-        # A class that is at its end has its first member here, picked or not.
+        # For a class without boxes left this is its first member, which may be picked.
         final[place] = final[place].maximum(top)
         chosen = corners.gather(1, best[..., None].expand(-1, 1, 4))
         current.scatter_(1, best, -torch.inf)
@@ -49,12 +50,12 @@ def picks(
 def best_rows(
     scores: Tensor, limit: int, rows: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Sort final scores, and among equal ones rows, and take the first.
+    """Sort by score, equal scores by row, and return the first.
 
     Args:
         scores: ``(N, P)``, minus infinity where there is no box.
-        limit: How many to return at most.
-        rows: Row of each, ``(N, P)``; its place by default.
+        limit: Number of boxes to return at most.
+        rows: Row of each box, ``(N, P)``; by default its place.
 
     Returns:
         Scores and rows as :func:`picks` returns them.
@@ -78,7 +79,7 @@ def _by_class(takes_part: Tensor, labels: Tensor) -> Tensor:
 
     Returns:
         ``(classes, members)`` places in the flattened input, ascending; ``N * R``
-        where a class has no more.
+        fills up the shorter classes.
     """
     place = takes_part.flatten().nonzero().flatten()
     image, label = place // labels.shape[1], labels.flatten()[place]
@@ -107,7 +108,7 @@ def _iou(chosen: Tensor, corners: Tensor, offset: float) -> Tensor:
 
 
 def _weaken(current: Tensor, iou: Tensor, settings: Settings) -> Tensor:
-    """Weaken scores ``(G, M)`` and drop what falls below the limit."""
+    """Weaken scores ``(G, M)`` and drop those that fall below the limit."""
     if settings.method == 'gaussian':
         factor = (-(iou * iou) / settings.sigma).exp()
     else:
@@ -119,5 +120,5 @@ def _weaken(current: Tensor, iou: Tensor, settings: Settings) -> Tensor:
     dropped = weaker < settings.min_score
     if settings.original:
         dropped &= iou > 0
-    # Minus infinity times 0 is no number.
+    # Minus infinity times 0 is NaN.
     return weaker.masked_fill(dropped | (current == -torch.inf), -torch.inf)

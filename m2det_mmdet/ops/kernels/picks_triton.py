@@ -1,7 +1,7 @@
 """Soft-NMS on the GPU: one program for each class of each image.
 
-Nothing is read back to the host: what depends on the scores, as the number of
-candidates of a class, stays in tensors. Triton's interpreter runs the same code on
+Nothing is read back to the host: values that depend on the scores, such as the number
+of candidates of a class, stay in tensors. Triton's interpreter runs the same code on
 the CPU (``TRITON_INTERPRET=1``).
 """
 
@@ -17,7 +17,7 @@ _NAIVE = tl.constexpr(METHODS.index('naive'))
 _GAUSSIAN = tl.constexpr(METHODS.index('gaussian'))
 _BLOCK = 512
 _WARPS = 4
-# Numbers that change from image to image: one compilation serves them all.
+# Numbers that change from image to image and must not cause a new compilation.
 _NUMBERS = [
     'stride_image',
     'stride_anchor',
@@ -42,12 +42,12 @@ def picks(
     if not settings.original:
         takes_part &= scores >= settings.min_score
     current = scores.masked_fill(~takes_part, -torch.inf).gather(1, members)
-    # Each place is a class of its own, which is empty but at the first of its members.
+    # Each place counts as a class; only the first place of a class has members.
     starts = torch.arange(labels.shape[1], device=labels.device).expand_as(labels)
     first = torch.searchsorted(labels, labels) == starts
     ends = torch.searchsorted(labels, labels, right=True)
     lengths = torch.where(first, ends - starts, 0)
-    # As many places for the picks of a class as it has members.
+    # A class has as many places for picks as members.
     final = torch.full_like(current, -torch.inf)
     rows = torch.zeros_like(members)
     segments = (starts, lengths, starts)
@@ -62,14 +62,14 @@ def dense_picks(
 
     Args:
         boxes: Corners ``(N, A, 4)``, xyxy in pixels; float32.
-        scores: ``(N, A, C)``, float32. What is not finite takes no part.
-        score_thr: Only what scores higher takes part.
-        settings: What soft-NMS is asked to do.
+        scores: ``(N, A, C)``, float32. Those that are not finite take no part.
+        score_thr: Only higher scores take part.
+        settings: Options of soft-NMS.
         limit: Boxes of each image to return.
 
     Returns:
         Final scores and rows as :func:`picks` returns them, and classes
-        ``(N, limit)``, -1 where no box is left.
+        ``(N, limit)``, -1 if no box is left.
     """
     num_images, num_anchors, num_classes = scores.shape
     place = {'device': scores.device}
@@ -77,7 +77,7 @@ def dense_picks(
     current = scores.new_empty(shape)
     members = torch.empty(shape, dtype=torch.int32, **place)
     lengths = torch.empty(shape[:2], dtype=torch.int64, **place)
-    # Triton launches on the current device, which may be another one.
+    # Triton launches on the current device, which may differ from that of the boxes.
     with torch.cuda.device_of(boxes):
         _gather_kernel[(num_classes, num_images)](
             boxes.contiguous(),
@@ -126,13 +126,13 @@ def _pick(
     Args:
         boxes: ``(N, R, 4)``.
         current: Scores ``(N, S)``, class by class; changed in place.
-        members: Row of the box behind each score, ``(N, S)``.
+        members: Row of the box of each score, ``(N, S)``.
         segments: Where each class begins, how many scores it has, and where its
             picks go, each ``(N, C)`` or ``(C,)``.
-        final: Takes the final scores of the picks, ``(N, P)``.
-        rows: Takes their rows, ``(N, P)``.
-        settings: What soft-NMS is asked to do.
-        limit: Picks of a class at most.
+        final: Output: final scores of the picks, ``(N, P)``.
+        rows: Output: their rows, ``(N, P)``.
+        settings: Options of soft-NMS.
+        limit: Most picks of a class.
     """
     lengths = segments[1]
     starts, lengths, outs = (x.expand_as(lengths).contiguous() for x in segments)
@@ -262,13 +262,13 @@ def _pick_kernel(
             if tile_top > top:
                 top = tile_top
                 best = tile + tile_best
-        # The next round's threads may read what others wrote.
+        # In the next round a thread may read what another one wrote.
         tl.debug_barrier()
 
 
 @triton.jit
 def _overlap(boxes, row, others, alive, offset):
-    """Overlap of the box at ``row`` with those at ``others`` that are alive."""
+    """Overlap of the box at ``row`` with the boxes at ``others`` that are alive."""
     x1 = tl.load(boxes + row * 4)
     y1 = tl.load(boxes + row * 4 + 1)
     x2 = tl.load(boxes + row * 4 + 2)
@@ -289,7 +289,7 @@ def _overlap(boxes, row, others, alive, offset):
 
 @triton.jit
 def _factor(iou, iou_threshold, sigma, METHOD: tl.constexpr, ORIGINAL: tl.constexpr):
-    """What a score is multiplied by at an overlap."""
+    """Factor of a score for an overlap."""
     if METHOD == _GAUSSIAN:
         factor = tl.exp(-tl.div_rn(iou * iou, sigma + tl.zeros_like(iou)))
     else:
