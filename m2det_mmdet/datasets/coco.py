@@ -1,4 +1,4 @@
-"""A COCO dataset that says in one sentence what is wrong with its files."""
+"""A COCO dataset with clear errors for faults in its files."""
 
 import logging
 from collections import Counter
@@ -19,7 +19,7 @@ from mmengine.logging import print_log
 
 from ..utils.errors import M2DetError
 
-# What CocoDataset and CocoMetric read of each entry.
+# The keys of each entry that CocoDataset and CocoMetric read.
 _KEYS = {
     'images': ('id', 'file_name', 'width', 'height'),
     'categories': ('id', 'name'),
@@ -28,11 +28,11 @@ _KEYS = {
 
 
 class DatasetError(M2DetError, ValueError):
-    """The files of a dataset are not what its config says."""
+    """The files of a dataset do not fit its config."""
 
 
 class CheckedCOCO(COCO):
-    """The content of an annotation file, checked where mmdet relies on it.
+    """The content of an annotation file, with checks of what mmdet relies on.
 
     Raises:
         DatasetError: What is wrong, without the name of the file.
@@ -79,26 +79,26 @@ class CheckedCOCO(COCO):
 
 @DATASETS.register_module()
 class CheckedCocoDataset(CocoDataset):
-    """mmdet's ``CocoDataset``, which stops before it trains or tests on nothing.
+    """mmdet's ``CocoDataset`` with checks of its files.
 
-    The same arguments, images, boxes and labels. It differs where the parent fails
-    without naming the file, or silently drops objects or swaps the names of classes:
+    Arguments, images, boxes and labels are the same. It differs where the parent fails
+    without naming the file, silently drops objects, or swaps the names of classes:
 
-    - an annotation file that is absent, empty or of another form stops;
-    - so do classes of the config that the file lacks, or names in another order
-      (mmdet numbers classes in the file's order);
-    - categories that the config leaves out are legal: they are logged with the number
-      of their objects;
-    - no object in any image stops, where AP would be 0 or -1: to test on images
-      without ground truth, name ``CocoDataset``;
-    - an image that is missing or unreadable stops when it is used first.
+    - an annotation file that is missing, empty or not COCO stops the run;
+    - so do classes that the file does not have, or has in another order (mmdet numbers
+      classes in the file's order);
+    - categories that the config leaves out are allowed; the log names them with the
+      number of their objects;
+    - if no image has an object, the run stops (AP would be 0 or -1). To test on images
+      without ground truth, use ``CocoDataset``;
+    - an image that is missing or unreadable stops the run when it is first read.
 
     Args:
         *args: Arguments of ``CocoDataset``.
         keep_crowds: Whether crowds are objects to learn, as in M2Det's release,
             instead of ignored boxes.
         inclusive_boxes: Whether ``x2, y2`` are the last pixel inside a box, as in
-            M2Det's release: ``x1 + width - 1``. Boxes of one pixel vanish.
+            M2Det's release: ``x1 + width - 1``. Boxes of one pixel are dropped.
         **kwargs: Arguments of ``CocoDataset``.
 
     Raises:
@@ -114,7 +114,7 @@ class CheckedCocoDataset(CocoDataset):
         inclusive_boxes: bool = False,
         **kwargs: Any,
     ) -> None:
-        # The parent reads the annotations already.
+        # Set first, because the parent's constructor reads the annotations.
         self.keep_crowds = keep_crowds
         self.inclusive_boxes = inclusive_boxes
         super().__init__(*args, **kwargs)
@@ -125,7 +125,7 @@ class CheckedCocoDataset(CocoDataset):
             return super().load_data_list()
 
     def parse_data_info(self, raw_data_info: dict) -> dict:
-        """Parse an image's annotations as the parent, then as the arguments say."""
+        """Parse an image's annotations, and apply ``keep_crowds`` and so on."""
         info = super().parse_data_info(raw_data_info)
         instances = []
         for instance in info['instances']:
@@ -141,7 +141,7 @@ class CheckedCocoDataset(CocoDataset):
         return info
 
     def filter_data(self) -> list[dict]:
-        """Filter as the parent, and count what is left."""
+        """Filter as the parent, and stop if no object is left."""
         data_list = super().filter_data()
         if all(obj['ignore_flag'] for image in data_list for obj in image['instances']):
             raise DatasetError(
@@ -153,7 +153,7 @@ class CheckedCocoDataset(CocoDataset):
         return data_list
 
     def prepare_data(self, idx: int) -> Any:
-        """Load and transform an image; where that fails, say so if it is the file."""
+        """Load and transform an image; if that fails, check whether the file is bad."""
         try:
             return super().prepare_data(idx)
         except Exception as error:

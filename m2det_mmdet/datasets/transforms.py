@@ -1,4 +1,4 @@
-"""Transforms that mmdet does not have on both of its lines."""
+"""Transforms that one of mmdet's two lines lacks."""
 
 import cv2
 import numpy as np
@@ -10,15 +10,15 @@ from mmdet.registry import TRANSFORMS
 class SSDPhotometricDistortion(BaseTransform):
     """Distort brightness, contrast, hue and saturation, each in half of the images.
 
-    As M2Det's release: in this order, in bytes, clipped after each change. mmdet's
-    ``PhotoMetricDistortion`` clips nothing and swaps channels, which its open-mmlab
-    line cannot leave out.
+    As in M2Det's release: in this order, on bytes, clipped after each change. mmdet's
+    ``PhotoMetricDistortion`` does not clip, and it swaps channels, which cannot be
+    turned off in its open-mmlab line.
 
     Args:
         brightness_delta: Largest shift of all values.
-        contrast_range: Factors on all values.
-        saturation_range: Factors on the saturation.
-        hue_delta: Largest shift of the hue, of OpenCV's 180 to the circle.
+        contrast_range: Range of the factor of all values.
+        saturation_range: Range of the factor of the saturation.
+        hue_delta: Largest shift of the hue, in OpenCV's units (180 for a full circle).
 
     Required keys:
         - ``img``: BGR bytes ``(H, W, 3)``.

@@ -1,8 +1,8 @@
 """Folders of detection data in COCO's, VOC's or YOLO's form, read as COCO.
 
-``coco``, ``voc`` and ``yolo`` know a form each, ``conversion`` writes the last two as
-COCO JSON, ``images`` finds and measures images, and ``layout`` recognises the form
-and checks what is common to all.
+``forms`` has one file for each form, ``conversion`` writes VOC's and YOLO's labels as
+COCO JSON, ``images`` finds and measures images, and ``layout`` recognises the form and
+checks what all forms have in common.
 """
 
 from .layout import DataLayout, Split, read_layout

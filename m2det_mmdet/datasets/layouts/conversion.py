@@ -1,4 +1,4 @@
-"""Labels of other forms, written as COCO JSON once and taken again."""
+"""Labels of other forms, written as COCO JSON once and then reused."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from ...utils.files import write_whole
 from .splits import Files, relative_to
 
-# Part of the fingerprint: a new number lets nobody take files of an older conversion.
+# Part of the fingerprint: with a new number, files of an older conversion are not used.
 _REVISION = 1
 _SHOWN = 3  # files that a warning names
 
@@ -35,7 +35,7 @@ class LabelledBox(NamedTuple):
     Attributes:
         name: Its class.
         box: xywh, pixels of the image.
-        crowd: Whether to pass it over in training and testing.
+        crowd: Whether training and testing ignore it.
     """
 
     name: str
@@ -44,7 +44,7 @@ class LabelledBox(NamedTuple):
 
 
 class Labels(NamedTuple):
-    """What is known of an image: width and height in pixels, and the objects."""
+    """The labels of an image: its width and height in pixels, and its objects."""
 
     size: tuple[int, int]
     boxes: list[LabelledBox]
@@ -61,15 +61,15 @@ def convert(
     *,
     classes: Sequence[str] | None = None,
 ) -> dict[str, Files]:
-    """Write the labels of each split as COCO JSON, unless that has been done.
+    """Write the labels of each split as COCO JSON, unless the files exist.
 
     Args:
-        root: The data folder, to which ``file_name`` is relative.
-        cache: Folder to write to. A subfolder is named by a fingerprint of the
-            classes and the paths, sizes and times of the sources.
+        root: The data folder; ``file_name`` is relative to it.
+        cache: Folder to write to. The name of a subfolder is a fingerprint of the
+            classes and of the paths, sizes and times of the sources.
         sources: The images of each split.
         read: Reads the labels of an image.
-        classes: Names of all classes; by default those that the labels name, sorted.
+        classes: Names of all classes; by default those in the labels, sorted.
 
     Raises:
         M2DetError: What ``read`` raises, or that the cache cannot be written.

@@ -1,4 +1,4 @@
-"""Images on disk: which there are, and how large they are drawn."""
+"""Images on disk: which files they are, and their sizes."""
 
 from pathlib import Path
 
@@ -6,14 +6,14 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ..coco import DatasetError
 
-# What OpenCV reads everywhere.
+# Formats that OpenCV reads on every platform.
 SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
 # EXIF orientations that turn an image by a quarter.
 _QUARTER_TURNS = {5, 6, 7, 8}
 
 
 def is_image(path: Path) -> bool:
-    """Tell by a path's name, in any case of its extension, whether it is an image."""
+    """Whether a path has the extension of an image, in upper or lower case."""
     # macOS leaves hidden files of the same extension beside images.
     return path.suffix.lower() in SUFFIXES and not path.name.startswith('.')
 
@@ -21,10 +21,10 @@ def is_image(path: Path) -> bool:
 def image_size(path: Path) -> tuple[int, int]:
     """Read an image's width and height, pixels, without decoding it.
 
-    They are those of the image as mmcv loads it: turned as its EXIF entry says.
+    The size is that of the image as mmcv loads it: rotated by its EXIF entry.
 
     Raises:
-        DatasetError: If the file is missing or no image.
+        DatasetError: If the file is missing or not an image.
     """
     try:
         with Image.open(path) as image:

@@ -1,4 +1,4 @@
-"""Recognise a data folder's form, and check what every form must hold."""
+"""Recognise a data folder's form, and check what every form needs."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from ..coco import CheckedCOCO, DatasetError, load_annotations
 from .forms import coco, voc, yolo
 from .splits import Files
 
-_PROBES = 5  # images that must lie in a folder for it to be theirs
+_PROBES = 5  # images that must be in a folder to choose it
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,11 @@ class Split:
 
 @dataclass(frozen=True)
 class DataLayout:
-    """A data set on disk, as configs name it.
+    """A data set on disk, with everything that a config needs.
 
     Attributes:
-        classes: Names in the order of the categories, as ``metainfo.classes`` has to
-            give them.
-        kind: Form in which it was found: ``'coco'``, ``'voc'`` or ``'yolo'``.
+        classes: Names in the order of the categories, for ``metainfo.classes``.
+        kind: Form of the folder: ``'coco'``, ``'voc'`` or ``'yolo'``.
         train: Images to learn from.
         val: Images to choose by.
         test: Images to report on, if there are any.
@@ -57,7 +56,7 @@ class _Form(NamedTuple):
     places: str
 
 
-# Of several forms in one folder the first is taken: it needs no conversion.
+# If a folder has several forms, the first is used: COCO's needs no conversion.
 _FORMS = {
     'coco': _Form(coco.recognise, coco.read, coco.PLACES),
     'voc': _Form(voc.recognise, voc.read, voc.PLACES),
@@ -68,12 +67,12 @@ _FORMS = {
 def read_layout(root: Path, cache: Path) -> DataLayout:
     """Find the splits and classes of a data folder in COCO's, VOC's or YOLO's form.
 
-    Annotations of the last two are written to ``cache`` as COCO JSON, once: a later
-    call takes them as long as no source has changed.
+    Annotations of the last two are written to ``cache`` as COCO JSON. Later calls reuse
+    them until a source changes.
 
     Args:
-        root: The data folder; nothing in it is written.
-        cache: Folder for converted annotations, made where it is needed.
+        root: The data folder; nothing is written there.
+        cache: Folder for converted annotations, created if needed.
 
     Raises:
         DatasetError: One sentence that names the file or value and the fix.
@@ -121,10 +120,10 @@ def _listing(root: Path, most: int = 8) -> str:
 def _common_classes(
     files: Mapping[str, Files], indexed: Mapping[str, CheckedCOCO]
 ) -> tuple[str, ...]:
-    """Return the classes, on which all splits have to agree.
+    """Return the classes, which must be the same in all splits.
 
-    A parent of other categories that no object has is no class: Roboflow writes one
-    into each export.
+    A category without objects that is the parent of others is not a class: Roboflow
+    writes one into each export.
     """
     names = {
         split: [category['name'] for category in content.dataset['categories']]
@@ -201,7 +200,7 @@ def _is_text(value: Any) -> bool:
 def _image_folder(
     ann_file: Path, folders: Sequence[Path], names: Sequence[str]
 ) -> Path:
-    """Return the folder that has the first images, after a look for all the others."""
+    """Return the folder that has the first images, and check that it has all others."""
     for folder in folders:
         if all((folder / name).is_file() for name in names[:_PROBES]):
             break

@@ -1,4 +1,4 @@
-"""What the forms have in common: three splits and their usual names."""
+"""The three splits that all forms have, and their usual names."""
 
 import os
 from collections.abc import Container
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..coco import DatasetError
 
-# The names under which each split is found in folders and files, the usual one first.
+# Names of each split in folders and files, the usual one first.
 NAMES = {'train': ('train',), 'val': ('val', 'valid', 'validation'), 'test': ('test',)}
 
 
@@ -16,7 +16,7 @@ class Files(NamedTuple):
 
     Attributes:
         ann_file: COCO JSON.
-        folders: Where its images may lie; the first that has them is theirs.
+        folders: Where its images may be; the first folder that has them is used.
     """
 
     ann_file: Path
@@ -24,12 +24,12 @@ class Files(NamedTuple):
 
 
 def check_splits(root: Path, found: Container[str], places: str) -> None:
-    """Stop where a split is missing that every comparison needs.
+    """Raise if a split is missing that every comparison needs.
 
     Args:
         root: The data folder.
         found: Names of the splits that were found; ``test`` may be missing.
-        places: Where a split is looked for, with ``SPLIT`` for its name.
+        places: Where splits are searched, with ``SPLIT`` for the name.
 
     Raises:
         DatasetError: If ``train`` or ``val`` is missing.
@@ -43,5 +43,5 @@ def check_splits(root: Path, found: Container[str], places: str) -> None:
 
 
 def relative_to(root: Path, path: Path) -> str:
-    """Return a path relative to a folder, with ``..`` where it lies beside it."""
+    """Return a path relative to a folder, with ``..`` if it is outside."""
     return Path(os.path.relpath(path, root)).as_posix()

@@ -1,9 +1,8 @@
 """Seeded demo scenes in COCO format, with objects of graded complexity.
 
-``shapes`` says what each class looks like, ``sprites`` turns a figure into
-pixels, ``backgrounds`` makes what lies behind and what distracts, ``composer``
-arranges one scene and ``writer`` puts the splits on disk. Needs numpy and
-OpenCV only.
+``shapes`` draws each class, ``sprites`` turns a figure into pixels, ``backgrounds``
+makes backgrounds and distractors, ``composer`` arranges one scene and ``writer``
+writes the splits to disk. Needs only numpy and OpenCV.
 """
 
 from .composer import Scene, SceneObject, compose_scene

@@ -1,4 +1,4 @@
-"""What lies behind the objects, what distracts from them, and how light falls."""
+"""Backgrounds, distractors and light."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ def make_background(rng: np.random.Generator, size: Size) -> np.ndarray:
 
 
 def add_distractors(rng: np.random.Generator, image: np.ndarray) -> None:
-    """Draw what no annotation names, in place: scribbles, blobs, lone parts."""
+    """Draw scribbles, blobs and lone parts in place; they are not annotated."""
     for _ in range(rng.integers(0, 4)):
         _scribble(rng, image)
     for _ in range(rng.integers(0, 3)):
@@ -97,9 +97,10 @@ _PATTERNS: tuple[Callable[[np.random.Generator, Size], np.ndarray], ...] = (
 
 
 def _scribble(rng: np.random.Generator, image: np.ndarray) -> None:
-    """Draw a meandering line of one to three pixels width.
+    """Draw a winding line, one to three pixels wide.
 
-    Not antialiased, which OpenCV does for 8-bit images only: ``develop`` blurs it.
+    It is not antialiased, because OpenCV can do so only for 8-bit images; ``develop``
+    blurs it.
     """
     height, width = image.shape[:2]
     steps = rng.normal(0, 0.04, (24, 2)).cumsum(axis=0).cumsum(axis=0) * 0.3

@@ -1,4 +1,4 @@
-"""One scene: objects put over a background, and the boxes of what stays visible."""
+"""One scene: objects over a background, and the boxes of their visible parts."""
 
 from dataclasses import dataclass
 
@@ -38,13 +38,13 @@ class SceneObject:
 
 @dataclass(frozen=True)
 class Scene:
-    """An image and what it shows.
+    """An image and its objects.
 
     Attributes:
         image: BGR uint8, ``(height, width, 3)``.
         objects: One to ``MAX_OBJECTS``, larger ones first.
         owners: Index into ``objects`` of the object seen at each pixel, -1 for
-            none, ``(height, width)``. A pixel is owned from half coverage on.
+            none, ``(height, width)``. An object owns a pixel if it covers half of it.
     """
 
     image: np.ndarray
@@ -55,8 +55,8 @@ class Scene:
 def compose_scene(rng: np.random.Generator, size: Size) -> Scene:
     """Make one scene.
 
-    Objects are put from large to small. One that finds no place where every
-    object stays visible (see ``MIN_VISIBLE``) is left out.
+    Objects are placed from large to small. An object is left out if no place is found
+    where every object stays visible (see ``MIN_VISIBLE``).
 
     Args:
         rng: Source of everything random.
@@ -101,7 +101,7 @@ class _Board:
                 return
 
     def objects(self) -> list[SceneObject]:
-        """Return the objects with the boxes of what is visible of them."""
+        """Return the objects with the boxes of their visible parts."""
         found = []
         objects = zip(self._names, self._pixels, strict=True)
         for index, (name, pixels) in enumerate(objects):
@@ -115,7 +115,7 @@ class _Board:
     def _random_place(
         self, rng: np.random.Generator, sprite: Sprite
     ) -> tuple[int, int]:
-        """Return left and top of a sprite, slightly outside at most, pixels."""
+        """Return left and top of a sprite, pixels; it may lie slightly outside."""
         lengths = np.array(sprite.cover.shape[::-1])
         slack = np.array(self.owners.shape[::-1]) - lengths
         outside = (_OUTSIDE * lengths).astype(int)
@@ -123,7 +123,7 @@ class _Board:
         return int(left), int(top)
 
     def _owners_with(self, sprite: Sprite, left: int, top: int) -> np.ndarray | None:
-        """Return who owns each pixel after adding a sprite; None if too much hides."""
+        """Each pixel's owner with a new sprite; ``None`` if it hides too much."""
         target, source = overlap(
             self.owners.shape, sprite.cover.shape, left=left, top=top
         )

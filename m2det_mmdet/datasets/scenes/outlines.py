@@ -1,4 +1,4 @@
-"""Polygons in the unit square: the vocabulary of which all figures are made.
+"""Polygons in the unit square, the parts of all figures.
 
 An outline is an array ``(n, 2)`` of xy points, 0..1, y pointing down.
 """
@@ -12,13 +12,13 @@ Outline = np.ndarray
 
 @dataclass(frozen=True)
 class Part:
-    """Outlines that are filled with one colour.
+    """Outlines filled with one colour.
 
     Attributes:
         outlines: Disjoint polygons, xy in the unit square.
-        tone: Which of the figure's colours fills them: 0, 1, 2, ...
-        inside: Paint only over earlier parts, as a texture does. The part then
-            adds nothing to the extent of the figure.
+        tone: Number of the figure's colour that fills them: 0, 1, 2, ...
+        inside: Whether to paint only over earlier parts, as a texture does. The part
+            then does not enlarge the figure.
     """
 
     outlines: tuple[Outline, ...]

@@ -1,14 +1,14 @@
-"""What each class looks like: one drawing function a class, in three grades.
+"""The appearance of each class: one drawing function per class, in three grades.
 
-- ``plain``: one colour; the outline tells the class.
-- ``textured``: two colours; the outline is drawn from the same four for every
-  class, so only the texture inside tells it.
-- ``composed``: several parts whose arrangement tells the class. ``car`` and
-  ``robot`` are made of the same parts, and so are ``flower`` and ``paw``.
+- ``plain``: one colour; the outline shows the class.
+- ``textured``: two colours; every class has the same four outlines, so only the
+  texture inside shows the class.
+- ``composed``: several parts; their arrangement shows the class. ``car`` and
+  ``robot`` have the same parts, and so have ``flower`` and ``paw``.
 
-Colours, sizes, aspect ratios and rotations are drawn elsewhere, from the same
-distributions for every class: none of them tells a class or a grade. Rotation is
-mild, so a composed figure upside down is none: it occurs among the strays.
+Colours, sizes, aspect ratios and rotations have the same distributions for every
+class, so that none of them shows a class or a grade. Objects are only rotated a
+little; a composed figure upside down is a stray, not an object.
 """
 
 from collections.abc import Callable
@@ -62,7 +62,7 @@ _REACH = (-0.25, 1.25)
 
 
 def _cells(rng: np.random.Generator) -> np.ndarray:
-    """Return where equal cells start, 2.6 to 4 in a unit, at any phase."""
+    """Return the starts of equal cells, 2.6 to 4 per unit, at a random phase."""
     cell = 1 / rng.uniform(2.6, 4)
     return np.arange(_REACH[0] - rng.uniform(0, 2) * cell, _REACH[1], cell)
 
@@ -150,7 +150,7 @@ GRADES = {name: grade for grade, names in _DRAWINGS.items() for name in names}
 
 
 def _upside_down(rng: np.random.Generator) -> Figure:
-    """Return a composed figure turned over: right parts in a wrong arrangement."""
+    """Return a composed figure upside down: the parts of a class, wrongly arranged."""
     upright = (_car, _robot, _paw)[rng.integers(3)](rng)
     return [
         Part(tuple(rotated(outline, np.pi) for outline in part.outlines), part.tone)
@@ -184,7 +184,7 @@ def _half_disc(_: np.random.Generator) -> Figure:
     return [Part((disc(0.5, 0.5, 0.5)[:25],))]
 
 
-# Not annotated: composed figures upside down or in pieces, outlines of no class.
+# Not annotated: composed figures upside down or in pieces, and other outlines.
 STRAYS: tuple[Drawing, ...] = (
     _upside_down,
     _stray_wheel,

@@ -42,7 +42,7 @@ def render(
         rng: Source of pose and colours.
         figure: Parts in the unit square.
         side: Longer side of the posed figure, pixels.
-        unlike: Colour to stay away from, BGR 0..255.
+        unlike: Colour to avoid, BGR 0..255.
     """
     tones = 1 + max(part.tone for part in figure)
     colours = pick_colours(rng, tones, unlike=unlike)
@@ -56,7 +56,7 @@ def pose(rng: np.random.Generator, figure: Figure, side: float) -> Figure:
     ratio has the same distribution for every class.
 
     Returns:
-        Parts in pixels, from (0, 0) on, the longer side of all being ``side``.
+        Parts in pixels, from (0, 0) on; the longer side of the figure is ``side``.
     """
     log_aspect = rng.uniform(-1, 1) * np.log(MAX_ASPECT)
     stretch = np.exp(np.array([0.5, -0.5]) * log_aspect)
@@ -75,7 +75,7 @@ def rasterise(figure: Figure, colours: np.ndarray) -> Sprite:
 
     Args:
         figure: Parts in pixels, none above or left of (0, 0).
-        colours: One BGR colour 0..255 a tone, ``(tones, 3)``.
+        colours: One BGR colour 0..255 per tone, ``(tones, 3)``.
     """
     width, height = np.ceil(_extent(figure)[1]).astype(int).tolist()
     fine = (height * _OVERSAMPLE, width * _OVERSAMPLE)
@@ -99,7 +99,7 @@ def rasterise(figure: Figure, colours: np.ndarray) -> Sprite:
 
 
 def paste(image: np.ndarray, sprite: Sprite, left: int, top: int) -> None:
-    """Blend a sprite into ``image`` in place; what lies outside is cut off."""
+    """Blend a sprite into ``image`` in place; parts outside are cut off."""
     target, source = overlap(image.shape[:2], sprite.cover.shape, left, top)
     image[target] *= 1 - sprite.cover[source][..., None]
     image[target] += sprite.paint[source]
@@ -137,7 +137,7 @@ def pick_colours(
     """Draw colours that differ from one another and from ``unlike``.
 
     Each is the best of a few candidates: the one farthest, in BGR, from all
-    colours so far. Few candidates keep the contrast from being always strong.
+    colours so far. With few candidates the contrast is not always strong.
 
     Returns:
         BGR colours 0..255, ``(count, 3)``.
@@ -183,7 +183,7 @@ def _mapped(figure: Figure, move: Callable[[np.ndarray], np.ndarray]) -> Figure:
 
 
 def _extent(figure: Figure) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lowest and highest xy of the parts that count."""
+    """Return the lowest and highest xy of all parts that are not ``inside``."""
     corners = np.concatenate(
         [outline for part in figure if not part.inside for outline in part.outlines]
     )
@@ -191,12 +191,12 @@ def _extent(figure: Figure) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fixed_point(outline: np.ndarray) -> np.ndarray:
-    """Return corners for ``cv2.fillPoly``, origin at a subpixel's centre."""
+    """Return corners for ``cv2.fillPoly``, with the origin at a subpixel's centre."""
     centred = outline * _OVERSAMPLE - 0.5
     return np.rint(centred * 2**_FRACTION_BITS).astype(np.int32)
 
 
 def _shrunk(mask: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return the share of set subpixels in each pixel, 0..1 float32."""
+    """Return the share of each pixel's subpixels that are set, 0..1 float32."""
     fine = mask.astype('f4')
     return cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)

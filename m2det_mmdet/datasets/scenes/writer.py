@@ -15,7 +15,7 @@ from .composer import Scene, SceneObject, compose_scene
 from .shapes import CLASSES, GRADES
 
 SPLITS = ('train', 'val', 'test')
-MIN_SIDE = 128  # pixels; below, a small composed object has no recognisable parts
+MIN_SIDE = 128  # pixels; in smaller images small composed objects lose their parts
 
 _SETTINGS = 'scenes.json'
 _JPEG_QUALITY = 92
@@ -45,23 +45,23 @@ def write_scenes(
 
     Images go to ``out/<split>/000001.jpg`` and so on, annotations to
     ``out/annotations/<split>.json`` with each category's grade of complexity as
-    its ``supercategory``. Image ``i`` of a split depends on ``seed``, the split,
-    ``size`` and ``i`` only, not on how many others there are; the same arguments
-    give the same bytes with the same versions of numpy and OpenCV.
+    its ``supercategory``. Image ``i`` of a split depends only on ``seed``, the split,
+    ``size`` and ``i``, not on the number of images. The same arguments give the same
+    bytes with the same versions of numpy and OpenCV.
 
-    The folder ``annotations`` appears last and whole: where it exists, so do
-    all images.
+    The folder ``annotations`` appears last and complete: if it exists, all images
+    exist.
 
     Args:
-        out: Folder to fill; made if missing.
+        out: Folder to fill; created if missing.
         num_train: Number of training images.
         num_val: Number of validation images.
         num_test: Number of test images.
         size: Width and height of the images, pixels.
         seed: Not negative.
-        overwrite: Replace scenes written before, also half-written ones. Files
-            of any other origin are never touched.
-        progress: Called after each image with the number done and the total.
+        overwrite: Replace earlier scenes, also half-written ones. Other files are
+            never touched.
+        progress: Called after each image with the number of images done and the total.
 
     Raises:
         ScenesError: If a number of images, the size or the seed is out of range, or
@@ -138,7 +138,7 @@ def _check_arguments(counts: dict[str, int], size: tuple[int, int], seed: int) -
 
 
 def _make_room(out: Path, *, overwrite: bool) -> None:
-    """Make ``out`` an empty folder, removing nothing but scenes written before."""
+    """Make ``out`` an empty folder; remove only scenes written before."""
     if out.exists() and not out.is_dir():
         raise ScenesError(f'{out} is a file. Name a folder for the scenes.')
     out.mkdir(parents=True, exist_ok=True)
@@ -160,8 +160,8 @@ def _make_room(out: Path, *, overwrite: bool) -> None:
 def _foreign(out: Path, present: list[Path]) -> str | None:
     """Return a path in ``out`` that this generator did not write, if there is one.
 
-    Names alone could be those of any COCO-like dataset: without the settings
-    file, which is written before all others, everything is foreign.
+    Other COCO datasets have the same names. Therefore all files are foreign if the
+    settings file is missing, which the generator writes first.
     """
     known = (out / _SETTINGS).is_file()
     for path in present:
@@ -172,10 +172,10 @@ def _foreign(out: Path, present: list[Path]) -> str | None:
 
 
 def _remove(out: Path, present: list[Path]) -> None:
-    """Remove what an earlier run wrote, in the order that an interruption may cut.
+    """Remove the files of an earlier run in an order that survives an interruption.
 
-    Annotations sort first, so that no half is taken for a complete dataset. The
-    settings go last: while they are there, the rest is known to be ours.
+    Annotations sort first, so that no half-removed dataset looks complete. The settings
+    go last: while they exist, the other files are known to be ours.
     """
     settings = out / _SETTINGS
     for path in present:

@@ -1,1 +1,1 @@
-"""Forms of data folders, one file each."""
+"""Forms of data folders, one file for each."""

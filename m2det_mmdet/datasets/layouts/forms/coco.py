@@ -5,7 +5,7 @@ from pathlib import Path
 from ...coco import DatasetError
 from ..splits import NAMES, Files, check_splits
 
-# Relative to the data folder; the first pattern that a file fits is taken.
+# Relative to the data folder; the first pattern that matches a file is used.
 _PATTERNS = (
     'annotations/instances_{}*.json',
     'annotations/{}.json',
@@ -16,7 +16,7 @@ PLACES = ', '.join(pattern.format('SPLIT') for pattern in _PATTERNS)
 
 
 def recognise(root: Path) -> bool:
-    """Tell whether a folder has an annotation file at one of the usual places."""
+    """Whether a folder has an annotation file at one of the usual places."""
     return any(_annotations(root, split) for split in NAMES)
 
 
@@ -50,7 +50,7 @@ def _annotations(root: Path, split: str) -> list[Path]:
 
 
 def _image_folders(root: Path, split: str, ann_file: Path) -> tuple[Path, ...]:
-    """List where the images of an annotation file may lie, the likeliest first."""
+    """List the folders where the images may be, the most likely first."""
     names = dict.fromkeys((ann_file.stem.removeprefix('instances_'), *NAMES[split]))
     own = [folder / name for name in names for folder in (root, root / 'images')]
     return (*own, root / 'JPEGImages', root / 'images', ann_file.parent, root)

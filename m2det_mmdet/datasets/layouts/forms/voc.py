@@ -1,4 +1,4 @@
-"""Folders in VOC's form: an XML file an image, and lists of the splits."""
+"""Folders in VOC's form: an XML file for each image, and lists of the splits."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ _CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 
 
 def recognise(root: Path) -> bool:
-    """Tell whether a folder, or a folder ``VOC20*`` in it, has VOC's XML files."""
+    """Whether a folder, or a folder ``VOC20*`` in it, has VOC's XML files."""
     return bool(_parts(root))
 
 
 def read(root: Path, cache: Path) -> dict[str, Files]:
-    """Convert each split; of several years, as VOC2007 and VOC2012, all are joined.
+    """Convert each split; several years, such as VOC2007 and VOC2012, are joined.
 
     Raises:
         DatasetError: If a split, image or XML file is missing or cannot be read.
@@ -43,13 +43,13 @@ def read(root: Path, cache: Path) -> dict[str, Files]:
 def read_labels(source: Source) -> Labels:
     """Read an XML file as mmdet's ``XMLDataset`` does.
 
-    Coordinates are cut to integers and lessened by one, since VOC counts pixels from
+    Coordinates are cut to integers and reduced by one, since VOC counts pixels from
     one; the width is ``xmax - xmin``. Difficult objects become crowds, which
-    ``CocoDataset`` passes over as ``XMLDataset`` passes over difficult ones. Where the
-    file tells no size, that of the image is taken.
+    ``CocoDataset`` ignores as ``XMLDataset`` ignores difficult ones. If the file has no
+    size, it is read from the image.
 
     Raises:
-        DatasetError: Which file cannot be read, and why.
+        DatasetError: If a file cannot be read; it names the file and the reason.
     """
     path = source.label
     try:
@@ -64,7 +64,7 @@ def read_labels(source: Source) -> Labels:
             f'The image {source.image} has no annotation file {path}: restore it, or '
             'take the name out of ImageSets/Main.'
         ) from error
-    # An unknown encoding is a LookupError.
+    # An unknown encoding raises LookupError.
     except (
         OSError,
         ElementTree.ParseError,

@@ -1,4 +1,4 @@
-"""Folders in YOLO's form: a text file of boxes an image."""
+"""Folders in YOLO's form: a text file of boxes for each image."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -19,7 +19,7 @@ _CLASS_FILES = ('classes.txt', 'labels/classes.txt', 'obj.names')
 
 
 def recognise(root: Path) -> bool:
-    """Tell whether a folder has YOLO's description, or labels at the usual places."""
+    """Whether a folder has YOLO's description, or labels at the usual places."""
     names = [name for aliases in NAMES.values() for name in aliases]
     places = [root / 'labels', *(root / name / 'labels' for name in names)]
     return find_description(root) is not None or any(map(Path.is_dir, places))
@@ -127,7 +127,7 @@ def _images(root: Path, place: Path) -> Iterator[Path]:
 
 
 def _label_file(root: Path, image: Path) -> Path:
-    """Return where YOLO keeps the labels: ``labels`` for the last ``images``."""
+    """Return YOLO's path of the labels: ``labels`` in place of the last ``images``."""
     parts = list(PurePath(relative_to(root, image)).with_suffix('.txt').parts)
     folders = parts[:-1]
     if 'images' in folders:

@@ -6,19 +6,19 @@ from ...coco import DatasetError
 from ..conversion import LabelledBox, Labels, Source
 from ..images import image_size, read_lines
 
-# Exporters round: what lies outside the image by less is taken as it stands.
+# Exporters round: a box may reach beyond the image by this much.
 _ROUNDING = 1e-3
 
 
 def read_labels(source: Source, classes: Sequence[str]) -> Labels:
-    """Read the objects of an image, none where it has no file of labels.
+    """Read the objects of an image; without a label file it has none.
 
     A line is a class, counted from 0, and ``cx cy w h`` or the corners ``x y`` of a
-    polygon, of which the enclosing box is taken; all as a part of the image's width
+    polygon, which becomes the box around it. All are fractions of the image's width
     and height.
 
     Raises:
-        DatasetError: Which line is wrong, and why.
+        DatasetError: If a line is wrong; it names the line and the reason.
     """
     width, height = image_size(source.image)
     lines = read_lines(source.label) if source.label.exists() else []

@@ -13,7 +13,7 @@ from ..splits import NAMES
 
 
 def find_description(root: Path) -> Path | None:
-    """Return ``data.yaml``, else the YAML file that has names and a split.
+    """Return ``data.yaml``, or else the YAML file that has names and a split.
 
     Raises:
         DatasetError: If there are several.
@@ -34,12 +34,12 @@ def find_description(root: Path) -> Path | None:
 def read_description(path: Path) -> tuple[tuple[str, ...], dict[str, list[Path]]]:
     """Read the classes, and the folders or lists of images of each split.
 
-    Paths are relative to ``path`` in the file, else to the file's folder; there a
-    leading ``../`` is dropped if need be, which Roboflow writes in vain.
+    Paths are relative to ``path`` in the file, or else to the file's folder. Roboflow
+    writes a wrong ``../`` in front; if a path does not exist, it is tried without that.
 
     Raises:
-        DatasetError: What the file lacks, or which path does not exist; a missing
-            test split is logged instead.
+        DatasetError: If the file lacks a key, or a path does not exist. A missing test
+            split is only logged.
     """
     content = _load(path)
     if not isinstance(content, dict):
@@ -85,12 +85,12 @@ def _classes(path: Path, content: dict) -> tuple[str, ...]:
         raise DatasetError(
             f'The file {path} gives names: {names}: list the names of the classes.'
         )
-    # YAML takes a class called no, on or 1.5 for something else than text.
+    # YAML does not read a class called no, on or 1.5 as text.
     wrong = [name for name in names if not isinstance(name, str)]
     if wrong:
         raise DatasetError(
-            f'The file {path} has the name {wrong[0]!r}, which YAML takes for no '
-            'text: put it in quotes.'
+            f'The file {path} has the name {wrong[0]!r}, which YAML does not read '
+            'as text: put it in quotes.'
         )
     if content.get('nc', len(names)) != len(names):
         raise DatasetError(
@@ -101,7 +101,7 @@ def _classes(path: Path, content: dict) -> tuple[str, ...]:
 
 
 def _resolve(path: Path, content: dict, split: str, entry: Any) -> Path | None:
-    """Return where an entry leads; ``None`` for a test split that is not there."""
+    """Return the path of an entry; ``None`` for a missing test split."""
     base = path.parent / str(content.get('path') or '')
     names = dict.fromkeys((str(entry), str(entry).removeprefix('../')))
     places = [folder / name for folder in (base, path.parent) for name in names]

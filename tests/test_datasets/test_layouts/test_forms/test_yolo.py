@@ -293,7 +293,10 @@ def test_rounding_errors_pass(root: Path, tmp_path: Path) -> None:
         ({'names': None}, 'gives names: None: list the names'),
         ({'names': 'cat'}, 'gives names: cat: list the names'),
         ({'names': {0: 'cat', 2: 'dog'}}, 'numbers its names 0, 2: number them from 0'),
-        ({'names': ['cat', False]}, 'has the name False, which YAML takes for no text'),
+        (
+            {'names': ['cat', False]},
+            'the name False, which YAML does not read as text',
+        ),
         ({'nc': 3}, 'gives 2 names, but nc: 3: make them agree'),
     ],
 )
