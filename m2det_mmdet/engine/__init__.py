@@ -1,4 +1,4 @@
-"""What a runner calls: hooks, loops, schedulers."""
+"""Hooks, loops and schedulers, which a runner calls."""
 
 from .hooks import (
     AccelerationHook,

@@ -51,7 +51,7 @@ def build_runner(
             custom = 'runner_type' in cfg
             runner = RUNNERS.build(cfg) if custom else Runner.from_cfg(cfg)
     except ValueError as error:
-        # What our modules say of their arguments.
+        # Our modules check their arguments.
         raise M2DetError(f'{cfg.filename} does not build: {error}') from error
     if not on_console:
         quiet(runner.logger)

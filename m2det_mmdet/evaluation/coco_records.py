@@ -14,7 +14,7 @@ _COCO_IDS = tuple(id_ for id_ in range(1, 91) if id_ not in _COCO_GAPS)
 
 
 class CocoIds:
-    """Ids of images and categories, those of an annotation file where there is one.
+    """Ids of images and categories, from an annotation file if there is one.
 
     Args:
         classes: Class names in the order of the model's labels.
@@ -37,7 +37,7 @@ class CocoIds:
             self.categories = tuple(range(1, len(classes) + 1))
 
     def image(self, path: Path) -> int | None:
-        """Id of the image whose ``file_name`` is the end of ``path``."""
+        """Id of the image with a ``file_name`` that is the end of ``path``."""
         for start in range(len(path.parts)):
             name = '/'.join(path.parts[start:])
             if name in self._images:

@@ -12,11 +12,11 @@ from ...models.acceleration import accelerate, check_arguments
 
 @HOOKS.register_module()
 class AccelerationHook(Hook):
-    """Runs :func:`.accelerate` for a test alone.
+    """Runs :func:`.accelerate` only for tests.
 
-    The test sees a copy, taken once the weights are loaded and checked and after
-    other hooks have exchanged them, as ``EMAHook`` does. Training and validation see
-    the model itself, which the runner has again after the test.
+    A test uses a copy, made after the weights are loaded and checked, and after other
+    hooks have swapped them, as ``EMAHook`` does. Training and validation use the model
+    itself; the runner gets it back after the test.
 
     Args:
         fold_norm: Whether to multiply batch norms into convolutions.
@@ -25,10 +25,10 @@ class AccelerationHook(Hook):
         autocast: Lower precision inside the network, or ``None``.
 
     Raises:
-        ValueError: If ``compile`` or ``autocast`` is something else.
+        ValueError: If ``compile`` or ``autocast`` has another value.
     """
 
-    # After hooks that exchange weights.
+    # After hooks that swap weights.
     priority = 'LOW'
 
     def __init__(

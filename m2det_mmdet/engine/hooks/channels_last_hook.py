@@ -9,10 +9,9 @@ from ...models.utils.memory_format import to_channels_last
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Store the model's 4-d weights channels last, which convolutions then keep.
+    """Store the model's 4-d weights channels last; its maps then follow.
 
-    It changes no result beyond rounding. Convolutions of few channels run
-    faster so on a CPU.
+    Results change only by rounding. On a CPU convolutions of few channels are faster.
     """
 
     def before_run(self, runner: Runner) -> None:

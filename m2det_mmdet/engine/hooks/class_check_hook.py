@@ -19,8 +19,8 @@ _AGNOSTIC = {'rpn_head', 'arm_head'}
 class ClassCheckHook(Hook):
     """Compares ``num_classes`` of each head with the classes of the data set.
 
-    It replaces mmdet's ``NumClassCheckHook``, which leaves tests unchecked and the
-    remedy unsaid.
+    It replaces mmdet's ``NumClassCheckHook``, which does not check tests and does not
+    say what to change.
 
     Raises:
         DatasetError: One sentence that names the head, both numbers and the fix.

@@ -10,16 +10,16 @@ from mmengine.runner import Runner
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stops at the first loss that is infinite or no number.
+    """Stops at the first loss that is infinite or NaN.
 
-    mmdet's ``CheckInvalidLossHook`` ends in an assertion without a message, and so
-    tells nothing where the last line of a log is all that is read.
+    mmdet's ``CheckInvalidLossHook`` raises an assertion without a message, so that the
+    last line of the log does not explain the stop.
 
     Raises:
         FloatingPointError: One sentence that names the iteration.
     """
 
-    # Before the loss is taken into account elsewhere.
+    # Before other hooks use the loss.
     priority = 'VERY_HIGH'
 
     def after_train_iter(

@@ -1,4 +1,4 @@
-"""Stops a run whose neck does not make the maps that its heads expect."""
+"""Stops a run if the neck does not make the maps that the heads expect."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from ...models.task_modules import M2DetAnchorGenerator
 from ...models.task_modules.strides import Size, Stride, stride_fits
 from ...utils.errors import M2DetError
 
-# Where mmdet's heads keep their strides; the second are those of guided anchors.
+# Attributes of mmdet's heads with strides; the second is that of guided anchors.
 _GENERATORS = ('prior_generator', 'square_anchor_generator')
 
 
@@ -26,32 +26,32 @@ class PyramidError(M2DetError, ValueError):
 
 @HOOKS.register_module()
 class PyramidCheckHook(Hook):
-    """Compares the maps of the first image with what the heads expect of them.
+    """Compares the maps of the first image with the maps that the heads expect.
 
-    MMDetection's heads place priors, and its RoI extractors cut RoIs, by the strides of
-    their configs, whatever the neck makes: with other maps a detector trains and tests
-    without a word, on boxes in wrong places. This watches backbone, neck, dense heads
-    and RoI extractors of every detector in the model during the first iteration of each
-    epoch of training, validation and test, by forward hooks that are removed after it.
-    It compares the number of maps, their strides, and the channels that neck and dense
-    heads were built for. Sizes may differ from the exact quotient of pixels and stride
-    by less than one cell, as convolutions round up or down.
+    MMDetection's heads place priors, and its RoI extractors cut RoIs, by the strides in
+    their configs. If the neck makes other maps, a detector trains and tests on boxes in
+    wrong places, without an error. This hook checks backbone, neck, dense heads and RoI
+    extractors of every detector in the model. It uses forward hooks, which it removes
+    after the first iteration of each epoch of training, validation and test. It
+    compares the number of maps, their strides, and the channels that neck and dense
+    heads were built for. A size may differ from pixels divided by stride by less than
+    one cell, as convolutions round up or down.
 
-    Heads without priors, as those of DETR, are left alone; so is what
-    :func:`torch.compile` compiles as a whole, where nothing can be watched.
+    It does not check heads without priors, such as DETR's, nor models that
+    :func:`torch.compile` compiles as a whole.
 
     Raises:
         PyramidError: One sentence that names both sides, their numbers and the fix.
     """
 
-    # After hooks that put another model in the place of the runner's.
+    # After hooks that replace the runner's model.
     priority = 'VERY_LOW'
 
     def __init__(self) -> None:
         self._handles: list[RemovableHandle] = []
 
     def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
-        """Begin to watch."""
+        """Add the forward hooks."""
         self._release()
         for path, module in runner.model.named_modules():
             if isinstance(module, BaseDetector) and hasattr(module, 'backbone'):
@@ -60,7 +60,7 @@ class PyramidCheckHook(Hook):
                 self._handles += watch.handles
 
     def _after_iter(self, runner: Runner, *args, **kwargs) -> None:  # noqa: ANN002, ANN003
-        """Watch no more."""
+        """Remove the forward hooks."""
         self._release()
 
     def _release(self) -> None:
@@ -96,7 +96,7 @@ class _Watch:
     def _check_neck(self, neck: nn.Module, args: tuple) -> None:
         if torch.compiler.is_compiling() or not _are_maps(args):
             return
-        # RFP sees the image too; YOLOv3's neck lists its inputs from the deepest up.
+        # RFP also gets the image; YOLOv3's neck lists its inputs from the deepest map.
         maps = [x for x in args[0] if tuple(x.shape[-2:]) != self.pixels]
         got, expected = [x.shape[1] for x in maps], list(neck.in_channels)
         if sorted(got) != sorted(expected):
@@ -130,12 +130,12 @@ def check_strides(
         giver: Name of the module that made the maps.
         taker: Name of the module that expects the strides.
         maps: Maps ``(N, C_i, H_i, W_i)``.
-        strides: What is expected, vertical and horizontal pixels for each cell.
+        strides: Expected vertical and horizontal pixels for each cell.
         pixels: Height and width of the input, with its padding.
 
     Raises:
-        PyramidError: If the number differs, or a map has a cell more or less than its
-            stride makes of the input.
+        PyramidError: If the number differs, or a stride does not fit its map (see
+            :func:`.stride_fits`).
     """
     expected = ', '.join(_text(stride) for stride in strides)
     if len(maps) != len(strides):
@@ -191,10 +191,10 @@ def _are_maps(args: tuple) -> bool:
 
 
 def _strides(module: nn.Module, pixels: Size) -> list[Stride] | None:
-    """Strides that a head or RoI extractor expects, ``None`` where it has none.
+    """Strides that a head or RoI extractor expects; ``None`` if it has none.
 
     Args:
-        module: A dense head, or a RoI extractor.
+        module: A dense head, or an RoI extractor.
         pixels: Height and width of the input.
     """
     if isinstance(module, BaseRoIExtractor):
@@ -202,7 +202,7 @@ def _strides(module: nn.Module, pixels: Size) -> list[Stride] | None:
     generators = (getattr(module, name, None) for name in _GENERATORS)
     generator = next((x for x in generators if x is not None), None)
     if isinstance(generator, M2DetAnchorGenerator):
-        # At other sizes it follows the maps.
+        # Without steps, and at other sizes, it follows the maps.
         if generator.steps is None or pixels != (generator.input_size,) * 2:
             return None
         return [(step, step) for step in generator.steps]

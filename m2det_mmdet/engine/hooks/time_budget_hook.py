@@ -14,18 +14,18 @@ WARM_UP = 0.05
 
 @HOOKS.register_module()
 class TimeBudgetHook(TrainingCostHook):
-    """Anneals the learning rate by the time that passes, and stops at its end.
+    """Sets the learning rate by the time that has passed, and stops at its end.
 
     In the first 5 % of the time the learning rate rises linearly from 0, then it
-    falls to 0 along half a cosine. The time is that of :class:`TrainingCostHook`,
-    which goes on where a training is resumed.
+    falls to 0 along half a cosine. :class:`TrainingCostHook` counts the time; a resumed
+    training continues the count.
 
     Args:
         minutes: Time to train.
 
     Raises:
         ValueError: If ``minutes`` is not positive; before the training, if the loop is
-            no :class:`TimeBudgetTrainLoop` or there is a ``param_scheduler``.
+            not a :class:`TimeBudgetTrainLoop` or there is a ``param_scheduler``.
     """
 
     def __init__(self, minutes: float) -> None:
@@ -34,7 +34,7 @@ class TimeBudgetHook(TrainingCostHook):
         self.budget = 60 * minutes
 
     def before_train(self, runner: Runner) -> None:
-        """Remember the learning rates; end a training whose time is over."""
+        """Store the learning rates; end the training if its time is over."""
         if not isinstance(runner.train_loop, TimeBudgetTrainLoop):
             raise ValueError(
                 f'TimeBudgetHook cannot stop a {type(runner.train_loop).__name__} '
@@ -47,7 +47,7 @@ class TimeBudgetHook(TrainingCostHook):
             )
         super().before_train(runner)
         for group in runner.optim_wrapper.param_groups:
-            # A resumed optimizer has the annealed rate and, beside it, the first one.
+            # A resumed optimizer has the current rate and, separately, the first one.
             group.setdefault('initial_lr', group['lr'])
         if runner.message_hub.get_info(SECONDS, 0.0) >= self.budget:
             runner.train_loop.stop_training = True
@@ -65,7 +65,7 @@ class TimeBudgetHook(TrainingCostHook):
 
 
 def annealing(fraction: float) -> float:
-    """Factor of the learning rate at a fraction of the time, both from 0 to 1."""
+    """Factor of the learning rate at a fraction of the time, both in 0..1."""
     if fraction < WARM_UP:
         return fraction / WARM_UP
     rest = (min(fraction, 1.0) - WARM_UP) / (1 - WARM_UP)

@@ -1,4 +1,4 @@
-"""Counts what a training takes: seconds and memory."""
+"""Counts the seconds, epochs and memory of a training."""
 
 import time
 
@@ -17,18 +17,18 @@ EPOCHS = 'training_epochs'
 
 @HOOKS.register_module()
 class TrainingCostHook(Hook):
-    """Keeps the seconds, epochs and peak memory of a training in its checkpoints.
+    """Stores the seconds, epochs and peak memory of a training in its checkpoints.
 
-    They stand in the message hub, as ``training_seconds``, ``training_epochs`` (passes
-    over the images, with their fraction) and ``training_peak_memory`` (bytes, as
-    :func:`~.benchmark.peak_memory` counts them), and go on counting where a training
-    is resumed. Time outside epochs, that of validation and of saving, is not counted.
+    They are in the message hub, as ``training_seconds``, ``training_epochs`` (passes
+    over the images, also parts of one) and ``training_peak_memory`` (bytes, as counted
+    by :func:`m2det_mmdet.utils.devices.peak_memory`). A resumed training continues the
+    count. Time outside epochs, for validation and saving, is not counted.
     """
 
     clock = staticmethod(time.perf_counter)
 
     def before_train(self, runner: Runner) -> None:
-        """Begin with what an interrupted training has taken."""
+        """Start with the counts of an interrupted training."""
         self._before = runner.message_hub.get_info(SECONDS, 0.0)
         self._memory = runner.message_hub.get_info(MEMORY, None)
 
@@ -49,5 +49,5 @@ class TrainingCostHook(Hook):
             runner.message_hub.update_info(MEMORY, self._memory)
 
     def seconds(self) -> float:
-        """Seconds in training so far; to be asked within an epoch."""
+        """Seconds of training so far; call it only within an epoch."""
         return self._before + self.clock() - self._start

@@ -1,4 +1,4 @@
-"""Stops a run whose checkpoint is not one of its model."""
+"""Stops a run if its checkpoint does not fit its model."""
 
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
@@ -10,18 +10,18 @@ from ...checkpoints.weights import check_weights
 
 @HOOKS.register_module()
 class WeightsCheckHook(Hook):
-    """Compares what a checkpoint holds with the model that it is loaded into.
+    """Compares a checkpoint with the model that it is loaded into.
 
-    MMEngine loads what fits and logs the rest: a detector is then tested with layers
-    of random weights. A training may start from a part of the weights; a test needs
-    all of them. Unconverted checkpoints, of M2Det's authors or of RefineDet's PyTorch
-    port, stop both.
+    MMEngine loads the weights that fit and logs the rest, so that a detector may be
+    tested with layers of random weights. A training may start from a part of the
+    weights; a test needs all of them. Checkpoints of M2Det's authors or of RefineDet's
+    PyTorch port that are not converted stop both.
 
     Raises:
         WeightsError: One sentence that names tensors and the fix.
     """
 
-    # Before hooks that take the checkpoint apart.
+    # Before hooks that change the checkpoint.
     priority = 'VERY_HIGH'
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

@@ -1,4 +1,4 @@
-"""Trains in epochs, and stops within one."""
+"""Trains in epochs, and can stop within one."""
 
 from mmdet.registry import LOOPS
 from mmengine.runner import EpochBasedTrainLoop
@@ -6,10 +6,10 @@ from mmengine.runner import EpochBasedTrainLoop
 
 @LOOPS.register_module()
 class TimeBudgetTrainLoop(EpochBasedTrainLoop):
-    """A loop in epochs that stops within one when ``stop_training`` is set."""
+    """A loop over epochs that stops within one when ``stop_training`` is set."""
 
     def run_epoch(self) -> None:
-        """Train for an epoch, or for what the budget leaves of it."""
+        """Train for an epoch, or until the budget is used up."""
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         for index, batch in enumerate(self.dataloader):

@@ -1,4 +1,4 @@
-"""A warm-up and steps to any fractions of the learning rate, exactly."""
+"""A warm-up, then steps to given fractions of the learning rate."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -15,27 +15,27 @@ class WarmupStepLR(LRSchedulerMixin, _ParamScheduler):
 
     At step ``n`` of the warm-up the rate is ``start + (lr - start) * n / warmup``
     with ``start = start_factor * lr``; it reaches ``lr`` at step ``warmup``. This is
-    the schedule of M2Det's release, which MMEngine's schedulers cannot express:
+    the schedule of M2Det's release. MMEngine's schedulers cannot express it:
     ``LinearLR`` arrives one step early, ``MultiStepLR`` has one ratio for all steps.
-    Every value follows from the step alone, so that no error adds up and a resumed
-    run goes on as if it had not stopped.
+    Every value depends only on the step, so that no error adds up and a resumed run
+    continues exactly.
 
     Args:
         optimizer: The optimizer, or its wrapper.
-        warmup: Length of the warm-up; epochs, or iterations with ``by_epoch=False``.
-            0 for none.
+        warmup: Length of the warm-up in epochs, or in iterations with
+            ``by_epoch=False``. 0 for none.
         start_factor: Fraction of the learning rate at the first step.
-        milestones: When the rate changes, ascending, in the unit of ``warmup`` and
-            counted, as that is, from ``begin``.
-        factors: For each milestone the fraction of the learning rate from there on.
+        milestones: Steps at which the rate changes, ascending, in the unit of
+            ``warmup``. Both count from ``begin``.
+        factors: Fraction of the learning rate from each milestone on.
         **kwargs: ``begin``, ``end``, ``by_epoch``, ``last_step`` and ``verbose`` of
             MMEngine's schedulers. With ``convert_to_iter_based=True`` a config gives
             epochs, and the rate changes with every iteration of the warm-up.
 
     Raises:
         ValueError: If ``milestones`` and ``factors`` differ in length, milestones
-            do not ascend or lie within the warm-up, that is negative, or a factor is
-            no fraction.
+            do not ascend or lie within the warm-up, the warm-up is negative, or a
+            factor is not in 0..1.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class WarmupStepLR(LRSchedulerMixin, _ParamScheduler):
         by_epoch: bool = True,
         **kwargs: Any,
     ) -> 'WarmupStepLR':
-        """Build the schedule of a config in epochs for steps by iteration.
+        """Build the schedule by iteration from a config in epochs.
 
         Args:
             *args: The optimizer.
@@ -91,7 +91,7 @@ class WarmupStepLR(LRSchedulerMixin, _ParamScheduler):
             warmup: Epochs.
             milestones: Epochs.
             begin: First epoch of the schedule.
-            end: Epoch after its last one.
+            end: Epoch after the last one.
             by_epoch: Must be ``True``.
             **kwargs: Arguments without a unit of time.
 

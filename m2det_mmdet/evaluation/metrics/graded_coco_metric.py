@@ -11,10 +11,10 @@ from mmdet.registry import METRICS
 class GradedCocoMetric(CocoMetric):
     """mmdet's ``CocoMetric``, with the mean AP of each ``supercategory``.
 
-    The generated scenes name the complexity of a class there: ``plain``,
-    ``textured`` or ``composed``. Each group adds ``bbox_mAP_<supercategory>``, the
-    mean over its classes that have objects, as COCO's AP is the mean over all. Data
-    without such names give COCO's figures alone.
+    In the generated scenes it is the complexity of a class: ``plain``, ``textured`` or
+    ``composed``. Each group adds ``bbox_mAP_<supercategory>``, the mean over its
+    classes that have objects, as COCO's AP is the mean over all classes. Data without
+    supercategories give only COCO's figures.
 
     Args:
         **kwargs: Arguments of :class:`CocoMetric`; ``ann_file`` is needed.
@@ -29,7 +29,7 @@ class GradedCocoMetric(CocoMetric):
         groups = defaultdict(list)
         for category in self._coco_api.loadCats(self.cat_ids):
             ap = metrics.get(f'{category["name"]}_precision')
-            # -1 or NaN: a class without objects.
+            # A class without objects has -1 or NaN.
             if ap is not None and ap >= 0 and category.get('supercategory'):
                 groups[category['supercategory']].append(ap)
         graded = {f'bbox_mAP_{name}': fmean(aps) for name, aps in groups.items()}

@@ -1,4 +1,4 @@
-"""COCO's figures for boxes whose last pixel lies inside."""
+"""COCO's figures for boxes that include their last pixel."""
 
 import numpy as np
 from mmdet.evaluation import CocoMetric
@@ -7,13 +7,12 @@ from mmdet.registry import METRICS
 
 @METRICS.register_module()
 class InclusiveCocoMetric(CocoMetric):
-    """mmdet's ``CocoMetric`` for detectors that learnt inclusive boxes.
+    """mmdet's ``CocoMetric`` for detectors that learned inclusive boxes.
 
-    M2Det's release takes ``x2, y2`` as the last pixel inside a box: it learns
-    ``x1 + width - 1`` (``inclusive_boxes`` of
-    :class:`.CheckedCocoDataset`) and reports widths and heights
-    one pixel larger than the difference. Without that pixel its small boxes lose
-    overlap.
+    In M2Det's release ``x2, y2`` are the last pixel inside a box. It learns
+    ``x1 + width - 1`` (``inclusive_boxes`` of :class:`.CheckedCocoDataset`) and reports
+    widths and heights one pixel larger than the difference. Without this pixel small
+    boxes lose overlap.
     """
 
     def xyxy2xywh(self, bbox: np.ndarray) -> list[float]:
