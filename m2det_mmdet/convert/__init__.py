@@ -1,4 +1,4 @@
-"""State dicts of other code as ours, and back.
+"""Conversion of other code's state dicts to ours, and back.
 
 - M2Det's authors: `VDIGPKU/M2Det <https://github.com/VDIGPKU/M2Det>`_,
   :mod:`.formats.m2det`.
@@ -6,7 +6,7 @@
   <https://github.com/luuuyi/RefineDet.PyTorch>`_,
   :mod:`.formats.refinedet`.
 
-Both follow one engine, :mod:`.conversion`, and have a table of names each.
+Both use one engine, :mod:`.conversion`, with a table of names for each.
 """
 
 from collections.abc import Mapping
@@ -33,10 +33,10 @@ def from_release(state_dict: Mapping[str, Tensor], model: nn.Module) -> dict:
     """Convert a state dict of the authors' release to one of ``model``.
 
     Args:
-        state_dict: Names as in the release, with or without ``module.``; counters of
-            batches (``num_batches_tracked``) may be absent, as PyTorch 0.4 leaves them.
+        state_dict: Names as in the release, with or without ``module.``. Counters of
+            batches (``num_batches_tracked``) may be missing, as in PyTorch 0.4.
         model: The detector, with an ``MLFPN``, an ``M2DetHead`` and an ``SSDVGG`` or
-            ``ResNet``; only its structure is read, on any device.
+            ``ResNet``, on any device; only its structure is read.
 
     Returns:
         A complete state dict of ``model``; dtypes are those of ``state_dict``.
@@ -46,9 +46,9 @@ def from_release(state_dict: Mapping[str, Tensor], model: nn.Module) -> dict:
         first; ``cls_convs.i.0`` has the same rows with the background last.
 
     Raises:
-        ConversionError: If the release has no form for ``model``, the names or shapes
-            do not fit, a value is no tensor or not finite, or the names of a layer
-            that the release shares hold different values.
+        ConversionError: If the release cannot express ``model``, the names or shapes
+            do not fit, a value is not a tensor or not finite, or the copies of a
+            layer that the release shares differ.
     """
     return convert(state_dict, model, release=M2DET).state_dict
 
@@ -57,7 +57,7 @@ def to_release(state_dict: Mapping[str, Tensor], model: nn.Module) -> dict:
     """Convert a state dict of ``model`` to one of the authors' release.
 
     Invariant: ``to_release(from_release(x, model), model)`` has the tensors of ``x``,
-    bit by bit, but for the unused classifier of a ResNet, which is not written.
+    bit by bit, except the unused classifier of a ResNet, which is not written.
 
     Args:
         state_dict: A state dict of ``model``.
@@ -67,8 +67,8 @@ def to_release(state_dict: Mapping[str, Tensor], model: nn.Module) -> dict:
         A state dict with the release's names, without ``module.``.
 
     Raises:
-        ConversionError: As :func:`from_release`; also if separate layers of ``model``,
-            which are one in the release, differ.
+        ConversionError: As :func:`from_release`; also if layers of ``model`` differ
+            that are one layer in the release.
     """
     return convert(state_dict, model, reverse=True, release=M2DET).state_dict
 
@@ -78,8 +78,8 @@ def from_refinedet(state_dict: Mapping[str, Tensor], model: nn.Module) -> dict:
 
     Args:
         state_dict: Names as in the port, with or without ``module.``.
-        model: The ``RefineDet``, with a ``RefineDetVGG`` and a ``TCB``; only its
-            structure is read, on any device.
+        model: The ``RefineDet``, with a ``RefineDetVGG`` and a ``TCB``, on any device;
+            only its structure is read.
 
     Returns:
         A complete state dict of ``model``; dtypes are those of ``state_dict``.
@@ -90,8 +90,8 @@ def from_refinedet(state_dict: Mapping[str, Tensor], model: nn.Module) -> dict:
         ``cls_convs.i.0`` of both heads have the same rows with the background last.
 
     Raises:
-        ConversionError: If the port has no form for ``model``, the names or shapes do
-            not fit, or a value is no tensor or not finite.
+        ConversionError: If the port cannot express ``model``, the names or shapes do
+            not fit, or a value is not a tensor or not finite.
     """
     return convert(state_dict, model, release=REFINEDET).state_dict
 

@@ -1,4 +1,4 @@
-"""What a state dict must be to fit a model, and what to change where it does not."""
+"""Checks whether a state dict fits a model, with advice if it does not."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ def check_fit(
     ignored: Names,
     reverse: bool,
 ) -> None:
-    """Raise unless ``source`` has the tensors of ``model``, and no others."""
+    """Raise unless ``source`` has exactly the tensors of ``model``."""
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     theirs = {name: shapes[entry.ours[0]] for entry in table for name in entry.theirs}
     expected, other = (shapes, theirs) if reverse else (theirs, shapes)
@@ -33,7 +33,7 @@ def check_fit(
     ]
     if not (missing or unexpected or misshapen):
         return
-    # Another network may share names with both sides.
+    # A checkpoint of another network may have names of both sides.
     if len(other.keys() & found) > max(len(expected.keys() & found), len(other) / 2):
         advice = [
             'Its names are those of the other side: convert '
@@ -60,7 +60,7 @@ def check_values(
     table: Sequence[Entry],
     reverse: bool,
 ) -> None:
-    """Raise if a tensor is not finite, or the copies of a shared one differ."""
+    """Raise if a tensor is not finite, or the copies of a shared tensor differ."""
     infinite: list[str] = []
     differing: list[str] = []
     for ours, theirs, _ in table:
@@ -87,7 +87,7 @@ def check_values(
 def _hints(
     release: Release, found: Mapping[str, Shape], expected: Settings
 ) -> list[str]:
-    """Name the settings that differ, and what else to try."""
+    """Return advice: the settings that differ, and other configs to try."""
     for other in (M2DET, REFINEDET):
         if other is not release and any(x.startswith(other.sign) for x in found):
             return [
@@ -105,7 +105,7 @@ def _hints(
 
 
 def _is_finite(value: Tensor) -> bool:
-    # Types of eight bits have no such test of their own.
+    # 8-bit dtypes have no isfinite.
     wide = torch.promote_types(value.dtype, torch.float32)
     return bool(value.to(wide).isfinite().all())
 

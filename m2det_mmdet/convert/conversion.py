@@ -1,7 +1,6 @@
-"""State dicts of other code as ours and back, by a table of names.
+"""Converts state dicts of other code to ours and back, by a table of names.
 
-Beside names, only the order of the classes differs: the others have the background
-first.
+Only names and the order of the classes differ: the other code has the background first.
 """
 
 from collections.abc import Mapping
@@ -21,15 +20,15 @@ from .formats.release import COUNTER, Names, Release
 
 @dataclass(frozen=True)
 class Conversion:
-    """A converted state dict, and what became of the one that was read.
+    """A converted state dict, and a record of the conversion.
 
     Attributes:
-        source: What was read, without the prefix ``module.``.
-        state_dict: The result. Only the release's names of one shared layer hold the
-            same tensor; none shares memory with ``source``.
+        source: The input, without the prefix ``module.``.
+        state_dict: The result. It shares no memory with ``source``. Two of its names
+            share a tensor only if they are one layer in the release.
         ignored: Names in ``source`` that the network does not use.
         filled: Counters of batches that ``source`` lacks; zero in the result.
-        aliases: The release's names of shared layers but the first of each.
+        aliases: The release's further names of shared layers, without the first.
     """
 
     source: dict[str, Tensor]
@@ -46,15 +45,15 @@ def convert(
     reverse: bool = False,
     release: Release | None = None,
 ) -> Conversion:
-    """Convert in either direction, and tell what was done.
+    """Convert in either direction, and record what was done.
 
     Args:
         state_dict: As for :func:`.from_release`, with ``reverse``
             :func:`.to_release`.
         model: As there.
         reverse: Whether to convert to the other code's form.
-        release: Whose form it is; by default the PyTorch port's for a ``RefineDet``,
-            that of M2Det's authors for any other detector.
+        release: The other code; by default the PyTorch port for a ``RefineDet``, and
+            the release of M2Det's authors for any other detector.
 
     Raises:
         ConversionError: As there.
@@ -82,14 +81,14 @@ def convert(
             # The background moves from the first class of each anchor to the last.
             anchors = value.unflatten(0, (-1, classes))
             value = anchors.roll(1 if reverse else -1, dims=1).flatten(0, 1)
-        # Copies of ours are trained apart; the release's are one tensor.
+        # Our copies are separate layers; those of the release are one tensor.
         result.update({name: value if reverse else value.clone() for name in write})
     aliases = tuple(name for _, theirs, _ in table for name in theirs[1:])
     return Conversion(source, result, ignored, tuple(filled), aliases)
 
 
 def _tensors(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors without the prefix that ``DataParallel`` adds to all."""
+    """Return the tensors without the prefix of ``DataParallel``."""
     if not isinstance(state_dict, Mapping) or not state_dict:
         kind = type(state_dict).__name__
         raise ConversionError(f'This is no state dict: it is {kind} without tensors.')

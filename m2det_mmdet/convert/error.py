@@ -1,4 +1,4 @@
-"""What the conversion of a state dict raises."""
+"""The error of the conversion of a state dict."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,14 +14,14 @@ class ConversionError(M2DetError, ValueError):
 
     Args:
         reason: One sentence.
-        missing: Names that the model needs and the state dict lacks.
-        unexpected: Names of the state dict for which the model has no place.
+        missing: Names that the model needs and the state dict does not have.
+        unexpected: Names in the state dict that the model does not have.
         misshapen: ``(name, shape in the state dict, shape in the model)``.
-        advice: Sentences that follow the lists.
+        advice: Sentences after the lists.
 
     Attributes:
-        missing: As above, complete and sorted, as are ``unexpected`` and ``misshapen``;
-            names are those of the state dict's side, without ``module.``.
+        missing: As above, complete and sorted, like ``unexpected`` and ``misshapen``.
+            Names are those in the state dict, without ``module.``.
     """
 
     def __init__(
@@ -53,6 +53,6 @@ def _listing(title: str, lines: Sequence[str]) -> list[str]:
 
 
 def indented(lines: Sequence[str]) -> str:
-    """Return the first of ``lines`` on lines of their own, and count the others."""
+    """Return the first of ``lines``, one per line, and the number of the others."""
     more = [f'and {len(lines) - _LISTED} more'] if len(lines) > _LISTED else []
     return '\n'.join(f'  {line}' for line in [*lines[:_LISTED], *more])

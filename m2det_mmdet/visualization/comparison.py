@@ -1,4 +1,4 @@
-"""A grid of images, ground truth beside predictions."""
+"""A grid of images with ground truth beside predictions."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -31,11 +31,11 @@ def draw_comparison(
 
     Args:
         truth: Annotations.
-        results: Predictions, as ``truth.loadRes`` makes them.
+        results: Predictions, from ``truth.loadRes``.
         image_dir: Folder of the images that ``truth`` names.
-        num_images: Images drawn, evenly spread over those with objects.
-        num_columns: Pairs beside each other.
-        score_thr: Lowest score that is drawn.
+        num_images: Number of images, evenly spread over those with objects.
+        num_columns: Number of pairs in a row.
+        score_thr: Lowest score to draw.
 
     Returns:
         The grid, BGR, ``(H, W, 3)``.
@@ -86,7 +86,7 @@ def _instances(
 
 
 def _captioned(pair: np.ndarray, file_name: str) -> np.ndarray:
-    """Put a pair on a cell of fixed size, under the names of its halves."""
+    """Put a pair on a cell of fixed size, with captions above its halves."""
     cell = np.full((_STRIP + _CELL, 2 * (_CELL + _GAP), 3), 255, np.uint8)
     height, width = pair.shape[0], pair.shape[1] // 2
     for index, caption in enumerate((f'{file_name}: ground truth', 'predictions')):

@@ -22,15 +22,15 @@ _OTHERS = '#6e7781'
 _GRID = '#e3e6ea'
 _MARKER = 9  # points across
 _BAR = {'marker': '_', 'alpha': 0.45, 'linewidth': 1.2, 'zorder': 2}
-# Of its largest value a linear axis shows at least this part: a difference of a
-# hundredth shall not look like one between night and day.
+# A linear axis spans at least this part of its largest value, so that a difference of
+# a hundredth does not look large.
 _LEAST_SPAN = 0.2
-_LOG_SPAN = 10  # dearest by cheapest from which on the axis is logarithmic
+_LOG_SPAN = 10  # largest cost by smallest from which the axis is logarithmic
 
 
 @dataclass(frozen=True)
 class CostPoint:
-    """What a model reached, and for which cost.
+    """The AP of a model and its cost.
 
     Attributes:
         name: Its label in the picture.
@@ -52,10 +52,10 @@ def draw_costs(
 
     Args:
         points: Models, in any order.
-        out: File to write, by its extension PNG or another format of matplotlib; its
-            folder has to exist.
-        x_label: What the cost is, and its unit.
-        y_label: What the AP is, and what the error bars are.
+        out: File to write, as PNG or another format of matplotlib, by its extension.
+            Its folder must exist.
+        x_label: Name and unit of the cost.
+        y_label: Name of the AP, and meaning of the error bars.
 
     Raises:
         ValueError: If no point has a finite AP and cost.
@@ -66,9 +66,9 @@ def draw_costs(
 def plot_costs(points: Sequence[CostPoint], *, x_label: str, y_label: str) -> Figure:
     """Plot AP against cost, with a line along the Pareto front.
 
-    Costs that span more than a factor of ten stand on a logarithmic axis. Points
-    without a finite AP or cost are named below the axes. Arguments and errors are
-    those of :func:`draw_costs`.
+    The axis is logarithmic if costs span more than a factor of ten. Points without a
+    finite AP or cost are named below the axes. Arguments and errors are those of
+    :func:`draw_costs`.
     """
     drawn = [point for point in points if _is_known(point)]
     if not drawn:
@@ -84,7 +84,7 @@ def plot_costs(points: Sequence[CostPoint], *, x_label: str, y_label: str) -> Fi
     _draw_points(axes, drawn, front)
     _style(axes, drawn, x_label, y_label)
     _add_texts(figure, [point.name for point in points if not _is_known(point)])
-    # The labels are placed in pixels: nothing may move once they stand.
+    # Labels are placed in pixels, so nothing may move afterwards.
     figure.draw_without_rendering()
     figure.set_layout_engine('none')
     labels = [Label(point.name, point.cost, point.ap) for point in drawn]
@@ -93,10 +93,10 @@ def plot_costs(points: Sequence[CostPoint], *, x_label: str, y_label: str) -> Fi
 
 
 def pareto_front(points: Sequence[CostPoint]) -> list[CostPoint]:
-    """Return the points that no other one beats, the cheapest first.
+    """Return the points that no other point beats, the cheapest first.
 
-    One point beats another if it costs no more and its AP is no lower, and one of
-    the two is better.
+    A point beats another if it costs no more and its AP is no lower, and at least one
+    of the two is better.
     """
     front, best = [], -inf
     for point in sorted(points, key=lambda point: (point.cost, -point.ap)):
@@ -189,7 +189,7 @@ def _style(axes: Axes, points: Sequence[CostPoint], x_label: str, y_label: str) 
 
 
 def _widened(limits: tuple[float, float]) -> tuple[float, float]:
-    """Return limits of an axis that are not closer than the least span."""
+    """Return limits of an axis that span at least ``_LEAST_SPAN``."""
     low, high = limits
     missing = max(0, _LEAST_SPAN * max(abs(low), abs(high)) - (high - low))
     return low - missing / 2, high + missing / 2

@@ -1,4 +1,4 @@
-"""Labels beside the points of a plot, where they hide least."""
+"""Labels beside the points of a plot, where they hide little."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -11,15 +11,15 @@ from matplotlib.patheffects import withStroke
 INK = '#24292f'
 _LEADER = '#6e7781'
 _FONT_SIZE = 10.5  # points
-_MARGIN = 4  # pixels between a label and what it must not touch
-# Where a label may stand: degrees from the right in the order of preference, and
-# points between it and the marker.
+_MARGIN = 4  # pixels around a label that stay free
+# Places of a label: degrees from the right in order of preference, and points between
+# it and the marker.
 _ANGLES = (45, 135, -45, -135, 0, 180, 90, -90, 20, 160, -20, -160, 70, 110, -70, -110)
 _DISTANCES = (4, 9, 16, 26, 38, 52, 68, 86, 106, 128)
 _NEAR = 9  # points: labels farther away get a line to their point
-# Prices: of a step away, of the next angle, of the doubt which point a label without
-# a line belongs to, and of each square pixel of a line, of a marker or label, and of
-# what lies outside the axes.
+# Prices: of the next distance, of the next angle, of a label without a line that is
+# near another point; and of each square pixel that covers a line, covers a marker or
+# label, or is outside the axes.
 _STEP, _TURN, _DOUBT = 60, 6, 500
 _CROSS, _COVER, _LEAVE = 1, 8, 100
 _ROUNDS = 6
@@ -37,13 +37,13 @@ class Label(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where a label may stand.
+    """A possible place of a label.
 
     Attributes:
-        offset: Of its centre from the point, pixels.
-        box: What the text covers, ``(1, 4)``.
-        leader: What the line to the point covers, ``(n, 4)``; ``n`` may be 0.
-        price: What the place costs if nothing is in its way.
+        offset: From the point to the label's centre, pixels.
+        box: Area of the text, ``(1, 4)``.
+        leader: Area of the line to the point, ``(n, 4)``; ``n`` may be 0.
+        price: Price of the place if it covers nothing.
     """
 
     offset: np.ndarray
@@ -58,15 +58,15 @@ def place_labels(
     lines: Sequence[Sequence[Point]],
     marker_size: float,
 ) -> None:
-    """Add labels that keep off each other, the markers and, if they can, the lines.
+    """Add labels that avoid each other, the markers and, if possible, the lines.
 
-    Each label takes the cheapest place around its point, given those of the others,
-    until none moves. The axes must have their final place and limits.
+    Each label takes the cheapest place around its point, given the places of the
+    others, until none moves. The axes must have their final place and limits.
 
     Args:
-        axes: Where to draw.
+        axes: Axes to draw on.
         labels: A text for each point that has a marker.
-        lines: Both ends of each upright or level line, in the units of the axes.
+        lines: Both ends of each vertical or horizontal line, in the units of the axes.
         marker_size: Diameter of the markers, points.
     """
     point = axes.figure.dpi / 72  # pixels
@@ -103,7 +103,7 @@ def _places(
     for step, distance in enumerate(_DISTANCES):
         for turn, angle in enumerate(np.deg2rad(_ANGLES)):
             direction = np.array([np.cos(angle), np.sin(angle)])
-            # The text lies wholly beyond the distance, but above or below it slides.
+            # The text keeps the distance; above and below the point it may slide.
             offset = direction * (radius + distance * point)
             offset += np.clip(direction * np.sqrt(2), -1, 1) * size / 2
             middle = centre + offset
@@ -120,7 +120,7 @@ def _places(
 def _is_doubtful(
     box: np.ndarray, centre: np.ndarray, centres: np.ndarray, radius: float
 ) -> bool:
-    """Tell whether another point is about as near to a label as its own."""
+    """Whether another point is about as near to a label as its own."""
     own, *all_ = (np.hypot(*(p - _nearest(p, box))) for p in (centre, *centres))
     others = [gap for gap, p in zip(all_, centres, strict=True) if any(p != centre)]
     return min(others, default=np.inf) < own + 2 * radius
@@ -131,7 +131,7 @@ def _nearest(point: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 def _leader(start: np.ndarray, end: np.ndarray, skipped: float) -> Boxes:
-    """Cover a line by squares of the margin's size, but for its start."""
+    """Cover a line, except its start, with squares of the margin's size."""
     length = np.hypot(*(end - start))
     parts = np.arange(skipped + 2 * _MARGIN, length - _MARGIN, 2 * _MARGIN) / length
     squares = start + parts[:, None] * (end - start)
@@ -141,7 +141,7 @@ def _leader(start: np.ndarray, end: np.ndarray, skipped: float) -> Boxes:
 def _choose(
     candidates: Sequence[Sequence[_Place]], markers: Boxes, bars: Boxes, frame: Boxes
 ) -> list[_Place]:
-    """Choose a place for each label, anew until none moves."""
+    """Choose a place for each label, and repeat until none moves."""
     chosen: list[_Place | None] = [None] * len(candidates)
     for _ in range(_ROUNDS):
         before = list(chosen)

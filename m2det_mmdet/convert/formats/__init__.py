@@ -1,4 +1,4 @@
-"""Networks of other code: a table of names each."""
+"""Networks of other code, with a table of names for each."""
 
 from .m2det import M2DET
 from .refinedet import REFINEDET

@@ -1,8 +1,8 @@
 """The network of M2Det's authors.
 
 `VDIGPKU/M2Det <https://github.com/VDIGPKU/M2Det>`_ (PyTorch 0.4) counts lateral and
-smoothing convolutions from the smallest map, and stores a shared layer once for each
-use.
+smoothing convolutions from the smallest map, and stores a shared layer under a name for
+each use.
 """
 
 import re
@@ -21,21 +21,21 @@ _NORM = ('weight', 'bias', 'running_mean', 'running_var', COUNTER)
 _CONV_NORM = ('conv.weight', *(f'bn.{name}' for name in _NORM))
 # Tensors of a ResNet that the release builds: no deep stem, no other norm, no plugins.
 _RESNET = re.compile(r'(layer\d\.\d+\.)?(conv\d|bn\d|downsample\.[01])\.\w+')
-# The first convolution, which tells the backbone.
+# The name of the first convolution shows the backbone.
 _BACKBONES = {'base.0.weight': 'SSDVGG', 'base.conv1.weight': 'ResNet'}
 
 
 def _fixed(model: nn.Module) -> Iterator[Fixed]:
     """Yield settings that no name or shape shows.
 
-    Those of a ResNet's strides are not among them, nor is anything beyond the network.
+    A ResNet's strides and settings outside of the network are not checked.
     """
     backbone, neck = model.backbone, model.neck
     conv, tum = neck.base_fusion.reduce[0], neck.tums[0]
     if isinstance(backbone, SSDVGG):
         yield 'backbone.type', type(backbone).__name__, 'SSDVGG'
         yield 'backbone.stage_blocks', tuple(backbone.stage_blocks), (2, 2, 3, 3, 3)
-        # The released one ends with the ReLU of fc7, the 35th layer.
+        # The released backbone ends with the ReLU of fc7, the 35th layer.
         yield 'backbone.with_last_pool', len(backbone.features) != 35, False
         taps = tuple(backbone.out_feature_indices)
         yield 'backbone.out_feature_indices', taps, (22, 34)
@@ -53,7 +53,7 @@ def _fixed(model: nn.Module) -> Iterator[Fixed]:
 
 
 def _layers(model: nn.Module) -> Iterator[Layer]:
-    """Yield the layers for which the release has names."""
+    """Yield the layers, with the release's names."""
     if isinstance(model.backbone, SSDVGG):
         for index, layer in enumerate(model.backbone.features):
             if isinstance(layer, nn.Conv2d):
@@ -95,7 +95,7 @@ def _tum_layers(tum: TUM, ours: str, theirs: str) -> Iterator[Layer]:
     yield Layer((f'{ours}.top',), (f'{theirs}.toplayer.0',), _CONV_NORM)
     for i in range(last + 1):
         yield Layer((f'{ours}.encoder.{i}',), (f'{theirs}.layers.{i}',), _CONV_NORM)
-        # The release decodes, and counts, from the smallest map up.
+        # The release counts from the smallest map, where decoding begins.
         yield Layer(
             (f'{ours}.lateral.{i}',), (f'{theirs}.latlayer.{last - i}',), _CONV_NORM
         )

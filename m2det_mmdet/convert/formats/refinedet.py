@@ -1,8 +1,8 @@
 """The network of RefineDet's PyTorch port.
 
-`luuuyi/RefineDet.PyTorch <https://github.com/luuuyi/RefineDet.PyTorch>`_, for which the
-authors' own code, in Caffe, was the model. It has VGG-16 alone, and the same tensors at
-320 and at 512 pixels.
+`luuuyi/RefineDet.PyTorch <https://github.com/luuuyi/RefineDet.PyTorch>`_ follows the
+authors' own code, which uses Caffe. It has only VGG-16, and the same tensors at 320 and
+at 512 pixels.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,25 +25,25 @@ _PARTS = {
 
 
 def _fixed(model: nn.Module) -> Iterator[Fixed]:
-    """Yield settings that no name or shape shows: types, which derived ones change."""
+    """Yield settings that no name or shape shows: the exact types of the parts."""
     for part, (own,) in _PARTS.items():
         yield f'{part}.type', type(getattr(model, part)).__name__, own.__name__
 
 
 def _layers(model: nn.Module) -> Iterator[Layer]:
-    """Yield the layers for which the port has names."""
+    """Yield the layers, with the port's names."""
     for index, layer in enumerate(model.backbone.features):
         if isinstance(layer, nn.Conv2d):
             yield Layer((f'backbone.features.{index}',), (f'vgg.{index}',))
     for index, name in enumerate(('conv4_3_L2Norm', 'conv5_3_L2Norm')):
         yield Layer((f'backbone.l2_norms.{index}',), (name,), ('weight',))
-    # The port keeps the ReLUs out of the list.
+    # The port's list has no ReLUs.
     for ours, theirs in ((0, 0), (2, 1)):
         yield Layer((f'backbone.extra.{ours}',), (f'extras.{theirs}',))
     for i, block in enumerate(model.neck.blocks):
         ours = f'neck.blocks.{i}'
-        # Its lists hold the layers of all blocks: convolution, ReLU, convolution; and
-        # ReLU, convolution, ReLU.
+        # One list holds the layers of all blocks: tcb0 has convolution, ReLU,
+        # convolution for each block, tcb2 ReLU, convolution, ReLU.
         yield Layer((f'{ours}.lateral.0.conv',), (f'tcb0.{3 * i}',))
         yield Layer((f'{ours}.lateral.1.conv',), (f'tcb0.{3 * i + 2}',))
         if hasattr(block, 'deconv'):

@@ -1,4 +1,4 @@
-"""What the engine of the conversion has to know of somebody else's network."""
+"""The description of a foreign network that the conversion needs."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import nn
 from ..error import ConversionError, Shape
 
 Names = tuple[str, ...]
-# A key of the config, what the model has, and what the other network has.
+# A key of the config, the model's value, and the other network's value.
 Fixed = tuple[str, Any, Any]
 Settings = dict[str, int | bool | str]
 
@@ -19,14 +19,14 @@ COUNTER = 'num_batches_tracked'
 class Layer(NamedTuple):
     """A layer under the names of both sides.
 
-    Several names on one side are one layer, or copies that have to be equal.
+    Several names on one side are one layer, or copies that must be equal.
 
     Attributes:
-        ours: Names that it has here.
-        theirs: Names that it has there.
+        ours: Its names in this package.
+        theirs: Its names in the other code.
         tensors: Names of its tensors.
-        classes: For one that predicts classes, their number for each anchor, of which
-            the background is the first there and the last here; else 0.
+        classes: Number of classes per anchor if the layer predicts classes, else 0. The
+            background is the first class in the other code and the last one here.
     """
 
     ours: Names
@@ -48,18 +48,18 @@ class Release:
     """Code whose checkpoints are converted.
 
     Attributes:
-        name: What messages call it.
-        title: The same in full.
-        configs: Names of the configs of its networks.
-        sign: How a name begins that only its checkpoints have.
+        name: Its name in messages.
+        title: Its full name in messages.
+        configs: Pattern for the names of its configs.
+        sign: Prefix of names that only its checkpoints have.
         parts: Types of the model's parts.
         fixed: Yields settings that no name or shape shows.
-        layers: Yields the layers of a model for which the release has names.
-        settings: Reads a config's settings from shapes under the release's names;
-            nothing from those of another network.
+        layers: Yields the layers of a model, with the release's names.
+        settings: Reads a config's settings from shapes by the release's names; an empty
+            dict for another network.
         unused: Names in its checkpoints that its network does not use.
-        shared: Which layers it uses more than once.
-        how_to_share: How a model here does.
+        shared: For messages: the layers that it uses more than once.
+        how_to_share: For messages: the settings here that share them too.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Release:
         """Return the names of each tensor of ``model``.
 
         Raises:
-            ConversionError: If the release has no form for ``model``.
+            ConversionError: If the release cannot express ``model``.
         """
         for part, types in self.parts.items():
             if not isinstance(getattr(model, part, None), types):
@@ -117,15 +117,15 @@ def num_classes(shapes: Mapping[str, Shape], boxes: str, classes: str) -> Settin
 
     Args:
         shapes: Shapes by name.
-        boxes: How the names of the layers that predict boxes begin.
-        classes: The same of those that predict classes.
+        boxes: Prefix of the layers that predict boxes.
+        classes: Prefix of the layers that predict classes.
     """
     rows = [
         (shape[0], shapes.get(f'{boxes}{name.removeprefix(classes)}', ()))
         for name, shape in shapes.items()
         if name.startswith(classes) and name.endswith('.bias') and shape
     ]
-    # An anchor has four rows for its box, and one more than there are classes.
+    # An anchor has four rows for its box, and one for each class and the background.
     counts = {4 * count / shape[0] - 1 for count, shape in rows if any(shape)}
     if len(counts) == 1 and (count := counts.pop()).is_integer():
         return {'model.bbox_head.num_classes': int(count)}
