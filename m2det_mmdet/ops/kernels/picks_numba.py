@@ -2,7 +2,7 @@
 
 Boxes of one class lie next to each other. A step picks the best box of all classes and
 weakens the others of its class. The loop ends after the wanted number of picks, so that
-nothing is computed in vain.
+it computes no more than needed.
 """
 
 import logging
