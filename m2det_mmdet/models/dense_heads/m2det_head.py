@@ -62,7 +62,7 @@ class M2DetHead(SSDHead):
             differ, or ``test_cfg.nms`` has an unknown type or option; in
             ``forward``, if the maps do not have ``in_channels``; at the first image,
             if a step or stride of the anchor generator does not fit its map (see
-            :func:`~..task_modules.strides.stride_fits`).
+            :func:`.stride_fits`).
     """
 
     check_suppression = staticmethod(check_suppression)

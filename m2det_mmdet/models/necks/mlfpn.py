@@ -131,6 +131,8 @@ class MLFPN(BaseModule):
         # The one convolution of all fusions, after merge_leaches.
         self.leach: ConvModule | None = None
 
+        # The first TUM gets only the base feature. A later one gets the level before,
+        # and the base feature if it is reused.
         level_channels = tum_out_channels or tum_channels
         later_channels = level_channels + (thin_channels if reuse_base else 0)
         self.tums = nn.ModuleList(

@@ -1,5 +1,7 @@
-"""What dense heads and detectors share."""
+"""What the parts of detectors share."""
 
+from .channels import check_channels
+from .defaults import FrozenConfig
 from .memory_format import to_channels_last
 from .rows import flatten_maps, within_ignored
 from .suppression import (
@@ -11,6 +13,8 @@ from .suppression import (
 )
 
 __all__ = [
+    'FrozenConfig',
+    'check_channels',
     'check_suppression',
     'flatten_maps',
     'row_per_image',
