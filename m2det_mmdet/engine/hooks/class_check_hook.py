@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from ...datasets.coco import DatasetError
 
-# Parts of detectors whose heads know objects and background only.
+# Parts of detectors whose heads separate only objects from background.
 _AGNOSTIC = {'rpn_head', 'arm_head'}
 
 
