@@ -1,21 +1,26 @@
 """What every test needs: the package registered, mmdet's registries in charge."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 # Without a GPU Triton's kernels run in its interpreter, which has to be chosen before
 # the first import of Triton.
 if not torch.cuda.is_available():
     os.environ.setdefault('TRITON_INTERPRET', '1')
 
+from mmengine.config import utils as config_utils  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
+from yapf.yapflib import yapf_api  # noqa: E402
 
 import m2det_mmdet  # noqa: E402, F401
 from m2det_mmdet.apis import train  # noqa: E402
@@ -46,6 +51,47 @@ randomness = dict(seed=0)
 default_hooks = dict(logger=dict(interval=1))
 custom_hooks = [dict(type='ClassCheckHook'), dict(type='WeightsCheckHook')]
 """
+
+# The tensors of the tests are small, and processes share the cores.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def quick_host() -> Iterator[None]:
+    """Spare what the host does again and again, to the same result."""
+    with pytest.MonkeyPatch.context() as patch:
+        # It reads mmdet's hundred metafiles for each config that inherits from mmdet.
+        metainfo = cache(config_utils._get_cfg_metainfo)
+        patch.setattr(config_utils, '_get_cfg_metainfo', metainfo)
+        # A run lays out the text of its config up to five times.
+        patch.setattr(yapf_api, 'FormatCode', _format_once(yapf_api.FormatCode))
+        # On the meta device PyTorch computes a distribution of no values.
+        patch.setattr(nn.init, 'kaiming_normal_', _draw_values)
+        # Seconds until a loader ends a worker that failed.
+        patch.setattr('torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL', 0.5)
+        # Each data set collects garbage: what the imports left is none.
+        gc.freeze()
+        yield
+        gc.unfreeze()
+
+
+def _draw_values(
+    tensor: Tensor, *args: Any, draw: Callable = nn.init.kaiming_normal_, **kwargs: Any
+) -> Tensor:
+    """Fill a tensor that has values."""
+    return tensor if tensor.is_meta else draw(tensor, *args, **kwargs)
+
+
+def _format_once(format_code: Callable) -> Callable:
+    """Keep what yapf makes of a text; one style, a dict, holds for all."""
+    texts = {}
+
+    def once(text: str, **style: dict) -> tuple[str, bool]:
+        if text not in texts:
+            texts[text] = format_code(text, **style)
+        return texts[text]
+
+    return once
 
 
 @pytest.fixture(autouse=True)
