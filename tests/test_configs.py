@@ -1,5 +1,6 @@
 """Every config loads, builds, and agrees with itself."""
 
+from collections.abc import Iterator
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -68,6 +69,13 @@ def load(leaf: Path) -> Config:
 def build(leaf: Path) -> nn.Module:
     """The detector of a config, without weights."""
     return build_structure(load(leaf)).eval()
+
+
+@pytest.fixture(scope='module', autouse=True)
+def forget_detectors() -> Iterator[None]:
+    """Let no later test carry a hundred detectors along."""
+    yield
+    build.cache_clear()
 
 
 def unchanged(x: Tensor, *_: Any, **__: Any) -> Tensor:
