@@ -3,9 +3,9 @@
 import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from functools import cache
 from typing import Any
 
 import numpy as np

@@ -21,7 +21,7 @@ Written by `m2det table {family} --out FILE`.
 Parameters are in millions, those that modules share counted once. GFLOP are those of
 backbone, neck and head for one image, a multiply-add counted as two. The box AP, where
 there is such a column, is the one that the authors report; a dash means that no figure
-has been taken over from them.
+was copied from them.
 
 {tables}
 """

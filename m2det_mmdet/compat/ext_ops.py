@@ -1,4 +1,4 @@
-"""Operators under the names and signatures by which mmcv's Python code calls them.
+"""Operators with the names and signatures that mmcv's Python code expects.
 
 Arguments are those of mmcv's compiled module: results go into tensors that the caller
 made where mmcv does so.
@@ -19,7 +19,7 @@ __all__ = [
     'softnms',
 ]
 
-# The numbers by which mmcv's Python code calls them.
+# mmcv's Python code passes their numbers.
 _POOL_MODES = ('max', 'avg')
 
 

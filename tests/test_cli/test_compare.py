@@ -635,7 +635,7 @@ def test_warnings_about_the_data_are_shown(
     alone[alone.index('--data') + 1] = str(scenes)
 
     assert main(alone) == 0
-    assert 'AP on them tells little' in capsys.readouterr().err
+    assert 'AP on them means little' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('kept', [0, 100])

@@ -12,6 +12,7 @@ from m2det_mmdet.datasets.scenes import (
     CLASSES,
     GRADES,
     Scene,
+    ScenesError,
     compose_scene,
     composer,
     write_scenes,
@@ -310,7 +311,7 @@ def test_a_folder_of_other_files_is_left_untouched(
 ) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text('mine')
-    with pytest.raises(FileExistsError, match='which is no scene of this generator'):
+    with pytest.raises(ScenesError, match='which is no scene of this generator'):
         write_scenes(tmp_path, **FEW, overwrite=overwrite)
     assert digests(tmp_path) == {name: hashlib.sha256(b'mine').hexdigest()}
 
@@ -319,7 +320,7 @@ def test_a_file_added_to_scenes_keeps_them_from_being_replaced(tmp_path: Path) -
     write_scenes(tmp_path, **FEW)
     (tmp_path / 'train' / 'mine.txt').write_text('mine')
     before = digests(tmp_path)
-    with pytest.raises(FileExistsError, match=r'holds train/mine\.txt'):
+    with pytest.raises(ScenesError, match=r'holds train/mine\.txt'):
         write_scenes(tmp_path, **FEW, seed=1, overwrite=True)
     assert digests(tmp_path) == before
 
@@ -330,14 +331,14 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path: Path) -> None:
     (out / 'val').rename(precious)
     (out / 'val').symlink_to(precious, target_is_directory=True)
     before = digests(precious)
-    with pytest.raises(FileExistsError, match='holds val,'):
+    with pytest.raises(ScenesError, match='holds val,'):
         write_scenes(out, **FEW, overwrite=True)
     assert digests(precious) == before
 
 
 def test_scenes_are_replaced_only_on_request(tmp_path: Path, written: Path) -> None:
     write_scenes(tmp_path, **{**FEW, 'num_train': 5}, seed=1)
-    with pytest.raises(FileExistsError, match='already holds scenes.*overwrite=True'):
+    with pytest.raises(ScenesError, match='already holds scenes.*overwrite=True'):
         write_scenes(tmp_path, **FEW)
     assert (tmp_path / 'train' / '000005.jpg').exists()
 
@@ -347,7 +348,7 @@ def test_scenes_are_replaced_only_on_request(tmp_path: Path, written: Path) -> N
 
 def test_out_must_not_be_a_file(tmp_path: Path) -> None:
     (tmp_path / 'out').write_text('mine')
-    with pytest.raises(FileExistsError, match='is a file. Name a folder'):
+    with pytest.raises(ScenesError, match='is a file. Name a folder'):
         write_scenes(tmp_path / 'out', **FEW, overwrite=True)
     assert (tmp_path / 'out').read_text() == 'mine'
 

@@ -225,7 +225,7 @@ def _warn_of_shared(images: Mapping[str, set[Path]]) -> None:
         if shared:
             print_log(
                 f'{len(shared)} images are in {one} and in {other}, as '
-                f'{min(shared)}: AP on them tells little.',
+                f'{min(shared)}: AP on them means little.',
                 logger='current',
                 level=logging.WARNING,
             )
