@@ -253,7 +253,7 @@ def test_images_of_two_splits_are_counted(
     read_layout(root, root / 'cache')
 
     assert log == [
-        f'1 images are in train and in val, as {root}/images/a.jpg: AP on them tells '
+        f'1 images are in train and in val, as {root}/images/a.jpg: AP on them means '
         'little.'
     ]
 
@@ -266,6 +266,6 @@ def test_images_of_the_test_split_that_others_have_are_counted(
     read_layout(root, root / 'cache')
 
     assert log == [
-        f'1 images are in val and in test, as {root}/images/c.jpg: AP on them tells '
+        f'1 images are in val and in test, as {root}/images/c.jpg: AP on them means '
         'little.'
     ]
