@@ -1,16 +1,6 @@
-_base_ = './coco_320.py'
+# COCO 2017 at 800x800.
+_base_ = ['./coco.py', './pipelines.py']
 
-input_size = 800
-tta_sizes = [608, 800, 1024, 1216]
-
-# Lists are replaced, not merged: edit the inherited ones, then assign them again.
-train_pipeline, test_pipeline = _base_.train_pipeline, _base_.test_pipeline
-train_pipeline[4].scale = test_pipeline[1].scale = (input_size, input_size)
+train_pipeline, test_pipeline, tta_pipeline = _base_.pop('pipelines').m2det[800]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = val_dataloader
-
-tta_pipeline = _base_.tta_pipeline
-tta_pipeline[1].transforms[0] = [
-    dict(type='Resize', scale=(s, s), keep_ratio=False) for s in tta_sizes
-]
+val_dataloader = test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

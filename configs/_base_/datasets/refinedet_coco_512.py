@@ -1,9 +1,6 @@
 # COCO 2017 at 512x512, as RefineDet trains on it.
-_base_ = ['./coco_512.py', '../ssd_augmentation.py']
+_base_ = ['./coco.py', './pipelines.py']
 
-train_pipeline = [
-    *_base_.ssd_augmentation,
-    *_base_.train_pipeline[4:6],  # resize, flip
-    _base_.train_pipeline[-1],
-]
+train_pipeline, test_pipeline, tta_pipeline = _base_.pop('pipelines').refinedet[512]
 train_dataloader = dict(batch_size=32, dataset=dict(pipeline=train_pipeline))
+val_dataloader = test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

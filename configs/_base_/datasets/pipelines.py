@@ -1,0 +1,141 @@
+# What is done to images, by augmentation and input size: in training, in a test, and in
+# a multi-scale and flip test. A config takes three, and the others vanish:
+# `train_pipeline, test_pipeline, tta_pipeline = _base_.pop('pipelines').m2det[512]`.
+
+
+def resize(size: int) -> dict:
+    return dict(type='Resize', scale=(size, size), keep_ratio=False)
+
+
+def m2det(size: int) -> list[dict]:
+    """SSD's augmentation, in mmdet's order."""
+    return [
+        dict(type='LoadImageFromFile', backend_args=None),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(
+            type='Expand',
+            mean=[123.675, 116.28, 103.53],
+            to_rgb=True,
+            ratio_range=(1, 4),
+        ),
+        dict(
+            type='MinIoURandomCrop',
+            min_ious=(0.1, 0.3, 0.5, 0.7, 0.9),
+            min_crop_size=0.3,
+        ),
+        resize(size),
+        dict(type='RandomFlip', prob=0.5),
+        dict(type='PhotoMetricDistortion'),
+        dict(type='PackDetInputs'),
+    ]
+
+
+def refinedet(size: int) -> list[dict]:
+    """SSD's augmentation, in the order of its code."""
+    return [
+        dict(type='LoadImageFromFile', backend_args=None),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='SSDPhotometricDistortion'),
+        dict(type='Expand', mean=[104, 117, 123], to_rgb=False, ratio_range=(1, 4)),
+        dict(
+            type='MinIoURandomCrop',
+            min_ious=(0.1, 0.3, 0.5, 0.7, 0.9),
+            min_crop_size=0.3,
+        ),
+        resize(size),
+        dict(type='RandomFlip', prob=0.5),
+        dict(type='PackDetInputs'),
+    ]
+
+
+def scenes(size: int) -> list[dict]:
+    """A crop and a flip: upside down, a figure would be a stray."""
+    return [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='RandomCrop', crop_type='relative_range', crop_size=(0.6, 0.6)),
+        resize(size),
+        dict(type='RandomFlip', prob=0.5),
+        dict(type='PackDetInputs'),
+    ]
+
+
+def cells(size: int) -> list[dict]:
+    """A crop and flips in both directions."""
+    return [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='RandomCrop', crop_type='relative_range', crop_size=(0.5, 0.5)),
+        resize(size),
+        dict(type='RandomFlip', prob=[0.3, 0.3], direction=['horizontal', 'vertical']),
+        dict(type='PackDetInputs'),
+    ]
+
+
+def test(size: int) -> list[dict]:
+    return [
+        dict(type='LoadImageFromFile', backend_args=None),
+        resize(size),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(
+            type='PackDetInputs',
+            meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
+        ),
+    ]
+
+
+def multi_scale_test(sizes: list[int]) -> list[dict]:
+    return [
+        dict(type='LoadImageFromFile', backend_args=None),
+        dict(
+            type='TestTimeAug',
+            transforms=[
+                [resize(size) for size in sizes],
+                [dict(type='RandomFlip', prob=p) for p in (0.0, 1.0)],
+                [dict(type='LoadAnnotations', with_bbox=True)],
+                [
+                    dict(
+                        type='PackDetInputs',
+                        meta_keys=(
+                            'img_id',
+                            'img_path',
+                            'ori_shape',
+                            'img_shape',
+                            'scale_factor',
+                            'flip',
+                            'flip_direction',
+                        ),
+                    )
+                ],
+            ],
+        ),
+    ]
+
+
+# Beside each input size the sizes of the multi-scale test: 0.75, 1, 1.25 and 1.5 times
+# the input size in multiples of 32, but not less than holds all maps: 288 for the six
+# of M2Det and SSD, 256 for the four of RefineDet.
+pipelines = dict(
+    m2det={
+        size: (m2det(size), test(size), multi_scale_test(sizes))
+        for size, sizes in {
+            300: [288, 300, 384, 480],
+            320: [288, 320, 416, 480],
+            512: [384, 512, 640, 768],
+            704: [544, 704, 896, 1056],
+            800: [608, 800, 1024, 1216],
+        }.items()
+    },
+    refinedet={
+        size: (refinedet(size), test(size), multi_scale_test(sizes))
+        for size, sizes in {
+            320: [256, 320, 416, 480],
+            512: [384, 512, 640, 768],
+        }.items()
+    },
+    scenes={128: (scenes(128), test(128), multi_scale_test([96, 128, 160, 192]))},
+    cells={320: (cells(320), test(320), multi_scale_test([288, 320, 416, 480]))},
+    refinedet_cells={
+        320: (cells(320), test(320), multi_scale_test([256, 320, 416, 480]))
+    },
+)
