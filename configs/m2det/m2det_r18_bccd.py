@@ -1,7 +1,10 @@
 # The narrow model on blood cells, from scratch on a CPU.
 _base_ = [
     '../_base_/models/m2det_r18_narrow.py',
-    '../_base_/narrow_bccd.py',
+    '../_base_/datasets/bccd_320.py',
+    '../_base_/datasets/pipelines.py',
+    '../_base_/schedules/schedule_scratch_40e.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
@@ -13,3 +16,6 @@ model = dict(
         ),
     ),
 )
+train_pipeline, test_pipeline, tta_pipeline = _base_.pop('pipelines').cells[320]
+train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))
+custom_hooks = [*_base_.custom_hooks, dict(type='ChannelsLastHook')]

@@ -1,7 +1,10 @@
 # The narrow model on blood cells, from scratch on a CPU.
 _base_ = [
     '../_base_/models/refinedet_r18_narrow.py',
-    '../_base_/narrow_bccd.py',
+    '../_base_/datasets/bccd_320.py',
+    '../_base_/datasets/pipelines.py',
+    '../_base_/schedules/schedule_scratch_40e.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(
@@ -11,8 +14,7 @@ model = dict(
         anchor_generator=dict(input_size=320, scale=3.2),
     )
 )
+train_pipeline, test_pipeline, tta_pipeline = _base_.pop('pipelines').refinedet_r18[320]
+train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))
 optim_wrapper = _base_.adamw
-
-# Its maps can be made of smaller images than those of M2Det.
-tta_pipeline = _base_.tta_pipeline
-tta_pipeline[1].transforms[0][0].scale = (256, 256)
+custom_hooks = [*_base_.custom_hooks, dict(type='ChannelsLastHook')]

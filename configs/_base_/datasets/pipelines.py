@@ -84,7 +84,7 @@ def test(size: int) -> list[dict]:
     ]
 
 
-def multi_scale_test(sizes: list[int]) -> list[dict]:
+def multi_scale(sizes: list[int]) -> list[dict]:
     return [
         dict(type='LoadImageFromFile', backend_args=None),
         dict(
@@ -117,7 +117,7 @@ def multi_scale_test(sizes: list[int]) -> list[dict]:
 # of M2Det and SSD, 256 for the four of RefineDet.
 pipelines = dict(
     m2det={
-        size: (m2det(size), test(size), multi_scale_test(sizes))
+        size: (m2det(size), test(size), multi_scale(sizes))
         for size, sizes in {
             300: [288, 300, 384, 480],
             320: [288, 320, 416, 480],
@@ -127,15 +127,13 @@ pipelines = dict(
         }.items()
     },
     refinedet={
-        size: (refinedet(size), test(size), multi_scale_test(sizes))
+        size: (refinedet(size), test(size), multi_scale(sizes))
         for size, sizes in {
             320: [256, 320, 416, 480],
             512: [384, 512, 640, 768],
         }.items()
     },
-    scenes={128: (scenes(128), test(128), multi_scale_test([96, 128, 160, 192]))},
-    cells={320: (cells(320), test(320), multi_scale_test([288, 320, 416, 480]))},
-    refinedet_cells={
-        320: (cells(320), test(320), multi_scale_test([256, 320, 416, 480]))
-    },
+    scenes={128: (scenes(128), test(128), multi_scale([96, 128, 160, 192]))},
+    cells={320: (cells(320), test(320), multi_scale([288, 320, 416, 480]))},
+    refinedet_r18={320: (cells(320), test(320), multi_scale([256, 320, 416, 480]))},
 )
