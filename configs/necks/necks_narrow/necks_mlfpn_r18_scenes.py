@@ -1,3 +1,4 @@
-_base_ = '../../_base_/necks_r18_scenes.py'
+_base_ = ['../../m2det/m2det_r18_scenes.py', '../../_base_/models/necks_r18.py']
 
-model = dict(neck=_base_.necks.mlfpn)
+model = _base_.pop('necks_r18').scenes.mlfpn
+optim_wrapper = _base_.adamw

@@ -1,4 +1,5 @@
 # Two ResNet-50 in place of a ResNet-18: DetectoRS has no smaller one.
-_base_ = '../../_base_/necks_r18_bccd.py'
+_base_ = ['../../m2det/m2det_r18_bccd.py', '../../_base_/models/necks_r18.py']
 
-model = dict(backbone=_base_.rfp_backbone, neck=_base_.necks.rfp)
+model = _base_.pop('necks_r18').bccd.rfp
+optim_wrapper = _base_.adamw
