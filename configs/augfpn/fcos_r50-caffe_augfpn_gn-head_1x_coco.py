@@ -1,6 +1,6 @@
 _base_ = [
     'mmdet::fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py',
-    '../_base_/over_mmdet.py',
+    '../_base_/models/over_mmdet.py',
 ]
 
 model = dict(

@@ -1,6 +1,6 @@
 _base_ = [
     'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py',
-    '../_base_/over_mmdet.py',
+    '../_base_/models/over_mmdet.py',
 ]
 
 model = dict(

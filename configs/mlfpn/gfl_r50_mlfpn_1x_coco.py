@@ -1,7 +1,6 @@
 _base_ = [
     'mmdet::gfl/gfl_r50_fpn_1x_coco.py',
     '../_base_/models/mlfpn_r50.py',
-    '../_base_/over_mmdet.py',
 ]
 
 model = _base_.mlfpn_from_c3

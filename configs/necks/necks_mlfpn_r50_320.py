@@ -1,5 +1,5 @@
 # Eight TUMs of 256 channels; the base feature is made of C3, C4 and C5.
-_base_ = '../_base_/necks_r50_320.py'
+_base_ = './necks_fpn_r50_320.py'
 
 model = dict(
     neck=dict(

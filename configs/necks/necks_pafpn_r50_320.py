@@ -1,3 +1,3 @@
-_base_ = '../_base_/necks_r50_320.py'
+_base_ = './necks_fpn_r50_320.py'
 
 model = dict(neck=dict(type='PAFPN'))

@@ -1,3 +1,3 @@
-_base_ = ['../_base_/necks_r50_320.py', '../_base_/models/necks_r50.py']
+_base_ = ['./necks_fpn_r50_320.py', '../_base_/models/necks_r50.py']
 
-model = dict(neck=_base_.tcb)
+model = dict(neck=_base_.pop('necks_r50').tcb)

@@ -1,11 +1,11 @@
 _base_ = [
     'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py',
     '../_base_/models/necks_r50.py',
-    '../_base_/over_mmdet.py',
+    '../_base_/models/over_mmdet.py',
 ]
 
 model = dict(
     backbone=dict(out_indices=(1, 2, 3)),
-    neck=dict(_delete_=True, **_base_.bifpn),
-    bbox_head=dict(in_channels=_base_.bifpn.out_channels),
+    neck=dict(_delete_=True, **_base_.pop('necks_r50').bifpn),
+    bbox_head=dict(in_channels=160),
 )

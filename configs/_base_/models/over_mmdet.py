@@ -1,4 +1,4 @@
-# What a config over one of mmdet's own adds: this package, and hooks that check.
+# What a model of mmdet with another neck adds: this package, and hooks that check.
 custom_imports = dict(imports=['m2det_mmdet'], allow_failed_imports=False)
 custom_hooks = [
     dict(type='ClassCheckHook'),
