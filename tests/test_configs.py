@@ -1,5 +1,6 @@
 """Every config loads, builds, and agrees with itself."""
 
+import ast
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import cache
@@ -47,6 +48,17 @@ SQUARE = [
         ('m2det_', 'ablation_', 'levels_', 'necks_', 'ssd_', 'refinedet_')
     )
 ]
+
+# What bases offer to choose from.
+TABLES = {
+    'pipelines',
+    'necks_r18',
+    'necks_r50',
+    'ssd_necks',
+    'release_model',
+    'release_dataloaders',
+    'schedule_160e',
+}
 
 each_paper_leaf = pytest.mark.parametrize('leaf', PAPER, ids=lambda leaf: leaf.stem)
 each_ablation_leaf = pytest.mark.parametrize(
@@ -118,6 +130,43 @@ def test_there_are_leaves_and_no_two_share_a_name() -> None:
     assert len(LEAVES) > 100
     assert len(ABLATION) == 7 + 10
     assert len(set(names)) == len(names)
+
+
+def bases(path: Path) -> list[str]:
+    """What a config names as its bases."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '_base_':
+            names = ast.literal_eval(node.value)
+            return [names] if isinstance(names, str) else names
+    return []
+
+
+def chain(path: Path) -> int:
+    """Files from a config to the farthest of its bases; a config of mmdet is one."""
+    lengths = [1 if '::' in base else chain(path.parent / base) for base in bases(path)]
+    return 1 + max(lengths, default=0)
+
+
+@each_leaf
+def test_no_more_than_four_files_stand_in_a_row(leaf: Path) -> None:
+    assert chain(leaf) <= 4
+
+
+def test_no_base_inherits_a_leaf() -> None:
+    common = CONFIGS / '_base_'
+    files = sorted(common.rglob('*.py'))
+    folders = {path.parent.name for path in files}
+
+    assert folders == {'_base_', 'datasets', 'models', 'schedules'}
+    assert [path.name for path in common.glob('*.py')] == ['default_runtime.py']
+    for path in files:
+        inherited = [(path.parent / base).resolve() for base in bases(path)]
+        assert all(base.is_relative_to(common) for base in inherited)
+
+
+@each_leaf
+def test_a_leaf_keeps_none_of_the_tables_that_it_chose_from(leaf: Path) -> None:
+    assert not TABLES & set(load(leaf))
 
 
 def test_every_leaf_stands_in_a_metafile_and_its_readme() -> None:
@@ -229,7 +278,6 @@ def test_an_ablation_changes_nothing_but_the_network(leaf: Path) -> None:
     configs = [deepcopy(load(path)) for path in (leaf, leaf.parents[1] / paper)]
     for config in configs:
         config.model.neck = config.model.bbox_head.in_channels = None
-        config.pop('channels', None)
 
     assert configs[0].to_dict() == configs[1].to_dict()
 

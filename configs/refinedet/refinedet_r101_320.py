@@ -2,5 +2,4 @@ _base_ = [
     '../_base_/models/refinedet_r101.py',
     '../_base_/datasets/refinedet_coco_320.py',
     '../_base_/schedules/schedule_400k.py',
-    '../_base_/iteration_runtime.py',
 ]

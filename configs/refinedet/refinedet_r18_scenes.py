@@ -6,10 +6,9 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-channels = (24, 48, 96, 96)
 model = dict(
-    backbone=dict(out_indices=(0, 1, 2), extra_channels=channels[3:]),
-    neck=dict(in_channels=channels),
+    backbone=dict(out_indices=(0, 1, 2), extra_channels=(96,)),
+    neck=dict(in_channels=(24, 48, 96, 96)),
     bbox_head=dict(
         num_classes=len(_base_.classes),
         # 13, 26, 51 and 102 pixels, as the squares of m2det_r18_scenes; as large beside

@@ -2,7 +2,6 @@ _base_ = [
     '../_base_/models/refinedet_vgg.py',
     '../_base_/datasets/refinedet_coco_512.py',
     '../_base_/schedules/schedule_400k.py',
-    '../_base_/iteration_runtime.py',
 ]
 
 model = dict(bbox_head=dict(anchor_generator=dict(input_size=512)))

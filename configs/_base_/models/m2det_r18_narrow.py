@@ -1,9 +1,12 @@
 # A narrow M2Det that trains from scratch on a CPU: three stages of a ResNet-18 of 24
 # channels, MLFPN with 2 TUMs of 48 channels, square anchors.
-_base_ = './m2det_r50.py'
+_base_ = './m2det_vgg.py'
 
 model = dict(
+    data_preprocessor=dict(std=[58.395, 57.12, 57.375]),
     backbone=dict(
+        _delete_=True,
+        type='ResNet',
         depth=18,
         base_channels=24,
         stem_channels=24,
@@ -11,7 +14,7 @@ model = dict(
         strides=(1, 2, 2),
         dilations=(1, 1, 1),
         out_indices=(1, 2),
-        init_cfg=None,
+        norm_eval=False,
     ),
     neck=dict(
         in_channels=(48, 96),

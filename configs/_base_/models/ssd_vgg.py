@@ -1,19 +1,10 @@
 # SSD300 as in the paper, under this package's head: VGG-16 and extra layers.
-_base_ = './m2det_vgg.py'
+_base_ = ['./m2det_vgg.py', './ssd_necks.py']
 
-channels = (512, 1024, 512, 256, 256, 256)
 model = dict(
-    neck=dict(
-        _delete_=True,
-        type='SSDNeck',
-        in_channels=channels[:2],
-        out_channels=channels,
-        level_strides=(2, 2, 1, 1),
-        level_paddings=(1, 1, 0, 0),
-        l2_norm_scale=20,
-    ),
+    neck=dict(_delete_=True, **_base_.pop('ssd_necks').vgg),
     bbox_head=dict(
-        in_channels=channels,
+        in_channels=(512, 1024, 512, 256, 256, 256),
         anchor_generator=dict(
             input_size=300,
             sizes=[0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05],

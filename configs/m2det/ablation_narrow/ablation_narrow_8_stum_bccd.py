@@ -1,4 +1,7 @@
-# TUMs without the 1x1 convolutions that smooth.
-_base_ = './ablation_narrow_8_tum_bccd.py'
+# Eight TUMs without smoothing; only the first sees the base feature.
+_base_ = '../m2det_r18_bccd.py'
 
-model = dict(neck=dict(smooth=False))
+model = dict(
+    neck=dict(num_levels=8, tum_channels=26, smooth=False, reuse_base=False, sfam=False)
+)
+optim_wrapper = _base_.adamw

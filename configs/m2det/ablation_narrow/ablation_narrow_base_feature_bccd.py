@@ -1,3 +1,5 @@
-_base_ = './ablation_narrow_sfam_bccd.py'
+# The base feature goes into each TUM.
+_base_ = '../m2det_r18_bccd.py'
 
-model = dict(neck=dict(sfam=False))
+model = dict(neck=dict(num_levels=8, tum_channels=26, sfam=False))
+optim_wrapper = _base_.adamw

@@ -1,3 +1,5 @@
-_base_ = '../../_base_/m2det_r18_scenes_adamw.py'
+# The whole MLFPN.
+_base_ = '../m2det_r18_scenes.py'
 
 model = dict(neck=dict(num_levels=8, tum_channels=26))
+optim_wrapper = _base_.adamw

@@ -1,17 +1,5 @@
 # The baseline: SSD's feature maps under the same head, anchors and settings.
-_base_ = '../../_base_/m2det_r18_scenes_adamw.py'
+_base_ = ['../m2det_r18_scenes.py', '../../_base_/models/ssd_necks.py']
 
-channels = (48, 96, 48, 24)
-model = dict(
-    neck=dict(
-        _delete_=True,
-        type='SSDNeck',
-        in_channels=channels[:2],
-        out_channels=channels,
-        level_strides=(2, 2),
-        level_paddings=(1, 1),
-        l2_norm_scale=20,
-        # From scratch the extra layers need a norm too.
-        norm_cfg=dict(type='BN', momentum=0.1),
-    )
-)
+model = dict(neck=dict(_delete_=True, **_base_.pop('ssd_necks').r18_scenes))
+optim_wrapper = _base_.adamw

@@ -1,8 +1,0 @@
-_base_ = './m2det_r50.py'
-
-model = dict(
-    backbone=dict(
-        depth=101,
-        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101'),
-    )
-)
