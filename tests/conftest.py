@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,12 +13,15 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 # Without a GPU Triton's kernels run in its interpreter, which has to be chosen before
 # the first import of Triton.
 if not torch.cuda.is_available():
     os.environ.setdefault('TRITON_INTERPRET', '1')
 
+import mmdet  # noqa: E402
+from mmengine.config import Config  # noqa: E402
 from mmengine.config import utils as config_utils  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from yapf.yapflib import yapf_api  # noqa: E402
@@ -60,13 +64,14 @@ torch.set_num_threads(1)
 def quick_host() -> Iterator[None]:
     """Spare what the host does again and again, to the same result."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Config, '_file2dict', _read_once(Config._file2dict))
         # It reads mmdet's hundred metafiles for each config that inherits from mmdet.
-        metainfo = cache(config_utils._get_cfg_metainfo)
-        patch.setattr(config_utils, '_get_cfg_metainfo', metainfo)
+        patch.setattr(config_utils, 'load', cache(config_utils.load))
         # A run lays out the text of its config up to five times.
         patch.setattr(yapf_api, 'FormatCode', _format_once(yapf_api.FormatCode))
-        # On the meta device PyTorch computes a distribution of no values.
-        patch.setattr(nn.init, 'kaiming_normal_', _draw_values)
+        # On the meta device both compute values for a long time, and there are none.
+        patch.setattr(nn.init, 'kaiming_normal_', _of_values(nn.init.kaiming_normal_))
+        patch.setattr(F, 'batch_norm', _of_values(F.batch_norm))
         # Seconds until a loader ends a worker that failed.
         patch.setattr('torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL', 0.5)
         # Each data set collects garbage: what the imports left is none.
@@ -75,23 +80,45 @@ def quick_host() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _draw_values(
-    tensor: Tensor, *args: Any, draw: Callable = nn.init.kaiming_normal_, **kwargs: Any
-) -> Tensor:
-    """Fill a tensor that has values."""
-    return tensor if tensor.is_meta else draw(tensor, *args, **kwargs)
+def _read_once(read: Callable) -> Callable:
+    """Keep what the config files of the project and of mmdet hold: no test changes it.
+
+    A config has about seven bases, most of them those of other configs.
+    """
+    folders = (Path(__file__).parents[1] / 'configs', Path(mmdet.__file__).parent)
+    known = {}
+
+    def once(filename: str | Path, *args: Any, **kwargs: Any) -> tuple:
+        path = Path(filename).absolute()
+        if not any(path.is_relative_to(folder) for folder in folders):
+            return read(filename, *args, **kwargs)
+        key = (path, args, *kwargs.items())
+        if key not in known:
+            known[key] = read(filename, *args, **kwargs)
+        return deepcopy(known[key])
+
+    return staticmethod(once)
 
 
 def _format_once(format_code: Callable) -> Callable:
     """Keep what yapf makes of a text; one style, a dict, holds for all."""
-    texts = {}
+    known = {}
 
     def once(text: str, **style: dict) -> tuple[str, bool]:
-        if text not in texts:
-            texts[text] = format_code(text, **style)
-        return texts[text]
+        if text not in known:
+            known[text] = format_code(text, **style)
+        return known[text]
 
     return once
+
+
+def _of_values(function: Callable) -> Callable:
+    """Let a function that changes values alone return what has none."""
+
+    def run(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return tensor if tensor.is_meta else function(tensor, *args, **kwargs)
+
+    return run
 
 
 @pytest.fixture(autouse=True)
