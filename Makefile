@@ -14,6 +14,8 @@ BIN := .venv/bin
 # Written last: an interrupted installation is taken up again.
 INSTALLED := .venv/.installed
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# A process for each core; one that has finished takes over tests of another.
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 CONFIG := m2det_r18_scenes
 SCENES := data/scenes
 DEMO := work_dirs/demo
@@ -51,7 +53,7 @@ lint: setup
 	$(BIN)/lint-imports --no-cache
 
 test: lint
-	$(BIN)/pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: lint
-	$(BIN)/pytest
+	$(PYTEST)
