@@ -26,6 +26,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
 import m2det_mmdet  # noqa: F401
+from m2det_mmdet.analysis.complexity import test_image_size
 from m2det_mmdet.analysis.machine import describe_machine, versions
 from m2det_mmdet.analysis.random_weights import build_random
 from m2det_mmdet.analysis.speed import Timing, time_calls
@@ -285,15 +286,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure as the command line says."""
     args = _parse(argv)
     config = Config.fromfile(args.config)
+    side, _ = test_image_size(config)
     device = torch.device(args.device)
     trainer = Trainer(config, device)
     costs: list[Cost] = []
     for size in args.batch_sizes:
-        costs += measure(
-            trainer, args.options, size, config.input_size, steps=args.steps
-        )
+        costs += measure(trainer, args.options, size, side, steps=args.steps)
         print(f'batch size {size} done', file=sys.stderr)
-    print(f'{Path(args.config).stem}, {config.input_size} pixels')
+    print(f'{Path(args.config).stem}, {side} pixels')
     print(to_text(costs, device))
     if args.json is not None:
         content = {

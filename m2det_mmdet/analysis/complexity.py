@@ -40,7 +40,7 @@ def measure(config: Config) -> Complexity:
 
     The detector is built on the meta device: no weights are loaded or computed.
     """
-    height, width = _test_size(config)
+    height, width = test_image_size(config)
     model = build_structure(config).eval()
     image = torch.empty(1, 3, height, width, device='meta')
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
@@ -84,8 +84,12 @@ def _extract(
     return extractor.roi_layers[0](maps[0], rois)
 
 
-def _test_size(config: Config) -> tuple[int, int]:
-    """Pixels ``(height, width)`` to which the config resizes its test images."""
+def test_image_size(config: Config) -> tuple[int, int]:
+    """Pixels ``(height, width)`` to which the config resizes its test images.
+
+    Raises:
+        ValueError: If its test pipeline has no ``Resize``.
+    """
     pipeline = config.test_dataloader.dataset.pipeline
     scales = [step.scale for step in pipeline if step.type.endswith('Resize')]
     if not scales:

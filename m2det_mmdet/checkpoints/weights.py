@@ -82,7 +82,7 @@ def _loads(weights: Mapping[str, Tensor], model: nn.Module) -> bool:
     trial = deepcopy(model).to('meta')
     empty = {name: value.to('meta') for name, value in weights.items()}
     try:
-        missing, _ = trial.load_state_dict(empty, strict=False)
+        missing, _ = trial.load_state_dict(empty, strict=False, assign=True)
     except RuntimeError:
         # Tensors of another shape.
         return False
