@@ -10,7 +10,7 @@ import mmengine
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
 from torch import Tensor, nn
 
 from m2det_mmdet.analysis.structure import build_structure
@@ -240,12 +240,19 @@ def test_every_config_imports_the_package(leaf: Path) -> None:
 @each_paper_leaf
 def test_the_paper_schedule(leaf: Path) -> None:
     config = load(leaf)
-    warm_up, steps = config.param_scheduler
+    parameter = torch.zeros(1, requires_grad=True)
+    settings = {'optimizer': torch.optim.SGD([parameter], lr=1), 'epoch_length': 100}
+    warm_up, steps = (
+        PARAM_SCHEDULERS.build(scheduler, default_args=settings)
+        for scheduler in config.param_scheduler
+    )
 
     assert config.optim_wrapper.optimizer.lr == 2e-3
     assert config.auto_scale_lr == {'enable': True, 'base_batch_size': 32}
-    assert (warm_up.begin, warm_up.end, warm_up.by_epoch) == (0, 5, True)
-    assert list(steps.milestones) == [90, 120]
+    # Five epochs of 100 iterations.
+    assert (warm_up.begin, warm_up.end, warm_up.by_epoch) == (0, 500, False)
+    assert (sorted(steps.milestones), steps.gamma) == ([90, 120], 0.1)
+    assert steps.by_epoch
     assert config.train_cfg.max_epochs == 150
     assert config.model.test_cfg.score_thr == 0.05
     assert config.model.test_cfg.nms.method == 'linear'

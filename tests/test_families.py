@@ -90,7 +90,7 @@ def small(family: str, stem: str, divisor: int, side: int) -> Config:
         coder.clip_border = True
     for step in config.test_dataloader.dataset.pipeline:
         if step.type.endswith('Resize'):
-            step.scale = (side * 3 // 2 if step.keep_ratio else side, side)
+            step.scale = (side * 3 // 2 if step.get('keep_ratio') else side, side)
     return config
 
 

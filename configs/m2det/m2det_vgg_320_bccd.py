@@ -10,6 +10,6 @@ model = dict(bbox_head=dict(num_classes=len(_base_.classes)))
 
 train_cfg = dict(max_epochs=60, val_interval=2)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=5e-4, by_epoch=False, begin=0, end=200),
-    dict(type='MultiStepLR', by_epoch=True, milestones=[40, 52], gamma=0.1),
+    dict(type='LinearLR', start_factor=5e-4, by_epoch=False, end=200),
+    dict(type='MultiStepLR', milestones=[40, 52]),
 ]

@@ -78,7 +78,7 @@ def test_resuming_nothing_starts_from_the_given_weights(
         (tmp_path / 'last_checkpoint').write_text(trained.checkpoint)
 
     first, second = configs
-    assert (first.get('resume'), first.load_from) == (False, trained.checkpoint)
+    assert (first.get('resume'), first.load_from) == (None, trained.checkpoint)
     assert (second.resume, second.load_from) == (True, trained.checkpoint)
 
 

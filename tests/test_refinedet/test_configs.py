@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.registry import PARAM_SCHEDULERS
 
 from m2det_mmdet.analysis.complexity import measure
 
 CONFIGS = Path(__file__).parents[2] / 'configs/refinedet'
+OPTIMIZER = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
 LARGE = [f'{backbone}_{size}' for backbone in ('vgg', 'r101') for size in (320, 512)]
 LARGE += ['vgg_320_voc0712', 'vgg_512_voc0712']
 
@@ -42,7 +45,9 @@ def test_the_schedule_of_the_paper(name: str) -> None:
         iterations, milestones = 120_000, [80_000, 100_000]
 
     assert config.train_cfg.max_iters == iterations
-    assert (steps.milestones, steps.gamma, steps.by_epoch) == (milestones, 0.1, False)
+    steps = PARAM_SCHEDULERS.build(steps, default_args={'optimizer': OPTIMIZER})
+    assert sorted(steps.milestones) == milestones
+    assert (steps.gamma, steps.by_epoch) == (0.1, False)
     assert config.optim_wrapper.optimizer == {
         'type': 'SGD',
         'lr': 1e-3,

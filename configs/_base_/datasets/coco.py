@@ -1,7 +1,6 @@
 # COCO 2017. Files of a size add its pipelines.
 dataset_type = 'CheckedCocoDataset'
 data_root = 'data/coco/'
-backend_args = None
 
 train_dataloader = dict(
     batch_size=8,
@@ -9,21 +8,19 @@ train_dataloader = dict(
     persistent_workers=True,
     # Batch norm cannot train on one image, whose smallest map is one cell.
     drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='DefaultSampler'),
     dataset=dict(
         type=dataset_type,
         data_root=data_root,
         ann_file='annotations/instances_train2017.json',
         data_prefix=dict(img='train2017/'),
         filter_cfg=dict(filter_empty_gt=True, min_size=32),
-        backend_args=backend_args,
     ),
 )
 val_dataloader = dict(
     batch_size=8,
     num_workers=4,
     persistent_workers=True,
-    drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         type=dataset_type,
@@ -31,7 +28,6 @@ val_dataloader = dict(
         ann_file='annotations/instances_val2017.json',
         data_prefix=dict(img='val2017/'),
         test_mode=True,
-        backend_args=backend_args,
     ),
 )
 test_dataloader = val_dataloader
@@ -39,8 +35,6 @@ test_dataloader = val_dataloader
 val_evaluator = dict(
     type='CocoMetric',
     ann_file=data_root + 'annotations/instances_val2017.json',
-    metric='bbox',
-    backend_args=backend_args,
 )
 test_evaluator = val_evaluator
 

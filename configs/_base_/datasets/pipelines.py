@@ -4,25 +4,16 @@
 
 
 def resize(size: int) -> dict:
-    return dict(type='Resize', scale=(size, size), keep_ratio=False)
+    return dict(type='Resize', scale=(size, size))
 
 
 def m2det(size: int) -> list[dict]:
     """SSD's augmentation, in mmdet's order."""
     return [
-        dict(type='LoadImageFromFile', backend_args=None),
-        dict(type='LoadAnnotations', with_bbox=True),
-        dict(
-            type='Expand',
-            mean=[123.675, 116.28, 103.53],
-            to_rgb=True,
-            ratio_range=(1, 4),
-        ),
-        dict(
-            type='MinIoURandomCrop',
-            min_ious=(0.1, 0.3, 0.5, 0.7, 0.9),
-            min_crop_size=0.3,
-        ),
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        dict(type='Expand', mean=[123.675, 116.28, 103.53]),
+        dict(type='MinIoURandomCrop'),
         resize(size),
         dict(type='RandomFlip', prob=0.5),
         dict(type='PhotoMetricDistortion'),
@@ -33,15 +24,11 @@ def m2det(size: int) -> list[dict]:
 def refinedet(size: int) -> list[dict]:
     """SSD's augmentation, in the order of its code."""
     return [
-        dict(type='LoadImageFromFile', backend_args=None),
-        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
         dict(type='SSDPhotometricDistortion'),
-        dict(type='Expand', mean=[104, 117, 123], to_rgb=False, ratio_range=(1, 4)),
-        dict(
-            type='MinIoURandomCrop',
-            min_ious=(0.1, 0.3, 0.5, 0.7, 0.9),
-            min_crop_size=0.3,
-        ),
+        dict(type='Expand', mean=[104, 117, 123], to_rgb=False),
+        dict(type='MinIoURandomCrop'),
         resize(size),
         dict(type='RandomFlip', prob=0.5),
         dict(type='PackDetInputs'),
@@ -52,7 +39,7 @@ def scenes(size: int) -> list[dict]:
     """A crop and a flip: upside down, a figure would be a stray."""
     return [
         dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='LoadAnnotations'),
         dict(type='RandomCrop', crop_type='relative_range', crop_size=(0.6, 0.6)),
         resize(size),
         dict(type='RandomFlip', prob=0.5),
@@ -64,7 +51,7 @@ def cells(size: int) -> list[dict]:
     """A crop and flips in both directions."""
     return [
         dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='LoadAnnotations'),
         dict(type='RandomCrop', crop_type='relative_range', crop_size=(0.5, 0.5)),
         resize(size),
         dict(type='RandomFlip', prob=[0.3, 0.3], direction=['horizontal', 'vertical']),
@@ -74,9 +61,9 @@ def cells(size: int) -> list[dict]:
 
 def test(size: int) -> list[dict]:
     return [
-        dict(type='LoadImageFromFile', backend_args=None),
+        dict(type='LoadImageFromFile'),
         resize(size),
-        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='LoadAnnotations'),
         dict(
             type='PackDetInputs',
             meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'),
@@ -86,27 +73,14 @@ def test(size: int) -> list[dict]:
 
 def multi_scale(sizes: list[int]) -> list[dict]:
     return [
-        dict(type='LoadImageFromFile', backend_args=None),
+        dict(type='LoadImageFromFile'),
         dict(
             type='TestTimeAug',
             transforms=[
                 [resize(size) for size in sizes],
                 [dict(type='RandomFlip', prob=p) for p in (0.0, 1.0)],
-                [dict(type='LoadAnnotations', with_bbox=True)],
-                [
-                    dict(
-                        type='PackDetInputs',
-                        meta_keys=(
-                            'img_id',
-                            'img_path',
-                            'ori_shape',
-                            'img_shape',
-                            'scale_factor',
-                            'flip',
-                            'flip_direction',
-                        ),
-                    )
-                ],
+                [dict(type='LoadAnnotations')],
+                [dict(type='PackDetInputs')],
             ],
         ),
     ]

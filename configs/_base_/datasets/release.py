@@ -4,22 +4,12 @@
 
 def pipeline(size: int) -> list[dict]:
     return [
-        dict(type='LoadImageFromFile', backend_args=None),
-        dict(type='LoadAnnotations', with_bbox=True),
-        dict(
-            type='MinIoURandomCrop',
-            min_ious=(0.1, 0.3, 0.5, 0.7, 0.9),
-            min_crop_size=0.3,
-        ),
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        dict(type='MinIoURandomCrop'),
         dict(type='SSDPhotometricDistortion'),
-        dict(
-            type='Expand',
-            mean=[104, 117, 123],
-            to_rgb=False,
-            ratio_range=(1, 4),
-            prob=0.6,
-        ),
-        dict(type='Resize', scale=(size, size), keep_ratio=False),
+        dict(type='Expand', mean=[104, 117, 123], to_rgb=False, prob=0.6),
+        dict(type='Resize', scale=(size, size)),
         dict(type='RandomFlip', prob=0.5),
         # Objects of more than a hundredth of the image's side.
         dict(type='FilterAnnotations', min_gt_bbox_wh=[size / 100, size / 100]),

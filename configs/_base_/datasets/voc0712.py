@@ -11,7 +11,6 @@ voc2007 = dict(
     ann_file='VOC2007/ImageSets/Main/trainval.txt',
     data_prefix=dict(sub_data_root='VOC2007/'),
     filter_cfg=dict(filter_empty_gt=True, min_size=32),
-    backend_args=None,
 )
 voc2012 = dict(
     voc2007,
@@ -35,6 +34,4 @@ val_dataloader = test_dataloader = dict(
     )
 )
 
-val_evaluator = test_evaluator = dict(
-    _delete_=True, type='VOCMetric', metric='mAP', eval_mode='11points'
-)
+val_evaluator = test_evaluator = dict(_delete_=True, type='VOCMetric')

@@ -9,9 +9,7 @@ model = dict(
         # Res3 and Res5 at strides 8 and 16: Res4 does not shrink the map.
         strides=(1, 2, 1, 2),
         out_indices=(1, 3),
-        frozen_stages=-1,
         norm_eval=False,
-        style='pytorch',
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
     ),
     neck=dict(in_channels=(512, 2048)),

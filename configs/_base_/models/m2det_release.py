@@ -6,7 +6,7 @@ release_model = dict(
     bbox_head=dict(
         anchor_generator=dict(clip=True),
         bbox_coder=dict(_delete_=True, type='SSDBBoxCoder'),
-        # PyTorch's own weights, and no bias.
+        # PyTorch's own weights, and biases of 0.
         init_cfg=dict(
             type='Kaiming',
             layer='Conv2d',
@@ -14,7 +14,6 @@ release_model = dict(
             a=5**0.5,
             mode='fan_in',
             nonlinearity='leaky_relu',
-            bias=0,
         ),
     ),
     train_cfg=dict(rank_by_shifted_scores=True),

@@ -35,9 +35,6 @@ def resnet(**options: object) -> dict:
         depth=50,
         base_channels=12,
         stem_channels=12,
-        strides=(1, 2, 2, 2),
-        out_indices=(0, 1, 2, 3),
-        frozen_stages=-1,
         norm_eval=False,
         **options,
     )

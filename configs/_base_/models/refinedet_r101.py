@@ -8,7 +8,6 @@ model = dict(
         type='RefineDetResNet',
         depth=101,
         extra_channels=(512,),
-        frozen_stages=-1,
         norm_eval=False,
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101'),
     ),

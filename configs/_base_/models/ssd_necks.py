@@ -8,7 +8,6 @@ ssd_necks = dict(
         out_channels=(512, 1024, 512, 256, 256, 256),
         level_strides=(2, 2, 1, 1),
         level_paddings=(1, 1, 0, 0),
-        l2_norm_scale=20,
     ),
     # From scratch the extra layers need a norm too.
     r18_bccd=dict(
@@ -17,7 +16,6 @@ ssd_necks = dict(
         out_channels=(48, 96, 48, 24, 24, 24),
         level_strides=(2, 2, 1, 1),
         level_paddings=(1, 1, 0, 0),
-        l2_norm_scale=20,
         norm_cfg=dict(type='BN', momentum=0.1),
     ),
     r18_scenes=dict(
@@ -26,7 +24,6 @@ ssd_necks = dict(
         out_channels=(48, 96, 48, 24),
         level_strides=(2, 2),
         level_paddings=(1, 1),
-        l2_norm_scale=20,
         norm_cfg=dict(type='BN', momentum=0.1),
     ),
 )

@@ -10,7 +10,7 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
 param_scheduler = [
-    dict(type='MultiStepLR', by_epoch=False, milestones=[80000, 100000], gamma=0.1),
+    dict(type='MultiStepLR', by_epoch=False, milestones=[80000, 100000]),
 ]
 
 optim_wrapper = dict(

@@ -4,22 +4,15 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
 param_scheduler = [
-    dict(
-        type='LinearLR',
-        start_factor=5e-4,
-        by_epoch=True,
-        begin=0,
-        end=5,
-        convert_to_iter_based=True,
-    ),
-    dict(type='MultiStepLR', by_epoch=True, milestones=[90, 120], gamma=0.1),
+    dict(type='LinearLR', start_factor=5e-4, end=5, convert_to_iter_based=True),
+    dict(type='MultiStepLR', milestones=[90, 120]),
 ]
 
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=2e-3, momentum=0.9, weight_decay=5e-4),
     # Batch norm over the one-cell maps of two or three images can blow up gradients.
-    clip_grad=dict(max_norm=35, norm_type=2),
+    clip_grad=dict(max_norm=35),
 )
 
 # The learning rate follows the total batch of all processes.

@@ -10,7 +10,6 @@ schedule_160e = (
             start_factor=2.5e-4,
             milestones=[90, 110, 130, 150],
             factors=[0.5, 0.1, 0.01, 0.001],
-            by_epoch=True,
             convert_to_iter_based=True,
         ),
     ],

@@ -4,5 +4,5 @@ _base_ = './schedule_120k.py'
 
 train_cfg = dict(max_iters=400000)
 param_scheduler = [
-    dict(type='MultiStepLR', by_epoch=False, milestones=[280000, 360000], gamma=0.1),
+    dict(type='MultiStepLR', by_epoch=False, milestones=[280000, 360000]),
 ]
