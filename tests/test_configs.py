@@ -153,8 +153,8 @@ def test_no_base_inherits_a_leaf() -> None:
     assert folders == {'_base_', 'datasets', 'models', 'schedules'}
     assert [path.name for path in common.glob('*.py')] == ['default_runtime.py']
     for path in files:
-        inherited = [(path.parent / base).resolve() for base in bases(path)]
-        assert all(base.is_relative_to(common) for base in inherited)
+        own = [path.parent / base for base in bases(path) if '::' not in base]
+        assert all(base.resolve().is_relative_to(common) for base in own)
 
 
 @each_leaf

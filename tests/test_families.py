@@ -33,7 +33,7 @@ SMALL = {
     'm2det/release': [('m2det_r101_320_release', 8, 320)],
     'augfpn': [('retinanet_r50_augfpn_1x_coco', 8, 128)],
     'mlfpn': [('retinanet_r50_mlfpn_1x_coco', 8, 128)],
-    'mlfpn/mlfpn_narrow': [('faster_rcnn_mlfpn_r18_scenes', 1, 128)],
+    'mlfpn/mlfpn_narrow': [('faster-rcnn_r18_mlfpn_scenes', 1, 128)],
     'necks': [('retinanet_r50_bifpn_1x_coco', 8, 128)],
     'necks/necks_narrow': [(f'necks_{neck}_r18_scenes', 1, 128) for neck in NECKS],
     'refinedet': [('refinedet_r18_scenes', 1, 128)],

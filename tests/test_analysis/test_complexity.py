@@ -46,7 +46,7 @@ def test_shared_weights_count_once_and_each_use_of_them_as_two_operations() -> N
 
 def test_the_second_stage_costs_as_many_proposals_as_it_may_have() -> None:
     config = Config.fromfile(
-        CONFIGS / 'mlfpn' / 'mlfpn_narrow' / 'faster_rcnn_fpn_r18_scenes.py'
+        CONFIGS / 'mlfpn' / 'mlfpn_narrow' / 'faster-rcnn_r18_fpn_scenes.py'
     )
     costs = []
     for proposals in (200, 201):

@@ -1,11 +1,6 @@
 # A narrow Faster R-CNN that trains from scratch on a CPU: a ResNet-18 of 24 channels,
 # anchors and RoIs of 16 to 128 pixels. The RoIAlign of two samples a bin is cheap.
-_base_ = [
-    'mmdet::_base_/models/faster-rcnn_r50_fpn.py',
-    '../../_base_/datasets/scenes_128.py',
-    '../../_base_/schedules/schedule_scratch.py',
-    '../../_base_/default_runtime.py',
-]
+_base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
 
 channels = 64
 strides = _base_.model.roi_head.bbox_roi_extractor.featmap_strides
@@ -34,11 +29,7 @@ model = dict(
         bbox_roi_extractor=dict(
             roi_layer=dict(sampling_ratio=2), out_channels=channels, finest_scale=14
         ),
-        bbox_head=dict(
-            in_channels=channels,
-            fc_out_channels=128,
-            num_classes=len(_base_.classes),
-        ),
+        bbox_head=dict(in_channels=channels, fc_out_channels=128),
     ),
     train_cfg=dict(
         rpn=dict(sampler=dict(num=128)),
@@ -47,9 +38,3 @@ model = dict(
     ),
     test_cfg=dict(rpn=proposals),
 )
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(type='PyramidCheckHook'),
-    dict(type='ChannelsLastHook'),
-]
-optim_wrapper = _base_.adamw

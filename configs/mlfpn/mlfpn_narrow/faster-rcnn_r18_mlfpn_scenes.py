@@ -1,4 +1,4 @@
-_base_ = './faster_rcnn_fpn_r18_scenes.py'
+_base_ = './faster-rcnn_r18_fpn_scenes.py'
 
 fpn = _base_.model.neck
 model = dict(
