@@ -83,7 +83,8 @@ def test_results_are_of_the_kind_of_the_boxes(fast_nms: ModuleType, kind: str) -
 
 
 def test_the_former_name_of_the_threshold_is_taken(fast_nms: ModuleType) -> None:
-    _, keep = fast_nms.soft_nms(BOXES, SCORES, iou_thr=0.6)
+    with pytest.warns(DeprecationWarning, match='"iou_thr" is deprecated'):
+        _, keep = fast_nms.soft_nms(BOXES, SCORES, iou_thr=0.6)
 
     assert keep.tolist() == [0, 1, 2]
 
