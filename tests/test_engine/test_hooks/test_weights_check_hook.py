@@ -53,6 +53,8 @@ class Renaming(nn.Sequential):
         return super().load_state_dict(renamed, **options)
 
 
+# PyTorch warns where a counter of batches is copied to a model without values.
+@pytest.mark.filterwarnings('error')
 def test_names_that_the_model_itself_changes_are_not_missing() -> None:
     model = Renaming(*network())
     old = {f'old.{name}': value for name, value in without().items()}
