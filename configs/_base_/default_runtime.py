@@ -15,7 +15,7 @@ default_hooks = dict(
 custom_hooks = [
     dict(type='ClassCheckHook'),
     dict(type='WeightsCheckHook'),
-    dict(type='CheckInvalidLossHook', priority='VERY_LOW'),
+    dict(type='FiniteLossHook'),
 ]
 
 env_cfg = dict(cudnn_benchmark=True)

@@ -171,13 +171,13 @@ def _amend(cfg: Config, terms: Terms, layout: DataLayout | None) -> Config:
     # Faults of the test data show before the training.
     count_images(cfg, 'test')
     _set_loaders(cfg, terms.batch_size, terms.workers)
-    cfg.custom_hooks = [
-        *(cfg.get('custom_hooks') or []),
-        ConfigDict(type='FiniteLossHook'),
-    ]
-    hooks = cfg.get('default_hooks') or {}
+    hooks = list(cfg.get('custom_hooks') or [])
+    if all(hook.get('type') != 'FiniteLossHook' for hook in hooks):
+        hooks.append(ConfigDict(type='FiniteLossHook'))
+    cfg.custom_hooks = hooks
     checkpoint = ConfigDict(type='CheckpointHook', interval=1, max_keep_ckpts=2)
-    cfg.default_hooks = ConfigDict({**hooks, 'checkpoint': checkpoint})
+    default_hooks = cfg.get('default_hooks') or {}
+    cfg.default_hooks = ConfigDict({**default_hooks, 'checkpoint': checkpoint})
     if terms.minutes is None:
         cfg.custom_hooks.append(ConfigDict(type='TrainingCostHook'))
         set_epochs(cfg, terms.epochs, epoch_length(cfg))

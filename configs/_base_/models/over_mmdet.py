@@ -4,5 +4,5 @@ custom_hooks = [
     dict(type='ClassCheckHook'),
     dict(type='WeightsCheckHook'),
     dict(type='PyramidCheckHook'),
-    dict(type='CheckInvalidLossHook', priority='VERY_LOW'),
+    dict(type='FiniteLossHook'),
 ]
