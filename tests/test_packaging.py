@@ -18,6 +18,8 @@ def test_a_wheel_holds_what_mim_needs(tmp_path: Path) -> None:
         assert {
             path.relative_to(mim) for path in (mim / folder).rglob('*.*')
         } == sources
+    # What the command's script imports.
+    assert (tmp_path / 'm2det_command.py').is_file()
     index = 'model-index.yml'
     assert (mim / index).read_text() == (ROOT / index).read_text()
     assert not (ROOT / 'build').exists()
