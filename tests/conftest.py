@@ -2,6 +2,7 @@
 
 import gc
 import os
+import random
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from functools import cache
@@ -23,7 +24,9 @@ if not torch.cuda.is_available():
 import mmdet  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 from mmengine.config import utils as config_utils  # noqa: E402
+from mmengine.logging import MessageHub  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
+from mmengine.visualization import Visualizer  # noqa: E402
 from yapf.yapflib import yapf_api  # noqa: E402
 
 import m2det_mmdet  # noqa: E402, F401
@@ -119,6 +122,22 @@ def _of_values(function: Callable) -> Callable:
         return tensor if tensor.is_meta else function(tensor, *args, **kwargs)
 
     return run
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Give a test and its fixtures the same random numbers after any other tests."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def forget_runs() -> Iterator[None]:
+    """Let no test see the visualizers and messages of another one's runs."""
+    yield
+    for manager in (MessageHub, Visualizer, *Visualizer.__subclasses__()):
+        manager._instance_dict.clear()
 
 
 @pytest.fixture(autouse=True)
