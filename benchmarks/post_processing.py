@@ -18,6 +18,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+# Where mmcv has no operators, mmdet's heads need the package's first.
+import m2det_mmdet  # noqa: F401
+
+# isort: split
 import numpy as np
 import torch
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
