@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from mmdet.models import DetDataPreprocessor
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
@@ -179,7 +181,14 @@ def test_network_and_suppression_are_what_the_detector_predicts() -> None:
 
 def test_a_single_stage_detector_tells_all_columns() -> None:
     model = build_random(Config.fromfile(CONFIG)).eval()
+    # Other numbers of boxes for other images.
+    model.bbox_head.test_cfg.update(score_thr=0.3)
     images = [_image(value, side=128) for value in (0, 100, 200)]
+    first, second, third = (
+        len(model.test_step(pseudo_collate([deepcopy(image)]))[0].pred_instances)
+        for image in images
+    )
+    memory = peak_memory(CPU)
 
     speed = measure_speed(model, images, batch_size=2, repeats=2, warm_up=1)
 
@@ -187,8 +196,9 @@ def test_a_single_stage_detector_tells_all_columns() -> None:
     for timing in (speed.network, speed.suppression, speed.total):
         assert timing.calls == 2
         assert 0 < timing.low <= timing.median <= timing.high
-    assert speed.boxes >= 0
-    assert speed.peak_memory > 2**20
+    assert len({first, second, third}) == 3
+    assert speed.boxes == (third + first + second + third) / 4
+    assert memory <= speed.peak_memory <= peak_memory(CPU)
 
 
 def test_only_detectors_that_predict_as_usual_are_split() -> None:

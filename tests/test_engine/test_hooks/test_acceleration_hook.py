@@ -1,14 +1,20 @@
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from mmdet.registry import HOOKS
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
 from mmengine.hooks import EMAHook
 from mmengine.runner import get_priority
 from torch import nn
 
+from m2det_mmdet.analysis.random_weights import build_random
 from m2det_mmdet.engine import AccelerationHook, WeightsCheckHook
+
+CONFIG = Path(__file__).parents[3] / 'configs' / 'm2det' / 'm2det_r18_scenes.py'
 
 
 def _runner() -> SimpleNamespace:
@@ -37,6 +43,27 @@ def test_a_test_sees_a_faster_copy_and_the_runner_keeps_its_model() -> None:
     assert model.training
     assert [type(layer) for layer in model] == [nn.Conv2d, nn.BatchNorm2d]
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_a_detector_finds_the_same_objects() -> None:
+    model = build_random(Config.fromfile(CONFIG)).eval()
+    sample = DetDataSample(
+        metainfo={'img_shape': (128, 128), 'scale_factor': (1.0, 1.0)}
+    )
+    image = torch.randint(256, (3, 128, 128), dtype=torch.uint8)
+    runner = SimpleNamespace(model=model)
+
+    (before,) = model.test_step({'inputs': [image], 'data_samples': [sample.clone()]})
+    AccelerationHook().before_test_epoch(runner)
+    (after,) = runner.model.test_step({'inputs': [image], 'data_samples': [sample]})
+
+    found, expected = after.pred_instances, before.pred_instances
+    assert len(found) == 200
+    assert len(expected.labels.unique()) > 1
+    # The best first in both.
+    assert torch.equal(found.labels, expected.labels)
+    torch.testing.assert_close(found.scores, expected.scores, rtol=0, atol=1e-5)
+    torch.testing.assert_close(found.bboxes, expected.bboxes, rtol=0, atol=1e-3)
 
 
 def test_training_and_validation_see_the_model_itself() -> None:
