@@ -31,12 +31,16 @@ def test_a_cpu_is_told_by_name_and_threads(
     assert describe_machine(cpu) == 'CPU, Abacus 3000, 2 threads'
 
 
-def test_a_cpu_without_a_list_has_some_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(('processor', 'name'), [('i9', 'i9'), ('', 'arm64')])
+def test_a_cpu_without_a_list_has_the_name_of_its_kind(
+    processor: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, '_CPU_INFO', tmp_path / 'none')
+    monkeypatch.setattr('platform.processor', lambda: processor)
+    monkeypatch.setattr('platform.machine', lambda: 'arm64')
+    monkeypatch.setattr(torch, 'get_num_threads', lambda: 1)
 
-    assert describe_machine(torch.device('cpu')).count(',') == 2
+    assert describe_machine(torch.device('cpu')) == f'CPU, {name}, 1 thread'
 
 
 @pytest.mark.parametrize(

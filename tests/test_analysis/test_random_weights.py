@@ -22,7 +22,9 @@ def test_only_what_names_weights_is_dropped() -> None:
         'head': {'init_cfg': {'type': 'Normal', 'std': 0.01}, 'pretrained': None},
         'sizes': (1, 2),
     }
-    assert settings['backbone']['init_cfg'] is not None
+    assert settings['backbone'] == {
+        'init_cfg': {'type': 'Pretrained', 'checkpoint': 'x'}
+    }
 
 
 def test_shipped_configs_download_nothing() -> None:

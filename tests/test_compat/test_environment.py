@@ -1,6 +1,6 @@
 import pytest
 
-from m2det_mmdet.compat import check_environment
+from m2det_mmdet.compat import check_environment, environment
 from m2det_mmdet.compat.environment import find_problem
 
 ONEDL = {
@@ -20,6 +20,13 @@ MODULES = ('mmdet', 'mmcv', 'mmengine', 'torch')
 
 def test_this_environment_passes() -> None:
     check_environment()
+
+
+def test_another_stops_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {**ONEDL, 'onedl-mmcv': '2.3.4'}
+    monkeypatch.setattr(environment, '_installed', lambda names: versions)
+    with pytest.raises(ImportError, match=r'onedl-mmcv 2\.3\.4'):
+        check_environment()
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ def test_an_unusable_image_stops_when_it_is_loaded(
 def test_errors_of_the_pipeline_are_not_blamed_on_the_image(folder: Path) -> None:
     dataset = _build(folder, pipeline=[{'type': 'LoadAnnotations', 'with_mask': True}])
 
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match='ori_shape'):
         dataset[0]
 
 

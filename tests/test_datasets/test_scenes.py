@@ -250,6 +250,8 @@ def test_pycocotools_loads_what_was_written(
     coco = COCO(written / 'annotations' / f'{split}.json')
 
     assert len(coco.getImgIds()) == count
+    # Each shows an object.
+    assert {item['image_id'] for item in coco.anns.values()} == set(coco.imgs)
     grades = {item['name']: item['supercategory'] for item in coco.cats.values()}
     assert grades == GRADES
     for image in coco.imgs.values():

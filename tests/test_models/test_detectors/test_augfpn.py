@@ -248,9 +248,11 @@ def test_it_predicts_as_without_supervision(name: str) -> None:
 
 @pytest.mark.parametrize('name', ['faster-rcnn', 'retinanet'])
 def test_test_time_augmentation_works(name: str) -> None:
+    model = build(narrow(name))
+    (seen,) = predict(model, batch((64, 64)))
     tta = DetTTAModel(
         tta_cfg=ConfigDict(nms={'type': 'nms', 'iou_threshold': 0.5}, max_per_img=7),
-        module=build(narrow(name)).eval(),
+        module=model,
     )
     views = [batch((64, 64)), batch((64, 64))]
     for view, flip in zip(views, (False, True), strict=True):
@@ -261,7 +263,18 @@ def test_test_time_augmentation_works(name: str) -> None:
     with torch.no_grad():
         (found,) = tta.test_step(stacked)
 
-    assert len(found.pred_instances) == 7
+    boxes = found.pred_instances.bboxes
+    assert len(boxes) == 7
+    # The same image is taken once as it is and once for its mirror image.
+    mirrored = seen.bboxes[:, [2, 1, 0, 3]] * torch.tensor([-1, 1, -1, 1])
+    mirrored += torch.tensor([64, 0, 64, 0])
+    plain, other = (
+        torch.cdist(boxes, view, p=torch.inf).amin(dim=1) < 1e-3
+        for view in (seen.bboxes, mirrored)
+    )
+    assert (plain | other).all()
+    assert plain.any()
+    assert other.any()
 
 
 @each_detector
