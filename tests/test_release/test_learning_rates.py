@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmdet.registry import PARAM_SCHEDULERS
 from mmengine.config import Config
@@ -51,13 +52,15 @@ def test_the_release(leaf: Path) -> None:
         assert epoch == iteration // length + 1
         assert values[iteration] == rate, iteration
     # Between the samples, the formula of the release.
-    for iteration, value in enumerate(values):
+    expected = []
+    for iteration in range(len(values)):
         epoch = iteration // length + 1
         drops = sum(epoch > last for last in (90, 110, 130, 150))
-        expected = (0.004, 0.002, 4e-4, 4e-5, 4e-6)[drops]
+        rate = (0.004, 0.002, 4e-4, 4e-5, 4e-6)[drops]
         if epoch <= 5:
-            expected = 1e-6 + (0.004 - 1e-6) * iteration / (5 * length)
-        assert value == pytest.approx(expected, rel=1e-12), iteration
+            rate = 1e-6 + (0.004 - 1e-6) * iteration / (5 * length)
+        expected.append(rate)
+    np.testing.assert_allclose(values, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize('leaf', PAPER, ids=lambda leaf: leaf.stem)
