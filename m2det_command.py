@@ -1,7 +1,7 @@
 """The command ``m2det``, which parses its arguments before MMDetection is imported.
 
-Where this module is loaded, ``import m2det_mmdet`` leaves it to the command when to
-import MMDetection, which takes some seconds: ``m2det --help`` does without.
+While this module is loaded, importing ``m2det_mmdet`` does not import MMDetection,
+which takes some seconds: the command does that later, and ``m2det --help`` never.
 """
 
 import sys

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
+from ..utils.configs import describe
 from ..utils.errors import M2DetError
 from .random_weights import without_pretrained
 
@@ -39,10 +40,12 @@ def structure_of(cfg: Config) -> nn.Module:
         M2DetError: If there is no model, or it does not build.
     """
     if 'model' not in cfg:
-        raise M2DetError(f'{cfg.filename} has no model: give the config of a detector.')
+        raise M2DetError(
+            f'{describe(cfg)} has no model: give the config of a detector.'
+        )
     try:
         return build_structure(cfg)
     except Exception as error:
         raise M2DetError(
-            f'The model of {cfg.filename} does not build: {error}'
+            f'The model of {describe(cfg)} does not build: {error}'
         ) from error

@@ -4,18 +4,23 @@ Each returns a result, raises :class:`M2DetError` with one sentence where someth
 wrong, and reports progress to a function that the caller gives.
 """
 
-from ..comparison.report import Comparison
-from ..datasets.scenes import write_scenes
-from ..engine.hooks import Evaluated, Step
-from ..utils.errors import M2DetError
-from .benchmarking import benchmark
-from .comparison import RunEvent, compare
-from .conversion import ConvertedCheckpoint, convert
-from .drawing import draw
-from .evaluation import EvaluationResult, evaluate
-from .prediction import ImageDone, Prediction, PredictionResult, predict
-from .tabulation import Family, FamilyMember, tabulate
-from .training import TrainingResult, TrainingStarted, train
+from .. import register
+
+# The command imports the package without it.
+register()
+
+from ..comparison.report import Comparison  # noqa: E402
+from ..datasets.scenes import write_scenes  # noqa: E402
+from ..engine.hooks import Evaluated, Step  # noqa: E402
+from ..utils.errors import M2DetError  # noqa: E402
+from .benchmarking import benchmark  # noqa: E402
+from .comparison import RunEvent, compare  # noqa: E402
+from .conversion import ConvertedCheckpoint, convert  # noqa: E402
+from .drawing import draw  # noqa: E402
+from .evaluation import EvaluationResult, evaluate  # noqa: E402
+from .prediction import ImageDone, Prediction, PredictionResult, predict  # noqa: E402
+from .tabulation import Family, FamilyMember, tabulate  # noqa: E402
+from .training import TrainingResult, TrainingStarted, train  # noqa: E402
 
 __all__ = [
     'Comparison',

@@ -20,15 +20,14 @@ from ..analysis.speed_report import SpeedReport
 from ..analysis.structure import structure_of
 from ..checkpoints.loading import check_checkpoint
 from ..checkpoints.weights import check_weights
-from ..models.acceleration import accelerate
 from ..models.dense_heads import M2DetHead
 from ..ops.kernels import kernel_name
-from ..utils.configs import config_name, load_config
+from ..utils.configs import config_name, describe, load_config
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError
 from ..utils.images import find_images, read_images
 from ..utils.logs import quiet_log
-from .checks import acceleration_options, check_at_least
+from .checks import acceleration_options, check_at_least, make_faster, our_errors
 
 SEED = 0
 # Height, width, channels: a frequent size in COCO, which the pipeline resizes.
@@ -39,6 +38,7 @@ IMAGES = (20, 1000)
 WARM_UP = (3, 20)
 
 
+@our_errors()
 def benchmark(
     config: str | Path | Config,
     *,
@@ -91,7 +91,7 @@ def benchmark(
     model = _build(cfg, checkpoint).to(device)
     inputs = _images(cfg, image_dir, repeats)
     if acceleration is not None:
-        model = _accelerate(model, acceleration)
+        make_faster(model, acceleration)
     speeds = _speeds(cfg, model, inputs, batch_sizes, repeats, warm_up)
     dtype = autocast or 'float32'
     return SpeedReport(
@@ -126,18 +126,12 @@ def _build(cfg: Config, checkpoint: str | Path | None) -> nn.Module:
     if checkpoint is not None:
         weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
         check_weights(weights, structure, complete=True)
-    torch.manual_seed(SEED)
-    model = build_random(cfg)
+    with torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        model = build_random(cfg)
     if checkpoint is not None:
         load_checkpoint(model, str(checkpoint), map_location='cpu')
     return model.eval()
-
-
-def _accelerate(model: nn.Module, options: dict[str, Any]) -> nn.Module:
-    try:
-        return accelerate(model, **options)
-    except ValueError as error:
-        raise M2DetError(f'This detector cannot be made faster: {error}') from error
 
 
 def _images(cfg: Config, folder: str | Path | None, limit: int) -> list[dict]:
@@ -151,7 +145,7 @@ def _pipeline(cfg: Config) -> Compose:
     """Test pipeline that begins with an array and reads nothing else."""
     if 'test_dataloader' not in cfg:
         raise M2DetError(
-            f'{cfg.filename} has no test_dataloader, whose pipeline prepares the '
+            f'{describe(cfg)} has no test_dataloader, whose pipeline prepares the '
             'images: add it.'
         )
     steps = cfg.test_dataloader.dataset.pipeline

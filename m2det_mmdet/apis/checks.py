@@ -3,25 +3,45 @@
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from mmengine.dist import init_dist, is_distributed
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
+from torch import nn
 from torch.utils.data import Dataset
 
 from ..analysis.structure import structure_of
 from ..checkpoints.loading import check_checkpoint
 from ..checkpoints.weights import check_weights
 from ..engine.hooks.class_check_hook import check_classes
-from ..utils.errors import M2DetError
+from ..models.acceleration import DTYPES, accelerate
+from ..utils.errors import M2DetError, sentence_of
 from ..utils.logs import prints_to, quiet_log
 
 # What PyTorch calls where CXX is not set.
 _COMPILERS = {'darwin': 'clang++', 'win32': 'cl'}
+
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def start_processes(cfg: Config, launcher: str) -> None:
+    """Let the processes of a launcher know of each other, as the runner would later.
+
+    Raises:
+        M2DetError: If the launcher is unknown.
+    """
+    check_one_of('launcher', launcher, LAUNCHERS)
+    cfg.launcher = launcher
+    if launcher != 'none' and not is_distributed():
+        init_dist(launcher, **(cfg.get('env_cfg') or {}).get('dist_cfg', {}))
 
 
 def check_run(
@@ -84,8 +104,9 @@ def acceleration_options(
         autocast: Lower precision inside the network, or ``None``.
 
     Raises:
-        M2DetError: If there is nothing to compile with.
+        M2DetError: If ``autocast`` is unknown or there is nothing to compile with.
     """
+    check_one_of('autocast', autocast, DTYPES)
     # CXX may hold options, or a wrapper before the compiler.
     command = os.environ.get('CXX') or _COMPILERS.get(sys.platform, 'g++')
     compiler = command.split()[0]
@@ -102,6 +123,61 @@ def acceleration_options(
         'compile': compile,
         'autocast': autocast,
     }
+
+
+def make_faster(model: nn.Module, options: dict[str, Any]) -> None:
+    """Accelerate a detector in place.
+
+    Args:
+        model: The detector.
+        options: Those of :func:`acceleration_options`.
+
+    Raises:
+        M2DetError: If the detector has none of the parts that can be made faster.
+    """
+    try:
+        accelerate(model, **options)
+    except ValueError as error:
+        raise M2DetError(f'This detector cannot be made faster: {error}') from error
+
+
+def check_one_of(name: str, value: str | None, choices: tuple[str, ...]) -> None:
+    """Raise if an argument is given and is none of its values.
+
+    Raises:
+        M2DetError: One sentence that names them.
+    """
+    if value is not None and value not in choices:
+        listed = ', '.join(choices)
+        raise M2DetError(f'{name} must be one of {listed}, got {value!r}.')
+
+
+def check_fraction(name: str, number: float) -> None:
+    """Raise if an argument is not from 0 to 1.
+
+    Raises:
+        M2DetError: One sentence that names it.
+    """
+    if not 0 <= number <= 1:
+        raise M2DetError(f'{name} must be from 0 to 1, got {number}.')
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Raise one sentence where a file is missing or a data loader's worker fails.
+
+    Raises:
+        M2DetError: In the place of the operating system's errors, and of our own that
+            arrive as the text of a worker's traceback.
+    """
+    try:
+        yield
+    except M2DetError as error:
+        if (sentence := sentence_of(error)) == str(error):
+            raise
+        raise type(error)(sentence) from error
+    except (FileNotFoundError, PermissionError) as error:
+        raise M2DetError(str(error)) from error
 
 
 def check_at_least(name: str, number: int | None, lowest: int) -> None:

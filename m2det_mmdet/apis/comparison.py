@@ -25,7 +25,7 @@ from ..datasets.layouts import DataLayout, read_layout
 from ..utils.errors import M2DetError
 from ..utils.files import check_output
 from ..utils.logs import quiet_log
-from .checks import check_at_least
+from .checks import check_at_least, our_errors
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,9 @@ class RunEvent:
     reason: str | None = None
 
 
+@our_errors()
 def compare(
-    configs: Sequence[str],
+    configs: Sequence[str | Path],
     out: str | Path,
     *,
     data: str | Path | None = None,
@@ -94,7 +95,7 @@ def compare(
     quiet_log()
     out = Path(out)
     terms = _terms(out, epochs, minutes, seeds, batch_size, workers)
-    loaded = load_configs(configs, options)
+    loaded = load_configs([str(name) for name in configs], options)
     check_output(out / 'comparison.md', force=True)
     with locked(out):
         layout = None

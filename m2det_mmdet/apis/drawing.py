@@ -4,15 +4,18 @@ import json
 from json import JSONDecodeError
 from pathlib import Path
 
-import mmcv
+import cv2
 from pycocotools.coco import COCO
 
 from ..datasets.coco import CheckedCOCO, load_annotations
 from ..utils.errors import M2DetError
+from ..utils.files import write_whole
 from ..utils.logs import prints_to, quiet_log
 from ..visualization import draw_comparison
+from .checks import check_at_least, check_fraction, our_errors
 
 
+@our_errors()
 def draw(
     annotations: str | Path,
     results: str | Path,
@@ -38,6 +41,8 @@ def draw(
     Raises:
         M2DetError: If a file is missing or of another form.
     """
+    check_at_least('num_images', num_images, 1)
+    check_fraction('score_thr', score_thr)
     log = quiet_log()
     with prints_to(log):
         truth = load_annotations(annotations)
@@ -45,7 +50,13 @@ def draw(
     picture = draw_comparison(
         truth, predictions, images, num_images=num_images, score_thr=score_thr
     )
-    mmcv.imwrite(picture, str(out))
+    try:
+        _, data = cv2.imencode(Path(out).suffix or '.', picture)
+    except cv2.error as error:
+        raise M2DetError(
+            f'{out} cannot be a picture: give it the suffix .png or .jpg.'
+        ) from error
+    write_whole(Path(out), lambda file: file.write(data.tobytes()))
     return Path(out)
 
 

@@ -9,11 +9,11 @@ from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, ConfigDict
 
 from ..engine.hooks import Evaluated, ProgressHook, Step
-from ..engine.runner import build_runner, set_work_dir
-from ..utils.configs import load_config
+from ..engine.runner import build_runner, logged, set_work_dir
+from ..utils.configs import describe, load_config
 from ..utils.errors import M2DetError
-from ..utils.logs import outside_of_redirection, prints_to, quiet_log
-from .checks import acceleration_options, check_run
+from ..utils.logs import outside_of_redirection, quiet_log
+from .checks import acceleration_options, check_run, our_errors, start_processes
 
 # Of CocoMetric and of VOCMetric.
 AP_KEYS = ('coco/bbox_mAP', 'pascal_voc/mAP')
@@ -39,6 +39,7 @@ class EvaluationResult:
         return next((self.metrics[key] for key in AP_KEYS if key in self.metrics), None)
 
 
+@our_errors()
 def evaluate(
     config: str | Path | Config,
     checkpoint: str | Path,
@@ -47,7 +48,7 @@ def evaluate(
     tta: bool = False,
     predictions: str | Path | None = None,
     show: bool = False,
-    show_dir: str | None = None,
+    show_dir: str | Path | None = None,
     wait_time: float = 2.0,
     fast: bool = False,
     compile: bool = False,
@@ -76,7 +77,8 @@ def evaluate(
         autocast: ``'bfloat16'`` or ``'float16'`` inside the network.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
         options: Settings of the config to override, by their dotted keys.
-        on_event: Gets a :class:`.Step` after each batch; on rank 0.
+        on_event: Gets a :class:`.Step` after each batch, at the end an
+            :class:`.Evaluated`; on rank 0.
 
     Raises:
         M2DetError: One sentence on what is wrong with the arguments, config, data or
@@ -85,12 +87,12 @@ def evaluate(
     quiet_log()
     if predictions is not None and Path(predictions).suffix not in ('.pkl', '.pickle'):
         raise M2DetError(
-            f'Predictions are written as a pickle, whose name ends in .pkl, not to '
-            f'{predictions}.'
+            f'Predictions are written as a pickle, whose name ends in .pkl or '
+            f'.pickle, not to {predictions}.'
         )
     acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
     cfg = load_config(config, options)
-    cfg.launcher = launcher
+    start_processes(cfg, launcher)
     cfg.load_from = str(checkpoint)
     set_work_dir(cfg, work_dir)
     if show or show_dir:
@@ -102,36 +104,40 @@ def evaluate(
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
     datasets = check_run(cfg, ('test',), checkpoint, complete=True)
     runner = build_runner(cfg, datasets=datasets, on_console=False)
+    # The loader has a copy.
+    del datasets
     if predictions is not None:
         dump = DumpDetResults(out_file_path=str(predictions))
         runner.test_evaluator.metrics.append(dump)
     if on_event is not None:
         report = outside_of_redirection(on_event)
-        runner.register_hook(ProgressHook(report), 'VERY_LOW')
-    with prints_to(runner.logger):
+        runner.register_hook(ProgressHook(report))
+    with logged(runner) as log:
         metrics = runner.test()
-    log = Path(runner.log_dir, f'{runner.timestamp}.log')
     return EvaluationResult(metrics or {}, Path(runner.work_dir), log)
 
 
 def _use_tta(cfg: Config) -> None:
     for key in ('tta_model', 'tta_pipeline'):
         if key not in cfg:
-            raise M2DetError(f'tta needs {key} in {cfg.filename}: add it there.')
+            raise M2DetError(f'tta needs {key} in {describe(cfg)}: add it there.')
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
 
 
 def _visualize(
-    cfg: Config, *, show: bool, show_dir: str | None, wait_time: float
+    cfg: Config, *, show: bool, show_dir: str | Path | None, wait_time: float
 ) -> None:
     """Let mmdet's hook draw predictions."""
     hooks = cfg.get('default_hooks') or {}
     if 'visualization' not in hooks:
         raise M2DetError(
-            f'Pictures need default_hooks.visualization in {cfg.filename}: add '
+            f'Pictures need default_hooks.visualization in {describe(cfg)}: add '
             "dict(type='DetVisualizationHook')."
         )
     hooks.visualization.update(
-        draw=True, show=show, wait_time=wait_time, test_out_dir=show_dir
+        draw=True,
+        show=show,
+        wait_time=wait_time,
+        test_out_dir=None if show_dir is None else str(show_dir),
     )

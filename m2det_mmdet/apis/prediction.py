@@ -20,14 +20,19 @@ from ..checkpoints.loading import check_checkpoint
 from ..checkpoints.weights import check_weights
 from ..datasets.coco import load_annotations
 from ..evaluation.coco_records import CocoIds, to_records
-from ..models.acceleration import accelerate
 from ..utils.configs import load_config
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError
-from ..utils.files import write_whole
+from ..utils.files import check_output, write_whole
 from ..utils.images import common_folder, find_images, read_images
 from ..utils.logs import prints_to, quiet_log
-from .checks import acceleration_options, check_at_least
+from .checks import (
+    acceleration_options,
+    check_at_least,
+    check_fraction,
+    make_faster,
+    our_errors,
+)
 
 
 @dataclass(frozen=True)
@@ -85,10 +90,11 @@ class ImageDone:
     skipped: bool
 
 
+@our_errors()
 def predict(
     config: str | Path | Config,
     checkpoint: str | Path,
-    inputs: Sequence[str | Path],
+    inputs: str | Path | Sequence[str | Path],
     out: str | Path | None = None,
     *,
     score_thr: float = 0.3,
@@ -106,7 +112,8 @@ def predict(
     Args:
         config: Path or name of a config, or the config.
         checkpoint: Path or URL; it has to hold all weights of the model.
-        inputs: Images, folders (with the folders in them) and glob patterns.
+        inputs: Images, folders (with the folders in them) and glob patterns; or one of
+            them.
         out: Folder for ``results.json``, in COCO's results format, and ``pictures``.
         score_thr: Lowest score that is drawn.
         ann_file: COCO annotations that give the ids of images and categories. Without
@@ -127,14 +134,19 @@ def predict(
     quiet_log()
     check_checkpoint(str(checkpoint))
     check_at_least('batch_size', batch_size, 1)
+    check_fraction('score_thr', score_thr)
     if device is not None:
         find_device(device)
     acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
     out = None if out is None else Path(out)
+    if isinstance(inputs, str | Path):
+        inputs = [inputs]
     paths = find_images([str(name) for name in inputs], exclude=out)
+    if out is not None:
+        check_output(out / 'results.json', force=True)
     detector = _detector(load_config(config, options), checkpoint, device)
     if acceleration:
-        accelerate(detector.model, **acceleration)
+        make_faster(detector.model, acceleration)
     classes = detector.model.dataset_meta['classes']
     ids = _coco_ids(classes, ann_file)
     image_ids = _image_ids(paths, ids, ann_file)
@@ -194,7 +206,7 @@ def _image_ids(
     if absent:
         raise M2DetError(
             f'{absent[0]} and {len(absent) - 1} other images are not listed in '
-            f'ann_file {ann_file}: leave the option or the images out.'
+            f'ann_file {ann_file}: leave it or the images out.'
         )
     return image_ids
 

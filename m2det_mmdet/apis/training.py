@@ -9,15 +9,15 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import IterBasedTrainLoop, Runner, find_latest_checkpoint
-from torch.utils.data import Dataset
 
 from ..analysis.machine import describe_machine
 from ..engine.hooks import Evaluated, ProgressHook, Step
-from ..engine.runner import build_runner, set_work_dir
-from ..utils.configs import config_name, load_config
+from ..engine.loops import TimeBudgetTrainLoop
+from ..engine.runner import build_runner, logged, set_work_dir
+from ..utils.configs import DUMP_SUFFIX, config_name, describe, load_config
 from ..utils.errors import M2DetError
 from ..utils.logs import outside_of_redirection, prints_to, quiet_log
-from .checks import check_run
+from .checks import check_one_of, check_run, our_errors, start_processes
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TrainingStarted:
         device: The device that computes, as people call it.
         images: Number of images by split, ``train`` and ``val``.
         classes: Names of the classes.
-        epochs: Epochs, or ``None`` where iterations are counted.
+        epochs: Epochs; ``None`` where iterations or minutes are counted.
         iterations: Iterations of the whole training.
         batch_size: Images a batch, of one process.
         resumed_from: Checkpoint from which it goes on, if there is one.
@@ -59,20 +59,25 @@ class TrainingResult:
 
     Attributes:
         work_dir: Where everything is written.
+        config: The config with all that it inherits, in the work folder; ``None`` for
+            one that no file holds.
         log: The log file.
         checkpoint: The last checkpoint; ``None`` if none was written.
         best_checkpoint: That of the best validation, where the config keeps it.
-        epochs: Epochs trained, those before a resumption included.
-        iterations: The same of iterations.
+        epochs: Epochs trained, with those before a resumption; ``None`` where only
+            iterations are counted.
+        iterations: Iterations trained, likewise.
         seconds: Duration of this call's training.
-        metrics: What the last validation gave; empty without one.
+        metrics: What the last validation gave; empty without one, and in all processes
+            but the first.
     """
 
     work_dir: Path
+    config: Path | None
     log: Path
     checkpoint: Path | None
     best_checkpoint: Path | None
-    epochs: int
+    epochs: int | None
     iterations: int
     seconds: float
     metrics: dict[str, float]
@@ -86,6 +91,7 @@ class TrainingResult:
 Event = TrainingStarted | Step | Evaluated
 
 
+@our_errors()
 def train(
     config: str | Path | Config,
     *,
@@ -122,8 +128,11 @@ def train(
             checkpoint.
     """
     quiet_log()
+    check_one_of('amp_dtype', amp_dtype, ('float16', 'bfloat16'))
     cfg = load_config(config, options)
-    cfg.launcher = launcher
+    if cfg.get('train_dataloader') is None:
+        raise M2DetError(f'{describe(cfg)} has no train_dataloader: add it.')
+    start_processes(cfg, launcher)
     set_work_dir(cfg, work_dir)
     if amp or amp_dtype:
         _mix_precision(cfg, amp_dtype)
@@ -131,15 +140,17 @@ def train(
         _enable_auto_scale_lr(cfg)
     if resume:
         _resume(cfg, resume)
-    # A training may start from a part of the weights, and goes on from all of them.
+    # Training may start from some of the weights; resuming needs all of them.
     datasets = check_run(
         cfg,
         ('train', 'val'),
         cfg.get('load_from'),
         complete=bool(cfg.get('resume')),
     )
+    images = {stage: len(dataset) for stage, dataset in datasets.items()}
     runner = build_runner(cfg, datasets=datasets, on_console=False)
-    log = Path(runner.log_dir, f'{runner.timestamp}.log')
+    # The loaders have copies.
+    del datasets
     last: list[Evaluated] = []
     forward = outside_of_redirection(on_event) if on_event else lambda event: None
 
@@ -148,39 +159,45 @@ def train(
             last[:] = [event]
         forward(event)
 
-    runner.register_hook(ProgressHook(report), 'VERY_LOW')
-    if runner.rank == 0:
-        report(_started(runner, datasets, log))
+    runner.register_hook(ProgressHook(report))
     start = time.monotonic()
-    with prints_to(runner.logger):
+    with logged(runner) as log:
+        if runner.rank == 0:
+            report(_started(runner, images, log))
         runner.train()
-    checkpoint = find_latest_checkpoint(runner.work_dir)
-    best = runner.message_hub.get_info('best_ckpt', None)
+    by_iteration = isinstance(runner.train_loop, IterBasedTrainLoop)
+    name = f'{config_name(cfg)}{DUMP_SUFFIX}.py' if cfg.filename else None
     return TrainingResult(
         work_dir=Path(runner.work_dir),
+        config=Path(runner.work_dir, name) if name else None,
         log=log,
-        checkpoint=Path(checkpoint) if checkpoint else None,
-        best_checkpoint=Path(best) if best else None,
-        epochs=runner.epoch,
+        checkpoint=_checkpoint(runner, 'last_ckpt'),
+        best_checkpoint=_checkpoint(runner, 'best_ckpt'),
+        epochs=None if by_iteration else runner.epoch,
         iterations=runner.iter,
         seconds=time.monotonic() - start,
         metrics=last[0].metrics if last else {},
     )
 
 
-def _started(
-    runner: Runner, datasets: Mapping[str, Dataset], log: Path
-) -> TrainingStarted:
+def _checkpoint(runner: Runner, key: str) -> Path | None:
+    """Return a checkpoint that MMEngine's hook has written."""
+    file = runner.message_hub.get_info(key, None)
+    return Path(file) if file and Path(file).is_file() else None
+
+
+def _started(runner: Runner, images: Mapping[str, int], log: Path) -> TrainingStarted:
     cfg, loop = runner.cfg, runner.train_loop
-    by_epoch = not isinstance(loop, IterBasedTrainLoop)
+    dataset = loop.dataloader.dataset
+    by_epoch = not isinstance(loop, (IterBasedTrainLoop, TimeBudgetTrainLoop))
     resumed = runner._resume and runner._load_from
     return TrainingStarted(
         config=config_name(cfg),
         model=runner.model_name,
         parameters=sum(parameter.numel() for parameter in runner.model.parameters()),
         device=describe_machine(next(runner.model.parameters()).device),
-        images={stage: len(dataset) for stage, dataset in datasets.items()},
-        classes=tuple(datasets['train'].metainfo.get('classes', ())),
+        images=dict(images),
+        classes=tuple(getattr(dataset, 'metainfo', {}).get('classes', ())),
         epochs=loop.max_epochs if by_epoch else None,
         iterations=loop.max_iters,
         batch_size=loop.dataloader.batch_size,
@@ -218,7 +235,8 @@ def _resume(cfg: Config, resume: bool | str | Path) -> None:
     """Let the run go on from a checkpoint, by default the latest of its folder."""
     checkpoint = resume
     if resume is True:
-        checkpoint = find_latest_checkpoint(cfg.work_dir)
+        with prints_to(quiet_log()):
+            checkpoint = find_latest_checkpoint(cfg.work_dir)
         # In an empty work folder the run begins as one that is not resumed.
         if checkpoint is None:
             return

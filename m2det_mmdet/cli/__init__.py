@@ -81,7 +81,7 @@ def run_command(name: str, argv: Sequence[str], prog: str | None = None) -> int:
     module.add_arguments(parser)
     try:
         args = parser.parse_args(argv)
-        register()
+        _register()
         with warnings.catch_warnings():
             for message in _FOREIGN_WARNINGS:
                 warnings.filterwarnings('ignore', message)
@@ -92,6 +92,18 @@ def run_command(name: str, argv: Sequence[str], prog: str | None = None) -> int:
     except KeyboardInterrupt:
         print(f'{parser.prog}: interrupted.', file=sys.stderr)
         return 130
+
+
+def _register() -> None:
+    """Import MMDetection, or say in one sentence why that cannot be.
+
+    Raises:
+        M2DetError: If packages are missing or do not fit.
+    """
+    try:
+        register()
+    except ImportError as error:
+        raise M2DetError(str(error)) from error
 
 
 class _Parser(argparse.ArgumentParser):

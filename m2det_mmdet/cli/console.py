@@ -1,5 +1,6 @@
 """What the subcommands show: progress, results, the next command."""
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -49,10 +50,11 @@ class TrainingConsole:
     """Shows a training: a bar on a terminal, else a line now and then.
 
     Args:
-        config: The config as the user named it, for the next command.
+        config: The config as the user named it, for the next command; ``None`` for
+            the copy in the work folder.
     """
 
-    def __init__(self, config: str) -> None:
+    def __init__(self, config: str | None) -> None:
         self.config = config
         # The stream of now: a run redirects standard output.
         self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
@@ -71,7 +73,8 @@ class TrainingConsole:
         if isinstance(event, TrainingStarted):
             self._begin(event)
         elif isinstance(event, Evaluated):
-            self._print(f'epoch {event.epoch}: {format_ap(event.metrics)}')
+            place = 'validation' if event.epoch is None else f'epoch {event.epoch}'
+            self._print(f'{place}: {format_ap(event.metrics)}')
         else:
             self._step(event)
 
@@ -80,14 +83,15 @@ class TrainingConsole:
         self.progress.stop()
         checkpoint = result.usable_checkpoint
         kind = 'Best' if result.best_checkpoint else 'Last'
-        self._print(
-            f'Trained to epoch {result.epochs} (iteration {result.iterations}) in '
-            f'{_duration(result.seconds)}.'
-        )
+        length = f'iteration {result.iterations}'
+        if result.epochs is not None:
+            length = f'epoch {result.epochs} ({length})'
+        self._print(f'Trained to {length} in {_duration(result.seconds)}.')
         if checkpoint is None:
             return
         self._print(f'{kind} checkpoint: {checkpoint}')
-        command = shlex.join(['m2det', 'test', self.config, str(checkpoint)])
+        config = self.config or str(result.config)
+        command = shlex.join(['m2det', 'test', config, str(checkpoint)])
         self._print(f'Next: {command}')
 
     def _begin(self, start: TrainingStarted) -> None:
@@ -141,6 +145,11 @@ class TrainingConsole:
         self.console.print(text, markup=False)
 
 
+def _is_first_process() -> bool:
+    """Whether a launcher started no process before this one."""
+    return all(os.environ.get(x, '0') == '0' for x in ('RANK', 'SLURM_PROCID'))
+
+
 def _progress(console: Console) -> Progress:
     """Return a bar that goes when it is done; none where there is no terminal."""
     return Progress(
@@ -149,8 +158,9 @@ def _progress(console: Console) -> Progress:
         MofNCompleteColumn(),
         console=console,
         redirect_stdout=False,
+        redirect_stderr=False,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not console.is_terminal or not _is_first_process(),
     )
 
 

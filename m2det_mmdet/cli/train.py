@@ -29,8 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--resume',
         nargs='?',
-        const=True,
-        default=False,
+        const='auto',
         metavar='CHECKPOINT',
         help='resume from a checkpoint, by default the latest in the work folder',
     )
@@ -43,11 +42,13 @@ def run(args: argparse.Namespace) -> None:
     from ..apis import train
     from .console import TrainingConsole
 
-    with TrainingConsole(args.config) as console:
+    # Settings that were overridden are those of the config in the work folder.
+    with TrainingConsole(None if args.cfg_options else args.config) as console:
         result = train(
             args.config,
             work_dir=args.work_dir,
-            resume=args.resume,
+            # mmdet spells it so.
+            resume=True if args.resume == 'auto' else args.resume or False,
             amp=args.amp,
             amp_dtype=args.amp_dtype,
             auto_scale_lr=args.auto_scale_lr,

@@ -82,7 +82,7 @@ def load_configs(
                 f'Two configs are named {stem} ({configs[stem].filename} and '
                 f'{cfg.filename}): their results would share a folder; rename one.'
             )
-        # A typing error shall not show after the hours of the others.
+        # Fail on a typing error now, not after hours of training.
         structure_of(cfg)
         configs[stem] = cfg
     return configs

@@ -159,8 +159,10 @@ def locked(folder: Path) -> Iterator[None]:
                 f'Another comparison is at work in {folder}: wait, or give '
                 'another --out.'
             ) from error
-    with lock:
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _run_step(step: str, folder: Path) -> None:
@@ -178,7 +180,7 @@ def _run_step(step: str, folder: Path) -> None:
         reason = _reason(lines)
     else:
         name = signal.Signals(-status).name
-        memory = ', as for want of memory' if name == 'SIGKILL' else ''
+        memory = ', probably out of memory' if name == 'SIGKILL' else ''
         reason = f'ended by {name}{memory}; its last line was: {lines[-1].strip()}'
     raise RunError(f'{reason} (see {log})')
 

@@ -67,7 +67,7 @@ def _train(config: Path) -> dict[str, Any]:
     build_runner(cfg).train()
     file = _checkpoint(config)
     checkpoint = CheckpointLoader.load_checkpoint(file, 'cpu')
-    with open(file, 'rb') as opened:
+    with open(file, 'r+b') as opened:
         # What is evaluated has to outlast a power cut.
         os.fsync(opened.fileno())
     info = checkpoint['message_hub']['runtime_info']

@@ -1,17 +1,19 @@
 """Builds the runner of a config."""
 
 import io
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from mmdet.registry import RUNNERS
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-from ..utils.configs import DUMP_SUFFIX, config_name
+from ..utils.configs import DUMP_SUFFIX, config_name, describe
 from ..utils.errors import M2DetError
-from ..utils.logs import quiet
+from ..utils.logs import prints_to, quiet
 
 
 def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
@@ -44,6 +46,10 @@ def build_runner(
     Raises:
         M2DetError: If a module refuses its arguments.
     """
+    if cfg.get('visualizer'):
+        # It would be that of an earlier run in this process, which writes elsewhere;
+        # without a name the runner gives it one of its own.
+        cfg.visualizer.pop('name', None)
     try:
         # A log keeps the stream that is standard output when it is made.
         with nullcontext() if on_console else redirect_stdout(io.StringIO()):
@@ -52,18 +58,40 @@ def build_runner(
             runner = RUNNERS.build(cfg) if custom else Runner.from_cfg(cfg)
     except ValueError as error:
         # Our modules check their arguments.
-        raise M2DetError(f'{cfg.filename} does not build: {error}') from error
+        raise M2DetError(f'{describe(cfg)} does not build: {error}') from error
     if not on_console:
         quiet(runner.logger)
     for key, dataset in (datasets or {}).items():
-        getattr(runner, f'_{key}_dataloader')['dataset'] = dataset
+        name = f'_{key}_dataloader'
+        settings = {**getattr(runner, name), 'dataset': dataset}
+        setattr(runner, name, Runner.build_dataloader(settings, seed=runner.seed))
     if cfg.filename is not None:
         _rename_dumped_config(cfg, runner)
     return runner
 
 
+@contextmanager
+def logged(runner: Runner) -> Iterator[Path]:
+    """Keep what libraries print in the log of a run, and close the log afterwards.
+
+    Yields:
+        The log file.
+    """
+    logger = runner.logger
+    try:
+        with prints_to(logger):
+            yield Path(runner.log_dir, f'{runner.timestamp}.log')
+    finally:
+        MMLogger._instance_dict.pop(logger.instance_name, None)
+        for handler in logger.handlers:
+            handler.close()
+
+
 def _rename_dumped_config(cfg: Config, runner: Runner) -> None:
     config = Path(cfg.filename)
     dumped = Path(runner.work_dir, config.name)
-    if runner.rank == 0 and dumped.is_file() and not dumped.samefile(config):
+    if runner.rank != 0 or not dumped.is_file():
+        return
+    # A config that was read of a text has no file any more.
+    if not (config.is_file() and dumped.samefile(config)):
         dumped.replace(dumped.with_stem(f'{config_name(cfg)}{DUMP_SUFFIX}'))

@@ -79,7 +79,7 @@ def load_config(
             fit it.
     """
     if isinstance(config, Config):
-        cfg, name = deepcopy(config), str(config.filename)
+        cfg, name = deepcopy(config), describe(config)
     else:
         name = str(config)
         with _explained(name):
@@ -139,6 +139,11 @@ def _external(name: str) -> Config:
 def config_name(cfg: Config) -> str:
     """Name of a config; of a copy that a run has left, the name of the original."""
     return Path(cfg.filename or 'config').stem.removesuffix(DUMP_SUFFIX)
+
+
+def describe(cfg: Config) -> str:
+    """Path of a config; words for one that no file holds."""
+    return str(cfg.filename or 'The given config')
 
 
 def _shipped(pattern: str) -> list[Path]:

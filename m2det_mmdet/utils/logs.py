@@ -23,10 +23,9 @@ class _WarningsToStderr(logging.StreamHandler):
 
     def __init__(self) -> None:
         super().__init__()
-        # Of several processes the first one warns for all.
-        self.setLevel(logging.WARNING if is_main_process() else logging.ERROR)
+        self.setLevel(logging.WARNING)
         self.setFormatter(logging.Formatter('%(levelname)s: %(message)s'))
-        self.addFilter(lambda record: not str(record.msg).startswith(_FOREIGN))
+        self.addFilter(_is_for_people)
 
     @property
     def stream(self) -> TextIO:
@@ -38,8 +37,15 @@ class _WarningsToStderr(logging.StreamHandler):
         """Leave standard error alone."""
 
 
+def _is_for_people(record: logging.LogRecord) -> bool:
+    """Whether to show a message: of several processes the first one warns for all."""
+    if record.levelno < logging.ERROR and not is_main_process():
+        return False
+    return not str(record.msg).startswith(_FOREIGN)
+
+
 def quiet(logger: logging.Logger) -> None:
-    """Leave warnings alone on the console, on standard error; log files keep all."""
+    """Show only warnings, on standard error; log files keep everything."""
     kept = [x for x in logger.handlers if isinstance(x, logging.FileHandler)]
     logger.handlers = [_WarningsToStderr(), *kept]
 
@@ -59,8 +65,11 @@ def quiet_log() -> MMLogger:
 @contextmanager
 def prints_to(logger: logging.Logger) -> Iterator[None]:
     """Write to ``logger`` what libraries print, as pycocotools does."""
-    with redirect_stdout(_Lines(logger)):
+    lines = _Lines(logger)
+    with redirect_stdout(lines):
         yield
+    # A last line may lack its end.
+    lines.write('\n')
 
 
 def outside_of_redirection(callback: Callable[..., Any]) -> Callable[..., Any]:
@@ -80,6 +89,9 @@ class _Lines(io.TextIOBase):
     def __init__(self, logger: logging.Logger) -> None:
         self.logger = logger
         self.rest = ''
+
+    def writable(self) -> bool:
+        return True
 
     def write(self, text: str) -> int:
         *lines, self.rest = (self.rest + text).split('\n')

@@ -1,11 +1,13 @@
 """The commands as functions: their results, their reports, and their silence."""
 
+import logging
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from m2det_mmdet import apis
 from m2det_mmdet.analysis.complexity import measure
@@ -41,6 +43,7 @@ def test_a_training_reports_and_returns_what_it_left(
     assert {'coco/bbox_mAP', 'coco/bbox_mAP_plain'} <= result.metrics.keys()
     assert (result.epochs, result.iterations) == (1, 2)
     assert result.checkpoint == tmp_path / 'epoch_1.pth'
+    assert Config.fromfile(result.config).train_cfg.max_epochs == 1
     assert result.best_checkpoint == result.usable_checkpoint
     assert result.best_checkpoint.name == 'best_coco_bbox_mAP_epoch_1.pth'
     assert result.best_checkpoint.is_file()
@@ -193,3 +196,124 @@ def test_a_config_may_be_an_object(trained: SimpleNamespace, tmp_path: Path) -> 
 
     np.testing.assert_equal(result.metrics, trained.result.metrics)
     assert cfg.to_dict() == before
+
+
+def test_runs_in_one_program_keep_apart(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    first = apis.train(trained.config, work_dir=tmp_path / 'a')
+    (scalars,) = first.log.parent.glob('vis_data/scalars.json')
+    before = scalars.read_text(), first.log.read_text()
+    assert 'coco/bbox_mAP' in before[0]
+
+    second = apis.evaluate(
+        trained.config, first.checkpoint, work_dir=tmp_path / 'b', show_dir=Path('s')
+    )
+    print_log('Later.', logger='current', level=logging.ERROR)
+
+    assert (scalars.read_text(), first.log.read_text()) == before
+    assert 'Later.' not in second.log.read_text()
+    assert len(list((tmp_path / 'b').glob('*/s/*'))) == 3
+
+
+def test_nothing_is_printed_where_there_is_nothing_to_resume(
+    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    options = {
+        'default_hooks.checkpoint.interval': 9,
+        'default_hooks.checkpoint.save_last': False,
+        'default_hooks.checkpoint.save_best': None,
+    }
+
+    result = apis.train(trained.config, work_dir=tmp_path, resume=True, options=options)
+
+    assert capsys.readouterr().out == ''
+    assert (result.checkpoint, result.best_checkpoint) == (None, None)
+    assert result.epochs == 1
+
+
+def test_a_training_that_diverges_raises_one_sentence(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    options = {
+        'optim_wrapper.optimizer.lr': 1e30,
+        'custom_hooks': [{'type': 'FiniteLossHook'}],
+        'train_cfg.max_epochs': 3,
+        'train_cfg.val_interval': 9,
+    }
+    with pytest.raises(apis.M2DetError, match='The loss is (nan|inf) after .* iterat'):
+        apis.train(trained.config, work_dir=tmp_path, options=options)
+
+
+def test_a_config_without_a_file_is_taken(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    cfg = Config(Config.fromfile(trained.config).to_dict())
+
+    result = apis.evaluate(cfg, trained.checkpoint, work_dir=tmp_path)
+
+    np.testing.assert_equal(result.metrics, trained.result.metrics)
+    cfg.pop('model')
+    with pytest.raises(apis.M2DetError, match='The given config has no model'):
+        apis.evaluate(cfg, trained.checkpoint, work_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('function', 'arguments', 'message'),
+    [
+        ('train', {'amp_dtype': 'int8'}, 'amp_dtype must be one of float16, bfloat16'),
+        ('train', {'launcher': 'ssh'}, "launcher must be one of none, .*, got 'ssh'"),
+        ('train', {'options': {'train_dataloader': None}}, 'has no train_dataloader'),
+        (
+            'benchmark',
+            {'autocast': 'int8'},
+            'autocast must be one of bfloat16, float16',
+        ),
+        ('benchmark', {'image_dir': 'no'}, 'There is no image, folder or match of no'),
+    ],
+)
+def test_values_that_cannot_be_are_named(
+    function: str, arguments: dict, message: str, trained: SimpleNamespace
+) -> None:
+    with pytest.raises(apis.M2DetError, match=message):
+        getattr(apis, function)(trained.config, **arguments)
+
+
+def test_one_image_may_be_given_by_its_name(trained: SimpleNamespace) -> None:
+    image = trained.scenes / 'val' / '000001.jpg'
+
+    for name in (image, str(image)):
+        found = apis.predict(trained.config, trained.checkpoint, name)
+        assert [prediction.path for prediction in found.predictions] == [image]
+    with pytest.raises(apis.M2DetError, match='score_thr must be from 0 to 1, got 2'):
+        apis.predict(trained.config, trained.checkpoint, image, score_thr=2)
+
+
+def test_drawing_needs_numbers_and_a_kind_of_picture(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    results = tmp_path / 'results.json'
+    results.write_text('[]')
+    paths = (trained.scenes / 'annotations' / 'val.json', results)
+    images = trained.scenes / 'val'
+
+    with pytest.raises(apis.M2DetError, match='num_images must be at least 1, got 0'):
+        apis.draw(*paths, images, tmp_path / 'a.png', num_images=0)
+    with pytest.raises(apis.M2DetError, match=r'a\.txt cannot be a picture'):
+        apis.draw(*paths, images, tmp_path / 'a.txt')
+    with pytest.raises(apis.M2DetError, match='No such file|does not exist'):
+        apis.draw(*paths, tmp_path / 'nowhere', tmp_path / 'a.png')
+
+
+def test_the_rest_is_silent_too(
+    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    results = tmp_path / 'results.json'
+    results.write_text('[]')
+    annotations = trained.scenes / 'annotations' / 'val.json'
+
+    apis.benchmark(trained.config, images=1, warm_up=0)
+    apis.draw(annotations, results, trained.scenes / 'val', tmp_path / 'a.png')
+    apis.tabulate('levels')
+
+    assert capsys.readouterr().out == ''

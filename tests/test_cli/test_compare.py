@@ -593,7 +593,9 @@ def test_a_process_that_is_killed_is_told_from_one_that_fails(
     monkeypatch.setattr(compare_runs, '_call', killed)
 
     assert main(alone) == 1
-    message = 'ended by SIGKILL, as for want of memory; its last line was: Epoch 3 (see'
+    message = (
+        'ended by SIGKILL, probably out of memory; its last line was: Epoch 3 (see'
+    )
     assert message in _page(tmp_path)
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import nan
 from pathlib import Path
 
@@ -22,6 +23,7 @@ STARTED = TrainingStarted(
 )
 RESULT = TrainingResult(
     work_dir=Path('work'),
+    config=Path('work/mine_full.py'),
     log=Path('work/a.log'),
     checkpoint=Path('my work/epoch_18.pth'),
     best_checkpoint=None,
@@ -55,6 +57,29 @@ def test_a_training_is_shown_in_plain_lines(capsys: pytest.CaptureFixture) -> No
         'Last checkpoint: my work/epoch_18.pth',
         "Next: m2det test 'my config.py' 'my work/epoch_18.pth'",
     ]
+
+
+def test_overridden_settings_are_those_of_the_next_command(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    with TrainingConsole(None) as console:
+        console.close(replace(RESULT, epochs=None, best_checkpoint=Path('best.pth')))
+
+    assert capsys.readouterr().out.splitlines() == [
+        'Trained to iteration 3366 in 1:02:03.',
+        'Best checkpoint: best.pth',
+        'Next: m2det test work/mine_full.py best.pth',
+    ]
+
+
+def test_a_training_by_iterations_has_no_epochs(capsys: pytest.CaptureFixture) -> None:
+    with TrainingConsole('c') as console:
+        console.show(replace(STARTED, epochs=None, resumed_from=None))
+        console.show(Evaluated('val', None, {'coco/bbox_mAP': 0.5}))
+
+    *_, length, _, found = capsys.readouterr().out.splitlines()
+    assert length == 'Length: 3,366 iterations of 16 images'
+    assert found == 'validation: AP 0.500'
 
 
 @pytest.mark.parametrize(

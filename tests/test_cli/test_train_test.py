@@ -64,12 +64,17 @@ def test_training_resumes(trained: SimpleNamespace, tmp_path: Path) -> None:
     assert resumed['meta']['iter'] == 4
 
 
+@pytest.mark.parametrize('spelling', ['', 'auto'])
 def test_resuming_nothing_starts_from_the_given_weights(
-    trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spelling: str,
+    trained: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     configs = []
     monkeypatch.setattr(training, 'build_runner', _stop_after(configs))
-    argv = ['train', trained.config, '--work-dir', str(tmp_path), '--resume']
+    argv = ['train', trained.config, '--work-dir', str(tmp_path), '--resume', spelling]
+    argv = [word for word in argv if word]
     options = ['--cfg-options', f'load_from={trained.checkpoint}']
 
     for _ in range(2):

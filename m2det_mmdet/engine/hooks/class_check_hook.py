@@ -45,7 +45,7 @@ def check_classes(model: nn.Module, dataset: Dataset) -> None:
     Raises:
         DatasetError: If a head predicts another number of classes.
     """
-    classes = dataset.metainfo.get('classes')
+    classes = getattr(dataset, 'metainfo', {}).get('classes')
     if classes is None:
         return
     for name, module in model.named_modules():

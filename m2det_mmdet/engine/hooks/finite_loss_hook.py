@@ -7,6 +7,12 @@ from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ...utils.errors import M2DetError
+
+
+class DivergenceError(M2DetError, FloatingPointError):
+    """A training has diverged."""
+
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
@@ -16,7 +22,7 @@ class FiniteLossHook(Hook):
     last line of the log does not explain the stop.
 
     Raises:
-        FloatingPointError: One sentence that names the iteration.
+        DivergenceError: One sentence that names the iteration.
     """
 
     # Before other hooks use the loss.
@@ -32,7 +38,7 @@ class FiniteLossHook(Hook):
         """Look at the total loss."""
         loss = torch.as_tensor(outputs['loss'])
         if not torch.isfinite(loss):
-            raise FloatingPointError(
+            raise DivergenceError(
                 f'The loss is {loss.item()} after {runner.iter + 1} iterations: lower '
                 'the learning rate, or clip the gradient.'
             )

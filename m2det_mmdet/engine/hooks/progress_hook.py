@@ -41,7 +41,8 @@ class Evaluated:
 
     Attributes:
         stage: ``'val'`` or ``'test'``.
-        epoch: Epochs trained before it; ``None`` for a test.
+        epoch: Epochs trained before it; ``None`` in a test, and in a training that
+            counts iterations.
         metrics: What the metrics gave, by name.
     """
 
@@ -114,7 +115,9 @@ class ProgressHook(Hook):
     ) -> None:
         """Report the figures of a validation."""
         if runner.rank == 0:
-            self.report(Evaluated('val', runner.epoch, dict(metrics or {})))
+            by_iteration = isinstance(runner.train_loop, IterBasedTrainLoop)
+            epoch = None if by_iteration else runner.epoch
+            self.report(Evaluated('val', epoch, dict(metrics or {})))
 
     def after_test_epoch(
         self, runner: Runner, metrics: dict[str, float] | None = None
