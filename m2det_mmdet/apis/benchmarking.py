@@ -178,20 +178,23 @@ def _speeds(
     warm_up: int,
 ) -> list[Speed]:
     """Measure one image at a time, then each of ``batch_sizes``."""
+    cudnn = torch.backends.cudnn
+    former = cudnn.benchmark
     # As a test of the config runs.
-    torch.backends.cudnn.benchmark = bool(
-        cfg.get('env_cfg', {}).get('cudnn_benchmark', False)
-    )
-    return [
-        measure_speed(
-            model,
-            images,
-            batch_size=size,
-            repeats=math.ceil(repeats / size),
-            warm_up=warm_up,
-        )
-        for size in dict.fromkeys([1, *batch_sizes])
-    ]
+    cudnn.benchmark = bool(cfg.get('env_cfg', {}).get('cudnn_benchmark', False))
+    try:
+        return [
+            measure_speed(
+                model,
+                images,
+                batch_size=size,
+                repeats=math.ceil(repeats / size),
+                warm_up=warm_up,
+            )
+            for size in dict.fromkeys([1, *batch_sizes])
+        ]
+    finally:
+        cudnn.benchmark = former
 
 
 def _suppression(model: nn.Module, device: torch.device) -> str | None:
