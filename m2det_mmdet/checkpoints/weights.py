@@ -84,7 +84,7 @@ def _loads(weights: Mapping[str, Tensor], model: nn.Module) -> bool:
     empty = {k: v for k, v in trial.state_dict().items() if k.endswith(_COUNTER)}
     empty |= {name: value.to('meta') for name, value in weights.items()}
     try:
-        missing, _ = trial.load_state_dict(empty, strict=False, assign=True)
+        missing, _ = trial.load_state_dict(empty, strict=False)
     except RuntimeError:
         # Tensors of another shape.
         return False
