@@ -1,5 +1,6 @@
 """What is checked before anything is built, trained or computed."""
 
+import logging
 import os
 import shutil
 import sys
@@ -12,6 +13,7 @@ import torch
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
 from torch import nn
@@ -82,7 +84,9 @@ def _check(
     structure = structure_of(cfg)
     if checkpoint is not None:
         weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
-        check_weights(weights, structure, complete=complete)
+        lack = check_weights(weights, structure, complete=complete)
+        if lack is not None:
+            print_log(lack, logger=quiet_log(), level=logging.WARNING)
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     datasets = {}
     for stage in stages:

@@ -14,7 +14,8 @@ from mmengine.config import Config
 
 from .. import convert as conversions
 from ..analysis.structure import structure_of
-from ..checkpoints.loading import CheckpointError, load_safely
+from ..checkpoints.errors import CheckpointError
+from ..checkpoints.loading import load_safely
 from ..checkpoints.weights import WeightsError, state_dict_of
 from ..utils.configs import load_config
 from ..utils.errors import M2DetError

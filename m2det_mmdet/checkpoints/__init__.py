@@ -1,6 +1,7 @@
 """Checkpoints: loaded safely, and compared with a model."""
 
-from .loading import CheckpointError, check_checkpoint, install, load_safely
+from .errors import CheckpointError
+from .loading import check_checkpoint, install, load_safely
 from .weights import WeightsError, check_weights, state_dict_of
 
 __all__ = [

@@ -4,7 +4,8 @@ A checkpoint is a pickle, and a pickle can run any command. MMEngine 0.10.7 leav
 choice to torch, whose restricted reader then refuses the very checkpoints that MMEngine
 writes; the onedl line falls back to the unrestricted reader; downloads use that one on
 both lines. Here every scheme of ``CheckpointLoader`` reads with ``weights_only=True``
-and a list of the plain types that MMEngine stores beside the weights.
+and a list of the plain types that MMEngine stores beside the weights; then the parts
+are checked, and texts of configs, which MMEngine would run, are taken out.
 """
 
 import io
@@ -27,16 +28,15 @@ from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as host
 
-from ..utils.errors import M2DetError
+from .archives import check_archive
+from .contents import clean
+from .errors import CheckpointError, Refusal
+from .parts import check_parts
 from .safe_types import safe_globals
 
 _TORCHVISION = 'torchvision_0.12.json'
 
 MapLocation = str | torch.device | dict | Callable | None
-
-
-class CheckpointError(M2DetError, RuntimeError):
-    """A file cannot, or must not, be loaded as a checkpoint."""
 
 
 def install() -> None:
@@ -55,12 +55,21 @@ def load_safely(
         map_location: As for :func:`torch.load`.
         source: What errors call the file; its path by default.
 
+    Returns:
+        A mapping of names. Texts of configs are left out of it: in ``meta``, as
+        ``cfg`` and ``config``, and in the message hub, as ``cfg``.
+
     Raises:
-        CheckpointError: If the file is damaged, is no checkpoint, or names a type
-            or function that a checkpoint may not hold.
+        CheckpointError: If the file is damaged, is no checkpoint, names a type or
+            function that a checkpoint may not hold, or has parts that none can have.
     """
     with _explained(source or str(file), file), safe_globals():
-        return torch.load(file, map_location=map_location, weights_only=True)
+        size = _size(file)
+        check_archive(file, size)
+        checkpoint = torch.load(file, map_location=map_location, weights_only=True)
+        checkpoint = clean(checkpoint, size)
+        check_parts(checkpoint)
+    return checkpoint
 
 
 def check_checkpoint(name: str) -> None:
@@ -97,16 +106,12 @@ def load_from_safe_http(
         model_dir = os.path.join(torch.hub.get_dir(), 'checkpoints')
     path = os.path.join(model_dir, os.path.basename(urlparse(filename).path))
     rank, _ = get_dist_info()
-    if rank > 0:
-        barrier()
+    if rank == 0 and not os.path.isfile(path):
+        os.makedirs(model_dir, exist_ok=True)
+        torch.hub.download_url_to_file(filename, path, progress=progress)
+    barrier()
     source = f'{filename} (downloaded to {path}; delete that to download again)'
-    with _explained(source, path), safe_globals():
-        checkpoint = torch.hub.load_state_dict_from_url(
-            filename, model_dir, map_location, progress, weights_only=True
-        )
-    if rank == 0:
-        barrier()
-    return checkpoint
+    return load_safely(path, map_location, source=source)
 
 
 def load_from_safe_torchvision(filename: str, map_location: MapLocation = None) -> Any:
@@ -197,8 +202,16 @@ def _explained(source: str, file: str | BinaryIO) -> Iterator[None]:
     """Turn what the reader raises into one sentence on the file."""
     try:
         yield
-    except (OSError, MemoryError):
+    except OSError:
         raise
+    except Refusal as refusal:
+        raise CheckpointError(
+            f'{source} was refused: {refusal}; take another file.'
+        ) from None
+    except MemoryError as error:
+        raise CheckpointError(
+            f'{source} was refused: it asks for more memory than there is.'
+        ) from error
     except Exception as error:
         message = str(error)
         # The file is sound, its device is not here: torch says what to do.
@@ -230,3 +243,13 @@ def _head(file: str | BinaryIO) -> bytes:
             return opened.read(16)
     file.seek(0)
     return file.read(16)
+
+
+def _size(file: str | BinaryIO) -> int:
+    """Bytes of the file."""
+    if isinstance(file, str):
+        return os.path.getsize(file)
+    place = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(place)
+    return size

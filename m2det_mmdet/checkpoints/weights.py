@@ -18,17 +18,21 @@ class WeightsError(M2DetError, ValueError):
     """The tensors of a checkpoint are not those of the model."""
 
 
-def check_weights(checkpoint: Any, model: nn.Module, *, complete: bool) -> None:
+def check_weights(checkpoint: Any, model: nn.Module, *, complete: bool) -> str | None:
     """Compare a checkpoint with ``model``.
 
     Args:
         checkpoint: A state dict, or a mapping that holds one as ``state_dict`` or
             ``model``.
-        model: The detector.
+        model: The detector; its tensors may be without values.
         complete: Whether every tensor of ``model`` has to be there.
 
+    Returns:
+        One sentence on what is missing if that is more than half of the tensors.
+
     Raises:
-        WeightsError: If the checkpoint is one to convert, or not complete.
+        WeightsError: If the checkpoint is one to convert, not complete, shares no
+            tensor with ``model``, or has tensors of whole numbers or NaN.
     """
     weights = _tensors(state_dict_of(checkpoint))
     owner = foreign_owner(weights)
@@ -38,19 +42,35 @@ def check_weights(checkpoint: Any, model: nn.Module, *, complete: bool) -> None:
             'write one that loads here with `m2det convert CHECKPOINT CONFIG OUT`.'
         )
     expected = _tensors(model.state_dict())
-    missing = [name for name in expected if name not in weights]
+    _check_values(weights, expected)
     misshapen = [
         name
         for name, value in expected.items()
         if name in weights and weights[name].shape != value.shape
     ]
-    if not complete or not (missing or misshapen) or _loads(weights, model):
-        return
-    raise WeightsError(
-        f'The checkpoint does not fit the config: of {len(expected)} tensors it lacks '
-        f'{_count_and_name(missing)} and has {_count_and_name(misshapen)} of another '
-        'shape; take the config that it was trained with.'
-    )
+    missing = [name for name in expected if name not in weights]
+    if missing:
+        missing = _missing_after_renaming(weights, model, misshapen)
+    if complete and (missing or misshapen):
+        raise WeightsError(
+            f'The checkpoint does not fit the config: of {len(expected)} tensors it '
+            f'lacks {_count_and_name(missing)} and has {_count_and_name(misshapen)} of '
+            'another shape; take the config that it was trained with.'
+        )
+    absent = len(missing) + len(misshapen)
+    if expected and absent == len(expected):
+        raise WeightsError(
+            'The checkpoint shares no tensor with the model: it has '
+            f'{_count_and_name(list(weights))}, and the model '
+            f'{_count_and_name(list(expected))}; {_advice(weights, expected)}.'
+        )
+    if 2 * absent > len(expected):
+        return (
+            f'Of {len(expected)} tensors of the model the checkpoint lacks '
+            f'{_count_and_name(missing)} and has {_count_and_name(misshapen)} of '
+            'another shape: these begin with random values.'
+        )
+    return None
 
 
 def state_dict_of(checkpoint: Any) -> Mapping[str, Any]:
@@ -77,18 +97,51 @@ def _tensors(weights: Mapping[str, Any]) -> dict[str, Tensor]:
     }
 
 
-def _loads(weights: Mapping[str, Tensor], model: nn.Module) -> bool:
-    """Whether nothing is missing after what ``model`` itself renames in loading."""
+def _missing_after_renaming(
+    weights: Mapping[str, Tensor], model: nn.Module, misshapen: Sequence[str]
+) -> list[str]:
+    """List what is missing after what ``model`` itself renames in loading."""
     trial = deepcopy(model).to('meta')
     # Where a counter is missing, PyTorch copies one from the CPU, and warns of it.
     empty = {k: v for k, v in trial.state_dict().items() if k.endswith(_COUNTER)}
     empty |= {name: value.to('meta') for name, value in weights.items()}
-    try:
-        missing, _ = trial.load_state_dict(empty, strict=False)
-    except RuntimeError:
-        # Tensors of another shape.
-        return False
-    return not missing
+    # PyTorch raises at tensors of another shape.
+    expected = {k: v for k, v in trial.state_dict().items() if k in misshapen}
+    missing, _ = trial.load_state_dict(empty | expected, strict=False)
+    return missing
+
+
+def _check_values(
+    weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]
+) -> None:
+    """Check that the numbers are of the model's kind, and are numbers.
+
+    Raises:
+        WeightsError: At the first tensor that is not.
+    """
+    for name, value in weights.items():
+        if name not in expected:
+            continue
+        if expected[name].is_floating_point() and not value.is_floating_point():
+            raise WeightsError(
+                f'Its tensor {name} is of {str(value.dtype).removeprefix("torch.")} '
+                'where the model has fractions: take another checkpoint.'
+            )
+        if value.is_floating_point() and not value.is_meta and value.isnan().any():
+            raise WeightsError(
+                f'Its tensor {name} holds NaN: its training has diverged, take an '
+                'earlier checkpoint.'
+            )
+
+
+def _advice(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+    """Say how weights of a backbone alone are loaded, else to take others."""
+    if any(f'backbone.{name}' in expected for name in weights):
+        return (
+            'these are weights of a backbone: name the file in '
+            "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=...)"
+        )
+    return 'take a checkpoint of a detector of this kind'
 
 
 def _count_and_name(names: Sequence[str]) -> str:

@@ -125,7 +125,7 @@ def test_there_and_back(
     checkpoint = {
         'state_dict': released.weights,
         'ema_state_dict': {},
-        'message_hub': 1,
+        'optimizer': {},
     }
     torch.save(checkpoint, ours)
 
@@ -233,7 +233,7 @@ SPOILED = {
     ),
     'tensor': (
         lambda path, _: torch.save(torch.ones(1), path),
-        'holds no state dict but one Tensor',
+        'the file is one Tensor, not a mapping of names',
     ),
     'missing': (lambda path, _: path.unlink(), 'the order of arguments is INPUT'),
 }

@@ -2,6 +2,7 @@
 
 from .acceleration_hook import AccelerationHook
 from .channels_last_hook import ChannelsLastHook
+from .checkpoint_hook import OwnCheckpointHook
 from .class_check_hook import ClassCheckHook
 from .finite_loss_hook import FiniteLossHook
 from .progress_hook import Evaluated, ProgressHook, Step
@@ -16,6 +17,7 @@ __all__ = [
     'ClassCheckHook',
     'Evaluated',
     'FiniteLossHook',
+    'OwnCheckpointHook',
     'ProgressHook',
     'PyramidCheckHook',
     'Step',

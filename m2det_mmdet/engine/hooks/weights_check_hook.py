@@ -14,8 +14,9 @@ class WeightsCheckHook(Hook):
 
     MMEngine loads the weights that fit and logs the rest, so that a detector may be
     tested with layers of random weights. A training may start from a part of the
-    weights; a test needs all of them. Checkpoints of M2Det's authors or of RefineDet's
-    PyTorch port that are not converted stop both.
+    weights, and says so if that is less than half of them; a test needs all of them.
+    Checkpoints that share no tensor with the model stop both, as do those of M2Det's
+    authors or of RefineDet's PyTorch port that are not converted.
 
     Raises:
         WeightsError: One sentence that names tensors and the fix.
@@ -28,4 +29,6 @@ class WeightsCheckHook(Hook):
         """Check before the weights are loaded."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         trains = isinstance(runner._train_loop, BaseLoop)
-        check_weights(checkpoint, model, complete=not trains)
+        lack = check_weights(checkpoint, model, complete=not trains)
+        if lack is not None:
+            runner.logger.info(lack)

@@ -35,7 +35,42 @@ def test_a_test_needs_all_weights() -> None:
         'of another shape; take the config',
     ):
         check_weights(weights, network(), complete=True)
-    check_weights(weights, network(), complete=False)
+    # A training may start with a part, and says what the rest is.
+    assert check_weights(weights, network(), complete=False) is None
+    del weights['1.running_mean']
+    assert check_weights(weights, network(), complete=False) == (
+        'Of 6 tensors of the model the checkpoint lacks 3 (0.weight, 1.bias, '
+        '1.running_mean) and has 1 (1.weight) of another shape: these begin with '
+        'random values.'
+    )
+
+
+@pytest.mark.parametrize('complete', [True, False])
+def test_weights_that_are_no_fractions_stop_in_either_mode(complete: bool) -> None:
+    weights = without()
+    weights['1.bias'] = torch.full((4,), torch.nan)
+    with pytest.raises(WeightsError, match=r'tensor 1\.bias holds NaN'):
+        check_weights(weights, network(), complete=complete)
+    weights['0.weight'] = weights['0.weight'].long()
+    with pytest.raises(WeightsError, match=r'tensor 0\.weight is of int64 where'):
+        check_weights(weights, network(), complete=complete)
+    # Lower precision is none of them, nor is what the model does not need.
+    fine = {k: v.half() for k, v in without().items()}
+    fine['other'] = torch.tensor(torch.nan)
+    check_weights(fine, network(), complete=complete)
+
+
+def test_a_training_does_not_start_from_nothing() -> None:
+    with pytest.raises(
+        WeightsError,
+        match=r'shares no tensor with the model: it has 1 \(fc\.weight\), and the '
+        r'model 6 \(0\.weight, .*; take a checkpoint of a detector',
+    ):
+        check_weights({'fc.weight': torch.ones(1)}, network(), complete=False)
+    detector = nn.Module()
+    detector.backbone = network()
+    with pytest.raises(WeightsError, match=r'these are weights of a backbone: name'):
+        check_weights(without(), detector, complete=False)
 
 
 def test_what_is_no_tensor_is_left_out() -> None:

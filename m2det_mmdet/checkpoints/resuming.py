@@ -1,0 +1,166 @@
+"""What is checked of a checkpoint from which a training goes on."""
+
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.runner import IterBasedTrainLoop, Runner
+from torch import Tensor
+
+from .errors import CheckpointError
+from .values import is_count, short
+
+
+def check_resumable(checkpoint: Mapping[str, Any], runner: Runner) -> None:
+    """Compare the parts of a checkpoint with a runner whose model is built.
+
+    Args:
+        checkpoint: A checkpoint that the safe loaders have read.
+        runner: The runner, with its loop, optimizer and schedulers.
+
+    Raises:
+        CheckpointError: If a part is missing or does not fit: MMEngine would begin
+            that part anew without a word, or stop in the middle of it.
+    """
+    problem = _problem(checkpoint, runner)
+    if problem is not None:
+        raise CheckpointError(
+            f'A training cannot go on from this checkpoint: {problem}. Take the one '
+            'that was written at the end of an epoch (epoch_*.pth), and the config of '
+            'its training; or begin a new training with it as load_from.'
+        )
+
+
+def _problem(checkpoint: Mapping[str, Any], runner: Runner) -> str | None:
+    """Return what is missing or does not fit, if anything."""
+    parts = ['meta', 'message_hub', 'optimizer']
+    if runner.param_schedulers:
+        parts.append('param_schedulers')
+    lacking = [name for name in parts if name not in checkpoint]
+    meta = checkpoint.get('meta', {})
+    lacking += [f'meta.{name}' for name in ('epoch', 'iter') if name not in meta]
+    if lacking:
+        return f'it has no {", no ".join(lacking)}'
+    return (
+        _past_the_end(meta, runner)
+        or _unlike_optimizer(checkpoint['optimizer'], runner.optim_wrapper)
+        or _unlike_schedulers(checkpoint.get('param_schedulers'), runner)
+        or _strange_info(checkpoint['message_hub']['runtime_info'])
+    )
+
+
+def _past_the_end(meta: Mapping[str, Any], runner: Runner) -> str | None:
+    loop = runner.train_loop
+    if isinstance(loop, IterBasedTrainLoop):
+        key, end = 'iter', loop.max_iters
+    else:
+        key, end = 'epoch', loop.max_epochs
+    if meta[key] > end:
+        return f'it is at {key} {meta[key]}, and the config ends at {end}'
+    return None
+
+
+def _unlike_optimizer(saved: Any, wrapper: OptimWrapper) -> str | None:
+    if isinstance(wrapper, OptimWrapperDict):
+        problems = (
+            _unlike_optimizer(saved.get(k), inner) for k, inner in wrapper.items()
+        )
+        return next(filter(None, problems), None)
+    if not isinstance(saved, Mapping):
+        return f'its optimizer is {short(saved)}'
+    groups, state = saved.get('param_groups'), saved.get('state')
+    whole = _is_list_of_mappings(groups) and isinstance(state, Mapping)
+    if not whole or not all(isinstance(group.get('params'), list) for group in groups):
+        return 'its optimizer is none of PyTorch'
+    sizes = [len(group['params']) for group in groups]
+    ours = [len(group['params']) for group in wrapper.param_groups]
+    if sizes != ours:
+        return (
+            f'its optimizer has {sum(sizes)} parameters in {len(sizes)} groups, that '
+            f'of the config {sum(ours)} in {len(ours)}'
+        )
+    for group, own in zip(groups, wrapper.param_groups, strict=True):
+        for key in own.keys() & group.keys() - {'params'}:
+            if not _is_like(group[key], own[key]):
+                return f'its optimizer has a group whose {key} is {short(group[key])}'
+        for index, parameter in zip(group['params'], own['params'], strict=True):
+            if not (is_count(index) and _is_state(state.get(index, {}), parameter)):
+                return f'its optimizer keeps of parameter {short(index)} what fits none'
+    return None
+
+
+def _is_state(entries: Any, parameter: Tensor) -> bool:
+    """Whether an optimizer may keep this of a parameter.
+
+    That is a number, or a tensor of the parameter's shape or of fewer dimensions.
+    """
+    return isinstance(entries, Mapping) and all(
+        isinstance(name, str)
+        and (
+            value.shape == parameter.shape or value.ndim < max(parameter.ndim, 1)
+            if isinstance(value, Tensor)
+            else value is None or _is_number(value)
+        )
+        for name, value in entries.items()
+    )
+
+
+def _unlike_schedulers(saved: Any, runner: Runner) -> str | None:
+    schedulers = runner.param_schedulers or []
+    if isinstance(schedulers, Mapping):
+        if not isinstance(saved, Mapping) or saved.keys() != schedulers.keys():
+            return 'its param_schedulers are those of other optimizers'
+        pairs = [(saved[name], schedulers[name]) for name in schedulers]
+    else:
+        pairs = [(saved or [], schedulers)]
+    for states, own in pairs:
+        if not _is_list_of_mappings(states) or len(states) != len(own):
+            return f'its param_schedulers are {short(states)}, not {len(own)} of a kind'
+        for state, scheduler in zip(states, own, strict=True):
+            ours = scheduler.state_dict()
+            for key, value in state.items():
+                if key not in ours or not _is_like(value, ours[key]):
+                    return (
+                        f'its param_schedulers have {short(key)}={short(value)}, which '
+                        f'no {type(scheduler).__name__} of the config has'
+                    )
+    return None
+
+
+def _strange_info(info: Mapping[str, Any]) -> str | None:
+    """Check what MMEngine itself takes out of the message hub again."""
+    for key, value in info.items():
+        if key.startswith('best_score'):
+            fits = _is_number(value)
+        elif key == 'keep_ckpt_ids':
+            fits = isinstance(value, list) and all(map(is_count, value))
+        elif key.startswith('best_ckpt') or key == 'last_ckpt':
+            fits = value is None or isinstance(value, str)
+        else:
+            continue
+        if not fits:
+            return f'its message_hub.runtime_info.{key} is {short(value)}'
+    return None
+
+
+def _is_like(saved: Any, own: Any) -> bool:
+    """Whether a stored setting is of the kind of our own."""
+    if isinstance(own, bool | str):
+        return isinstance(saved, type(own))
+    if isinstance(own, int | float):
+        return _is_number(saved) or (isinstance(saved, Tensor) and saved.numel() == 1)
+    if isinstance(own, list | tuple):
+        if not isinstance(saved, list | tuple) or len(saved) != len(own):
+            return False
+        return all(map(_is_like, saved, own))
+    return not isinstance(own, Mapping) or isinstance(saved, Mapping)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def _is_list_of_mappings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(x, Mapping) for x in value)
