@@ -237,7 +237,8 @@ def _of_absurd_sizes(zeros: int) -> Iterator[Hostile]:
     yield Hostile('100,000 lists in each other', lambda _: deep)
     yield Hostile(
         'compressed zeros',
-        _at('state_dict', 'x', value=torch.zeros(zeros, dtype=torch.uint8)),
+        # Made when it is written, so that nothing keeps it.
+        lambda x: x['state_dict'].update(x=torch.zeros(zeros, dtype=torch.uint8)),
         compressed=True,
     )
 
