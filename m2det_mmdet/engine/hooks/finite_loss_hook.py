@@ -1,9 +1,11 @@
 """Stops a training that diverges."""
 
+import math
 from typing import Any
 
 import torch
 from mmdet.registry import HOOKS
+from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -19,7 +21,8 @@ class FiniteLossHook(Hook):
     """Stops at the first loss that is infinite or NaN.
 
     mmdet's ``CheckInvalidLossHook`` raises an assertion without a message, so that the
-    last line of the log does not explain the stop.
+    last line of the log does not explain the stop. Of several processes all stop where
+    the loss of one is not finite: the others would wait for its gradients.
 
     Raises:
         DivergenceError: One sentence that names the iteration.
@@ -35,10 +38,13 @@ class FiniteLossHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Look at the total loss."""
-        loss = torch.as_tensor(outputs['loss'])
-        if not torch.isfinite(loss):
+        """Look at the total loss, in several processes at the sum of theirs."""
+        own = torch.as_tensor(outputs['loss']).item()
+        losses = torch.tensor(own, dtype=torch.float64)
+        all_reduce(losses)
+        loss = losses.item()
+        if not math.isfinite(loss):
             raise DivergenceError(
-                f'The loss is {loss.item()} after {runner.iter + 1} iterations: lower '
+                f'The loss is {loss} after {runner.iter + 1} iterations: lower '
                 'the learning rate, or clip the gradient.'
             )

@@ -18,7 +18,8 @@ class TimeBudgetHook(TrainingCostHook):
 
     In the first 5 % of the time the learning rate rises linearly from 0, then it
     falls to 0 along half a cosine. :class:`TrainingCostHook` counts the time; a resumed
-    training continues the count.
+    training continues the count. Several processes have the same rates and stop after
+    the same iteration, by the clock of the first.
 
     Args:
         minutes: Time to train.

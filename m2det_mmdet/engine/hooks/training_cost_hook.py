@@ -5,6 +5,7 @@ import time
 import torch
 from mmdet.registry import HOOKS
 from mmengine.device import get_device
+from mmengine.dist import broadcast
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -23,6 +24,8 @@ class TrainingCostHook(Hook):
     over the images, also parts of one) and ``training_peak_memory`` (bytes, as counted
     by :func:`m2det_mmdet.utils.devices.peak_memory`). A resumed training continues the
     count. Time outside epochs, for validation and saving, is not counted.
+
+    Of several processes the first one's clock counts for all, and its memory is stored.
     """
 
     clock = staticmethod(time.perf_counter)
@@ -49,5 +52,11 @@ class TrainingCostHook(Hook):
             runner.message_hub.update_info(MEMORY, self._memory)
 
     def seconds(self) -> float:
-        """Seconds of training so far; call it only within an epoch."""
-        return self._before + self.clock() - self._start
+        """Seconds of training so far, the same in all processes.
+
+        Call it only within an epoch, and in all processes.
+        """
+        passed = self._before + self.clock() - self._start
+        seconds = torch.tensor(passed, dtype=torch.float64)
+        broadcast(seconds)
+        return seconds.item()

@@ -1,5 +1,6 @@
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from m2det_mmdet.engine import FiniteLossHook, TimeBudgetHook, TrainingCostHook
+from m2det_mmdet.engine.hooks import finite_loss_hook, training_cost_hook
 from m2det_mmdet.engine.hooks.time_budget_hook import annealing
 
 
@@ -106,6 +108,17 @@ def test_a_training_stops_within_an_epoch_and_keeps_its_time(
     assert rates.rates == pytest.approx(expected)
 
 
+def test_the_first_process_counts_the_time_of_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Another process than the first receives what that one sends.
+    monkeypatch.setattr(training_cost_hook, 'broadcast', lambda sent: sent.fill_(7.0))
+    hook = TrainingCostHook()
+    hook._before, hook._start = 0.0, 0.0
+
+    assert hook.seconds() == 7
+
+
 def test_a_resumed_training_goes_on_from_the_time_of_its_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,3 +174,14 @@ def test_a_loss_that_is_no_number_stops_at_once(tmp_path: Path) -> None:
 
     with pytest.raises(FloatingPointError, match='loss is nan after 1 iterations'):
         runner.train()
+
+
+def test_a_loss_of_another_process_stops_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        finite_loss_hook, 'all_reduce', lambda loss: loss.add_(math.inf)
+    )
+
+    with pytest.raises(FloatingPointError, match='loss is inf after 5 iterations'):
+        FiniteLossHook().after_train_iter(
+            SimpleNamespace(iter=4), 0, outputs={'loss': torch.tensor(0.5)}
+        )

@@ -1,0 +1,57 @@
+"""Hooks that decide for several processes at once."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from m2det_mmdet.engine.hooks.time_budget_hook import annealing
+
+
+@pytest.fixture(scope='module')
+def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What each process did; see ``process.py``."""
+    folder = tmp_path_factory.mktemp('processes')
+    script = Path(__file__).with_name('process.py')
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(rank), str(folder)],
+            env={**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'OMP_NUM_THREADS': '1'},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    try:
+        errors = [process.communicate(timeout=180)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], errors
+    return [json.loads((folder / f'{rank}.json').read_text()) for rank in range(2)]
+
+
+@pytest.mark.slow
+def test_a_budget_ends_by_the_clock_of_the_first_process(found: list) -> None:
+    first, second = (process['budget'] for process in found)
+
+    assert first == second
+    # The first one's clock starts at 1 and is asked twice an iteration, the other one's
+    # goes twice as fast.
+    expected = [0.5 * annealing(second / 5) for second in (1, 3, 5)]
+    assert first['rates'] == pytest.approx(expected)
+    assert first['seconds'] == 7
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_no_number_in_one_process_stops_both(found: list) -> None:
+    first, second = (process['divergence'] for process in found)
+
+    assert first == second
+    assert first['rates'] == [0.5, 0.5]
+    assert first['error'].startswith('The loss is nan after 3 iterations')
