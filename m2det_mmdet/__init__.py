@@ -26,10 +26,11 @@ def register() -> None:
     compat.install()
     with compat.quiet_imports():
         from . import checkpoints, datasets, engine, evaluation, models  # noqa: F401
-        from .compat import coco_eval
+        from .compat import coco_eval, ssd_head
 
         checkpoints.install()
         coco_eval.install()
+        ssd_head.install()
 
 
 # The command parses its arguments before it needs MMDetection.

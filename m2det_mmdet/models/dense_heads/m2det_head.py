@@ -27,8 +27,8 @@ class M2DetHead(SSDHead):
     positives of the whole batch. `M2Det <https://arxiv.org/abs/1811.04533>`_,
     section 3.4. Arguments are those of
     :class:`mmdet.models.dense_heads.SSDHead`; the background is the last class.
-    That head cannot predict in mmdet 3.1 and later, and limits the candidates
-    level by level; this one limits them over all levels together.
+    That head limits the candidates level by level; this one limits them over all levels
+    together.
 
     Args:
         num_classes: Number of classes, without the background.
