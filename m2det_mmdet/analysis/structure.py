@@ -1,7 +1,5 @@
 """Detectors without the values of their weights."""
 
-from copy import deepcopy
-
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
@@ -23,11 +21,11 @@ def build_structure(config: Config) -> nn.Module:
         Exception: What the modules raise of their arguments.
     """
     init_default_scope(config.get('default_scope', 'mmdet'))
-    # Some modules of mmdet change the settings that they are built of.
     try:
         with torch.device('meta'):
-            model = MODELS.build(deepcopy(config.model))
+            model = MODELS.build(without_pretrained(config.model))
     except (NotImplementedError, RuntimeError):
+        # The settings anew: some modules of mmdet change those they are built of.
         model = MODELS.build(without_pretrained(config.model))
     # Some layers, as the L2 norm of mmdet's SSDNeck, make their weights elsewhere.
     return model.to('meta')

@@ -8,6 +8,7 @@ from typing import Any
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, ConfigDict
 
+from ..analysis.random_weights import without_pretrained
 from ..engine.hooks import Evaluated, ProgressHook, Step
 from ..engine.runner import build_runner, logged, set_work_dir
 from ..utils.configs import describe, load_config
@@ -103,6 +104,8 @@ def evaluate(
         hook = {'type': 'AccelerationHook', **acceleration}
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
     datasets = check_run(cfg, ('test',), checkpoint, complete=True)
+    # All weights come from the checkpoint.
+    cfg.model = without_pretrained(cfg.model)
     runner = build_runner(cfg, datasets=datasets, on_console=False)
     # The loader has a copy.
     del datasets

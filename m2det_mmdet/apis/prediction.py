@@ -15,6 +15,7 @@ from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 from mmengine.structures import InstanceData
 
+from ..analysis.random_weights import without_pretrained
 from ..analysis.structure import structure_of
 from ..checkpoints.loading import check_checkpoint
 from ..checkpoints.weights import check_weights
@@ -181,6 +182,8 @@ def _detector(cfg: Config, checkpoint: str | Path, device: str | None) -> DetInf
     """Build the detector with the weights of a checkpoint that has all of them."""
     weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
     check_weights(weights, structure_of(cfg), complete=True)
+    # All weights come from the checkpoint.
+    cfg.model = without_pretrained(cfg.model)
     with prints_to(quiet_log()), warnings.catch_warnings():
         # Each picture gets a file name of its own.
         warnings.filterwarnings('ignore', 'Failed to add .*LocalVisBackend')

@@ -83,6 +83,8 @@ def _test(config: Path) -> dict[str, Any]:
     """Evaluate the last checkpoint."""
     cfg = load_config(config)
     cfg.load_from = _checkpoint(config)
+    # All weights come from the checkpoint.
+    cfg.model = without_pretrained(cfg.model)
     cfg.work_dir = str(config.parent / 'test')
     # Where a detector finds nothing at all, mmdet's metric gives no AP.
     metrics = {'coco/bbox_mAP': 0.0, **build_runner(cfg).test()}

@@ -1,7 +1,11 @@
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from mmengine.config import Config
+from mmengine.model import PretrainedInit
 
 from m2det_mmdet.analysis.random_weights import build_random, without_pretrained
 
@@ -25,6 +29,51 @@ def test_only_what_names_weights_is_dropped() -> None:
     assert settings['backbone'] == {
         'init_cfg': {'type': 'Pretrained', 'checkpoint': 'x'}
     }
+
+
+PRETRAINED = {'type': 'Pretrained', 'checkpoint': 'x'}
+NORMAL = {'type': 'Normal', 'std': 0.01}
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'expected'),
+    [
+        ('init_cfg', [PRETRAINED, NORMAL], [NORMAL]),
+        ('init_cfg', (PRETRAINED, NORMAL), (NORMAL,)),
+        # With an empty list a module would leave its own initializers out.
+        ('init_cfg', [PRETRAINED], None),
+        ('init_cfg', NORMAL | {'override': PRETRAINED}, NORMAL | {'override': None}),
+        ('init_cfg', PRETRAINED | {'type': 'mmengine.Pretrained'}, None),
+        ('init_cfg', PRETRAINED | {'type': PretrainedInit}, None),
+        # timm's models take a bool, others the name of a file.
+        ('pretrained', True, False),
+        ('pretrained', False, False),
+        ('pretrained', 'x', None),
+        ('checkpoint_path', 'x', None),
+        ('teacher_ckpt', 'x', None),
+        ('load_from', 'x', None),
+    ],
+)
+def test_weights_are_found_at_any_depth_and_in_any_form(
+    key: str, value: Any, expected: Any
+) -> None:
+    settings = {'detector': [{'backbone': {key: value}}]}
+    before = deepcopy(settings)
+
+    assert without_pretrained(settings) == {'detector': [{'backbone': {key: expected}}]}
+    assert settings == before
+
+
+def test_what_only_sounds_like_weights_stays() -> None:
+    settings = {
+        'use_checkpoint': True,
+        'checkpoint_interval': '1',
+        'sizes': [],
+        'loss': {'weights': 'equal'},
+        'pretrained_cfg': {'pretrained': None},
+    }
+
+    assert without_pretrained(settings) == settings
 
 
 def test_shipped_configs_download_nothing() -> None:

@@ -1,8 +1,11 @@
+from pathlib import Path
+
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from torch import nn
 
 from m2det_mmdet.analysis.structure import build_structure
+from m2det_mmdet.utils.configs import load_config
 
 
 @MODELS.register_module()
@@ -33,3 +36,12 @@ def test_modules_that_change_their_settings_leave_the_config_as_it_is() -> None:
     assert model.weight.shape == (3, 2)
     assert model.weight.is_meta
     assert config.to_dict() == before
+
+
+def test_weights_that_a_detector_loads_when_it_is_built_are_left_out(
+    tmp_path: Path,
+) -> None:
+    config = load_config('mmdet::lad/lad_r50-paa-r101_fpn_2xb8_coco_1x.py')
+    config.model.teacher_ckpt = str(tmp_path / 'absent.pth')
+
+    assert type(build_structure(config)).__name__ == 'LAD'

@@ -3,15 +3,19 @@
 import logging
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.logging import print_log
+from mmengine.runner import load_checkpoint
 
 from m2det_mmdet import apis
 from m2det_mmdet.analysis.complexity import measure
 from m2det_mmdet.comparison import run as comparison_run
+from m2det_mmdet.models.detectors import M2Det
 
 
 def test_a_training_reports_and_returns_what_it_left(
@@ -74,6 +78,29 @@ def test_an_evaluation_finds_what_the_validation_found(
     np.testing.assert_equal(result.metrics, trained.result.metrics)
     assert result.ap == result.metrics['coco/bbox_mAP']
     assert 'Average Precision' in result.log.read_text()
+
+
+@MODELS.register_module()
+class Taught(M2Det):
+    """Loads the weights of a teacher when it is built, as LAD does."""
+
+    def __init__(self, teacher_ckpt: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if teacher_ckpt is not None:
+            load_checkpoint(self, teacher_ckpt)
+
+
+def test_weights_to_start_from_are_loaded_by_no_test(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    config = Config.fromfile(trained.config)
+    config.model.type, config.model.teacher_ckpt = 'Taught', str(tmp_path / 'absent')
+
+    tested = apis.evaluate(config, trained.checkpoint, work_dir=tmp_path)
+    found = apis.predict(config, trained.checkpoint, trained.scenes / 'val')
+
+    assert tested.ap == trained.result.metrics['coco/bbox_mAP']
+    assert len(found.predictions) == 3
 
 
 def test_predictions_are_arrays_with_names(
