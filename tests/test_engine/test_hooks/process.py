@@ -17,7 +17,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import Tensor, distributed, nn
 
-from m2det_mmdet.engine import FiniteLossHook, TimeBudgetHook
+from m2det_mmdet.engine import ChannelsLastHook, FiniteLossHook, TimeBudgetHook
 from m2det_mmdet.engine.hooks.finite_loss_hook import DivergenceError
 
 
@@ -68,7 +68,8 @@ def train(name: str, hook: Hook, inputs: Tensor, folder: Path) -> dict[str, Any]
         },
         train_cfg={'type': 'mmdet.TimeBudgetTrainLoop', 'max_epochs': 1},
         optim_wrapper={'optimizer': {'type': 'SGD', 'lr': 0.5}},
-        custom_hooks=[hook, rates],
+        # This one puts a new wrapper around the model.
+        custom_hooks=[hook, rates, ChannelsLastHook()],
         launcher='pytorch',
         cfg={'model_wrapper_cfg': {'device_ids': None}},
         default_scope='mmengine',
@@ -80,7 +81,12 @@ def train(name: str, hook: Hook, inputs: Tensor, folder: Path) -> dict[str, Any]
     except DivergenceError as stop:
         error = str(stop)
     seconds = runner.message_hub.get_info('training_seconds', None)
-    return {'rates': rates.rates, 'seconds': seconds, 'error': error}
+    return {
+        'rates': rates.rates,
+        'seconds': seconds,
+        'weight': str(runner.model.module.weight.item()),
+        'error': error,
+    }
 
 
 def main(rank: int, folder: Path) -> None:
@@ -89,7 +95,7 @@ def main(rank: int, folder: Path) -> None:
     os.environ['LOCAL_RANK'] = str(rank)
     budget = TimeBudgetHook(minutes=5 / 60)
     budget.clock = clock(1.0 + rank)
-    inputs = torch.ones(12, 1)
+    inputs = torch.arange(12.0)[:, None]
     found = {'budget': train('budget', budget, inputs, folder)}
     # The processes get the images in turn: this is the third one of rank 1.
     inputs[5] = math.nan

@@ -46,6 +46,9 @@ def test_a_budget_ends_by_the_clock_of_the_first_process(found: list) -> None:
     expected = [0.5 * annealing(second / 5) for second in (1, 3, 5)]
     assert first['rates'] == pytest.approx(expected)
     assert first['seconds'] == 7
+    # Gradients are the means of both: of 0 and 1, of 2 and 3, of 4 and 5.
+    moves = [rate * mean for rate, mean in zip(expected, (0.5, 2.5, 4.5), strict=True)]
+    assert float(first['weight']) == pytest.approx(1 - sum(moves))
 
 
 @pytest.mark.slow
