@@ -1,6 +1,7 @@
 """Stops a run whose head and data set disagree on the number of classes."""
 
-from mmdet.models.dense_heads import RPNHead
+from mmdet.datasets import BaseVideoDataset
+from mmdet.models.dense_heads import GARPNHead, RPNHead
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from mmdet.registry import HOOKS
@@ -11,8 +12,10 @@ from torch.utils.data import Dataset
 
 from ...datasets.coco import DatasetError
 
-# Parts of detectors whose heads separate only objects from background.
+# Parts of detectors whose heads separate only objects from background, and heads that
+# do so anywhere, as in an RPN that stands alone.
 _AGNOSTIC = {'rpn_head', 'arm_head'}
+_AGNOSTIC_HEADS = (GARPNHead, RPNHead)
 
 
 @HOOKS.register_module()
@@ -42,19 +45,24 @@ class ClassCheckHook(Hook):
 def check_classes(model: nn.Module, dataset: Dataset) -> None:
     """Compare the heads of ``model`` with ``dataset.metainfo['classes']``.
 
+    In a panoptic data set some heads predict only its ``thing_classes``. Videos are not
+    checked: their data sets name what was annotated, not what is tracked.
+
     Raises:
         DatasetError: If a head predicts another number of classes.
     """
-    classes = getattr(dataset, 'metainfo', {}).get('classes')
-    if classes is None:
+    metainfo = getattr(dataset, 'metainfo', {})
+    classes = metainfo.get('classes')
+    if classes is None or isinstance(dataset, BaseVideoDataset):
         return
+    fitting = (None, len(classes), len(metainfo.get('thing_classes', classes)))
     for name, module in model.named_modules():
         if not isinstance(module, (BaseDenseHead, BBoxHead)):
             continue
         names = name.removeprefix('module.').split('.')
-        agnostic = isinstance(module, RPNHead) or _AGNOSTIC.intersection(names)
+        agnostic = isinstance(module, _AGNOSTIC_HEADS) or _AGNOSTIC.intersection(names)
         number = getattr(module, 'num_classes', None)
-        if agnostic or number in (None, len(classes)):
+        if agnostic or number in fitting:
             continue
         path = '.'.join(['model', *names])
         raise DatasetError(

@@ -1,7 +1,7 @@
 from types import SimpleNamespace
 
 import pytest
-from mmdet.datasets import CocoDataset
+from mmdet.datasets import CocoDataset, CocoPanopticDataset, MOTChallengeDataset
 from mmdet.models.dense_heads import RPNHead, SSDHead
 from torch import nn
 
@@ -53,6 +53,7 @@ def test_another_number_of_classes_stops(mode: str) -> None:
         'mmdet::guided_anchoring/ga-faster-rcnn_r50-caffe_fpn_1x_coco.py',
         'mmdet::cascade_rpn/cascade-rpn_faster-rcnn_r50-caffe_fpn_1x_coco.py',
         'mmdet::rpn/rpn_r50_fpn_1x_coco.py',
+        'mmdet::guided_anchoring/ga-rpn_r50-caffe_fpn_1x_coco.py',
     ],
 )
 def test_heads_that_know_no_classes_pass(config: str) -> None:
@@ -60,6 +61,22 @@ def test_heads_that_know_no_classes_pass(config: str) -> None:
     dataset = SimpleNamespace(metainfo=CocoDataset.METAINFO)
 
     check_classes(model, dataset)
+
+
+@pytest.mark.parametrize('number', [80, 133])
+def test_a_head_may_predict_the_things_of_panoptic_data(number: int) -> None:
+    dataset = SimpleNamespace(metainfo=CocoPanopticDataset.METAINFO)
+
+    check_classes(_runner(number, ()).model, dataset)
+    with pytest.raises(DatasetError, match='predicts 81 classes, .* has 133'):
+        check_classes(_runner(81, ()).model, dataset)
+
+
+def test_a_tracker_need_not_know_all_that_was_annotated() -> None:
+    dataset = MOTChallengeDataset(lazy_init=True)
+
+    assert len(dataset.metainfo['classes']) == 13
+    check_classes(_runner(1, ()).model, dataset)
 
 
 def test_data_without_names_of_classes_pass() -> None:
