@@ -27,10 +27,12 @@ def register() -> None:
     with compat.quiet_imports():
         from . import checkpoints, datasets, engine, evaluation, models  # noqa: F401
         from .compat import coco_eval, ssd_head
+        from .models import pyramid_check
 
         checkpoints.install()
         coco_eval.install()
         ssd_head.install()
+        pyramid_check.install()
 
 
 # The command parses its arguments before it needs MMDetection.

@@ -1,41 +1,20 @@
 """Stops a run if the neck does not make the maps that the heads expect."""
 
-from collections.abc import Sequence
-
-import torch
-from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors.base import BaseDetector
-from mmdet.models.roi_heads.roi_extractors.base_roi_extractor import BaseRoIExtractor
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
-from ...models.task_modules import M2DetAnchorGenerator
-from ...models.task_modules.strides import Size, Stride, stride_fits
-from ...utils.errors import M2DetError
-
-# Attributes of mmdet's heads with strides; the second is that of guided anchors.
-_GENERATORS = ('prior_generator', 'square_anchor_generator')
-
-
-class PyramidError(M2DetError, ValueError):
-    """The maps of a neck are not those that a head expects."""
+from ...models.pyramid_check import Watch
 
 
 @HOOKS.register_module()
 class PyramidCheckHook(Hook):
     """Compares the maps of the first image with the maps that the heads expect.
 
-    MMDetection's heads place priors, and its RoI extractors cut RoIs, by the strides in
-    their configs. If the neck makes other maps, a detector trains and tests on boxes in
-    wrong places, without an error. This hook checks backbone, neck, dense heads and RoI
-    extractors of every detector in the model. It uses forward hooks, which it removes
-    after the first iteration of each epoch of training, validation and test. It
-    compares the number of maps, their strides, and the channels that neck and dense
-    heads were built for. A size may differ from pixels divided by stride by less than
-    one cell, as convolutions round up or down.
+    It puts a :class:`.Watch` on every detector in the model, and removes it after the
+    first iteration of each epoch of training, validation and test. A detector with a
+    neck of this package is watched at its first image without this hook, too.
 
     It does not check heads without priors, such as DETR's, nor models that
     :func:`torch.compile` compiles as a whole.
@@ -48,170 +27,21 @@ class PyramidCheckHook(Hook):
     priority = 'VERY_LOW'
 
     def __init__(self) -> None:
-        self._handles: list[RemovableHandle] = []
+        self._watches: list[Watch] = []
 
     def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
-        """Add the forward hooks."""
-        self._release()
+        """Start the watches."""
+        self._end()
         for path, module in runner.model.named_modules():
             if isinstance(module, BaseDetector) and hasattr(module, 'backbone'):
                 names = [name for name in path.split('.') if name not in ('', 'module')]
-                watch = _Watch(module, '.'.join(['model', *names]))
-                self._handles += watch.handles
+                self._watches.append(Watch(module, '.'.join(['model', *names])))
 
     def _after_iter(self, runner: Runner, *args, **kwargs) -> None:  # noqa: ANN002, ANN003
-        """Remove the forward hooks."""
-        self._release()
+        """End the watches."""
+        self._end()
 
-    def _release(self) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
-
-
-class _Watch:
-    """Forward hooks on the parts of a detector.
-
-    Args:
-        detector: A detector with a backbone.
-        path: Its name in messages.
-    """
-
-    def __init__(self, detector: nn.Module, path: str) -> None:
-        self.path = path
-        self.pixels: Size | None = None
-        neck = getattr(detector, 'neck', None)
-        self.giver = f'{path}.{"backbone" if neck is None else "neck"}'
-        self.names = {module: name for name, module in detector.named_modules()}
-        self.handles = [detector.backbone.register_forward_pre_hook(self._see_image)]
-        if isinstance(getattr(neck, 'in_channels', None), Sequence):
-            self.handles.append(neck.register_forward_pre_hook(self._check_neck))
-        for module in self.names:
-            if isinstance(module, (BaseDenseHead, BaseRoIExtractor)):
-                self.handles.append(module.register_forward_pre_hook(self._check_head))
-
-    def _see_image(self, backbone: nn.Module, args: tuple) -> None:
-        self.pixels = tuple(args[0].shape[-2:])
-
-    def _check_neck(self, neck: nn.Module, args: tuple) -> None:
-        if torch.compiler.is_compiling() or not _are_maps(args):
-            return
-        # RFP also gets the image; YOLOv3's neck lists its inputs from the deepest map.
-        maps = [x for x in args[0] if tuple(x.shape[-2:]) != self.pixels]
-        got, expected = [x.shape[1] for x in maps], list(neck.in_channels)
-        if sorted(got) != sorted(expected):
-            raise PyramidError(
-                f'{self.path}.backbone makes {len(got)} maps of {got} channels, but '
-                f'{self.path}.neck expects {len(expected)} of {expected}: make '
-                'in_channels of the neck fit out_indices of the backbone.'
-            )
-
-    def _check_head(self, head: nn.Module, args: tuple) -> None:
-        if torch.compiler.is_compiling() or self.pixels is None or not _are_maps(args):
-            return
-        strides = _strides(head, self.pixels)
-        if strides is not None:
-            taker = f'{self.path}.{self.names[head]}'
-            check_strides(self.giver, taker, args[0], strides, self.pixels)
-            if isinstance(head, BaseDenseHead):
-                check_channels(self.giver, taker, args[0], head)
-
-
-def check_strides(
-    giver: str,
-    taker: str,
-    maps: Sequence[Tensor],
-    strides: Sequence[Stride],
-    pixels: Size,
-) -> None:
-    """Compare number and strides of ``maps`` with ``strides``.
-
-    Args:
-        giver: Name of the module that made the maps.
-        taker: Name of the module that expects the strides.
-        maps: Maps ``(N, C_i, H_i, W_i)``.
-        strides: Expected vertical and horizontal pixels for each cell.
-        pixels: Height and width of the input, with its padding.
-
-    Raises:
-        PyramidError: If the number differs, or a stride does not fit its map (see
-            :func:`.stride_fits`).
-    """
-    expected = ', '.join(_text(stride) for stride in strides)
-    if len(maps) != len(strides):
-        raise PyramidError(
-            f'{taker} expects {len(strides)} maps (strides {expected}) and gets '
-            f'{len(maps)} of {giver}: make num_outs or num_scales of the neck, or the '
-            'strides, fit.'
-        )
-    cells = [tuple(x.shape[-2:]) for x in maps]
-    pairs = zip(strides, cells, strict=True)
-    if all(stride_fits(pixels, stride, size) for stride, size in pairs):
-        return
-    made = ', '.join(_text((pixels[0] / h, pixels[1] / w)) for h, w in cells)
-    sizes = ', '.join(f'{height}x{width}' for height, width in cells)
-    raise PyramidError(
-        f'{taker} expects maps of strides {expected}, but {giver} makes maps of '
-        f'strides {made} ({sizes} cells of {pixels[0]}x{pixels[1]} pixels): make the '
-        'strides of the head, or out_indices of the backbone and the scales of the '
-        'neck (exact_strides=True of MLFPN), fit.'
-    )
-
-
-def check_channels(
-    giver: str, taker: str, maps: Sequence[Tensor], head: nn.Module
-) -> None:
-    """Compare the channels of ``maps`` with ``in_channels`` of a dense head.
-
-    Args:
-        giver: Name of the module that made the maps.
-        taker: Name of the head.
-        maps: Maps ``(N, C_i, H_i, W_i)``, as many as the head expects.
-        head: The head.
-
-    Raises:
-        PyramidError: If they differ.
-    """
-    expected = getattr(head, 'in_channels', None)
-    if isinstance(expected, int):
-        expected = [expected] * len(maps)
-    got = [x.shape[1] for x in maps]
-    if expected is not None and got != list(expected):
-        raise PyramidError(
-            f'{taker} expects maps of {list(expected)} channels, but {giver} makes '
-            f'maps of {got}: make in_channels of the head and out_channels of the '
-            'neck agree.'
-        )
-
-
-def _are_maps(args: tuple) -> bool:
-    """Whether the first of a module's arguments is a sequence of maps."""
-    maps = args[0] if args else None
-    return isinstance(maps, (tuple, list)) and all(isinstance(x, Tensor) for x in maps)
-
-
-def _strides(module: nn.Module, pixels: Size) -> list[Stride] | None:
-    """Strides that a head or RoI extractor expects; ``None`` if it has none.
-
-    Args:
-        module: A dense head, or an RoI extractor.
-        pixels: Height and width of the input.
-    """
-    if isinstance(module, BaseRoIExtractor):
-        return [(stride, stride) for stride in module.featmap_strides]
-    generators = (getattr(module, name, None) for name in _GENERATORS)
-    generator = next((x for x in generators if x is not None), None)
-    if isinstance(generator, M2DetAnchorGenerator):
-        # Without steps, and at other sizes, it follows the maps.
-        if generator.steps is None or pixels != (generator.input_size,) * 2:
-            return None
-        return [(step, step) for step in generator.steps]
-    # They are (horizontal, vertical) in mmdet.
-    strides = getattr(generator, 'strides', None)
-    return None if strides is None else [(y, x) for x, y in strides]
-
-
-def _text(stride: Stride) -> str:
-    """Write a stride as one number, or as vertical x horizontal."""
-    parts = list(dict.fromkeys(f'{side:.4g}' for side in stride))
-    return 'x'.join(parts)
+    def _end(self) -> None:
+        for watch in self._watches:
+            watch.end()
+        self._watches = []

@@ -10,7 +10,7 @@ from mmengine.model import BaseTTAModel
 from torch import Tensor, nn
 
 from m2det_mmdet.engine import AccelerationHook, PyramidCheckHook
-from m2det_mmdet.engine.hooks.pyramid_check_hook import PyramidError
+from m2det_mmdet.models.pyramid_check import PyramidError
 
 BACKBONE = {
     'type': 'ResNet',
