@@ -106,10 +106,13 @@ def load_from_safe_http(
         model_dir = os.path.join(torch.hub.get_dir(), 'checkpoints')
     path = os.path.join(model_dir, os.path.basename(urlparse(filename).path))
     rank, _ = get_dist_info()
-    if rank == 0 and not os.path.isfile(path):
-        os.makedirs(model_dir, exist_ok=True)
-        torch.hub.download_url_to_file(filename, path, progress=progress)
-    barrier()
+    try:
+        if rank == 0 and not os.path.isfile(path):
+            os.makedirs(model_dir, exist_ok=True)
+            torch.hub.download_url_to_file(filename, path, progress=progress)
+    finally:
+        # The others go on, and find that there is no file, where the download fails.
+        barrier()
     source = f'{filename} (downloaded to {path}; delete that to download again)'
     return load_safely(path, map_location, source=source)
 

@@ -9,11 +9,17 @@ from mmengine.dist import broadcast
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ...checkpoints.errors import CheckpointError
+from ...checkpoints.values import is_count, short
 from ...utils.devices import peak_memory
 
 SECONDS = 'training_seconds'
 MEMORY = 'training_peak_memory'
 EPOCHS = 'training_epochs'
+_STRANGE = (
+    'A training cannot go on from this checkpoint: its message_hub.runtime_info.{} is '
+    '{}; take another one.'
+)
 
 
 @HOOKS.register_module()
@@ -31,9 +37,19 @@ class TrainingCostHook(Hook):
     clock = staticmethod(time.perf_counter)
 
     def before_train(self, runner: Runner) -> None:
-        """Start with the counts of an interrupted training."""
-        self._before = runner.message_hub.get_info(SECONDS, 0.0)
-        self._memory = runner.message_hub.get_info(MEMORY, None)
+        """Start with the counts of an interrupted training.
+
+        Raises:
+            CheckpointError: If they are no numbers.
+        """
+        hub = runner.message_hub
+        self._before = hub.get_info(SECONDS, 0.0)
+        self._memory = hub.get_info(MEMORY, None)
+        # They come from a file.
+        if not (isinstance(self._before, float | int) and self._before >= 0):
+            raise CheckpointError(_STRANGE.format(SECONDS, short(self._before)))
+        if not (self._memory is None or is_count(self._memory)):
+            raise CheckpointError(_STRANGE.format(MEMORY, short(self._memory)))
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start the clock."""

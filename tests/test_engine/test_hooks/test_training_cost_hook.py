@@ -1,8 +1,10 @@
+import math
 from types import SimpleNamespace
 
 import pytest
 from mmengine.logging import MessageHub
 
+from m2det_mmdet.checkpoints.errors import CheckpointError
 from m2det_mmdet.engine import TrainingCostHook
 from m2det_mmdet.engine.hooks import training_cost_hook
 
@@ -28,3 +30,20 @@ def test_the_memory_is_the_largest_of_all_epochs_and_runs(
             hook.after_train_epoch(runner)
 
     assert hub.get_info('training_peak_memory') == 7
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'shown'),
+    [
+        ('training_seconds', 'x', "'x'"),
+        ('training_seconds', math.nan, 'nan'),
+        ('training_peak_memory', -1, '-1'),
+    ],
+)
+def test_counts_of_a_checkpoint_are_checked(
+    key: str, value: object, shown: str
+) -> None:
+    hub = MessageHub('strange')
+    hub.update_info(key, value)
+    with pytest.raises(CheckpointError, match=f'{key} is {shown}; take another'):
+        TrainingCostHook().before_train(SimpleNamespace(message_hub=hub))
