@@ -6,7 +6,19 @@ which takes some seconds: the command does that later, and ``m2det --help`` neve
 
 import sys
 
-from m2det_mmdet.cli import main
+import m2det_mmdet
+
+# A folder without ``__init__.py`` passes for a package and hides the installed one.
+if getattr(m2det_mmdet, '__file__', None) is None:
+    folders = ', '.join(m2det_mmdet.__path__)
+    sys.exit(
+        f'm2det: {folders} holds no package, only what an earlier installation left, '
+        'and hides the installed one: remove that folder.'
+    )
+
+from m2det_mmdet.cli import main  # noqa: E402
+
+__all__ = ['main']
 
 if __name__ == '__main__':
     sys.exit(main())

@@ -22,9 +22,12 @@ if not torch.cuda.is_available():
     os.environ.setdefault('TRITON_INTERPRET', '1')
 
 # Processes that compile at the same time can mix up the files that numba keeps.
-if 'PYTEST_XDIST_WORKER' in os.environ:
-    folder = Path(__file__).parents[1] / '.pytest_cache' / 'numba'
-    os.environ['NUMBA_CACHE_DIR'] = str(folder / os.environ['PYTEST_XDIST_WORKER'])
+os.environ['NUMBA_CACHE_DIR'] = str(
+    Path(__file__).parents[1]
+    / '.pytest_cache'
+    / 'numba'
+    / os.environ.get('PYTEST_XDIST_WORKER', 'main')
+)
 
 import mmdet  # noqa: E402
 from mmengine.config import Config  # noqa: E402

@@ -1,9 +1,12 @@
 """What the command costs and says before it begins."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 # As the installed script imports it.
@@ -83,3 +86,25 @@ def test_a_command_says_what_a_person_needs_and_no_more(
     lines = done.stderr.splitlines()
     assert all('mmcv has no compiled operators' in line for line in lines), lines
     assert len(lines) <= 1
+
+
+@pytest.mark.parametrize('script', ['m2det_command.py', 'tools/train.py'])
+def test_what_an_uninstalled_package_left_is_no_package(
+    script: str, tmp_path: Path
+) -> None:
+    left = tmp_path / 'm2det_mmdet' / 'ops' / '__pycache__'
+    left.mkdir(parents=True)
+    (left / 'loops.nbi').touch()
+    shutil.copy(ROOT / 'm2det_command.py', tmp_path)
+    code = 'import runpy, sys; sys.path.insert(0, sys.argv[1]); '
+    code += "runpy.run_path(sys.argv[2], run_name='__main__')"
+    # Neither installed packages nor the working folder are looked at.
+    command = [sys.executable, '-I', '-S', '-c', code, str(tmp_path), ROOT / script]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        f'm2det: {tmp_path / "m2det_mmdet"} holds no package, only what an earlier '
+        'installation left, and hides the installed one: remove that folder.\n'
+    )

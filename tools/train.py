@@ -1,12 +1,11 @@
 """Train a detector: what ``mim train m2det`` runs.
 
-The package comes first: it supplies compiled operators that mmdet cannot be imported
-without.
+``m2det_command`` comes first: it says so where the package is but an empty folder.
 """
 
 import sys
 
-import m2det_mmdet  # noqa: F401
+import m2det_command  # noqa: F401
 from m2det_mmdet.cli import run_command
 
 if __name__ == '__main__':

@@ -2,8 +2,8 @@
 
 Source: `Soft-NMS <https://arxiv.org/abs/1704.04503>`_. The scores are those of mmcv's
 compiled operator. On the CPU numba's compiled loops do the work, on the GPU a Triton
-kernel; without them PyTorch does. All give the same boxes in the same order, and the
-same scores up to the rounding of an exponential.
+kernel; without them, or where they do not run, PyTorch does. All give the same boxes in
+the same order, and the same scores up to the rounding of an exponential.
 """
 
 import torch
@@ -186,14 +186,22 @@ def multiclass_soft_nms(
     boxes = _as_float(boxes)
     dtype = _working_type(boxes)
     static = max_num > 0 and not class_agnostic
-    if static and kernels.kernel_name(boxes.device, dtype) == 'triton':
-        work = (x.detach().to(dtype) for x in (boxes, scores))
-        dense_picks = kernels.kernel(boxes.device, dtype).dense_picks
-        best, rows, labels = dense_picks(*work, score_thr, settings, max_num)
-    else:
-        best, rows, labels = _sparse_picks(
+
+    def sparse() -> tuple[Tensor, Tensor, Tensor]:
+        return _sparse_picks(
             boxes, scores, score_thr, class_agnostic, settings, max_num
         )
+
+    def dense() -> tuple[Tensor, Tensor, Tensor]:
+        from .kernels.picks_triton import dense_picks
+
+        work = (x.detach().to(dtype) for x in (boxes, scores))
+        return dense_picks(*work, score_thr, settings, max_num)
+
+    if static and kernels.kernel_name(boxes.device, dtype) == 'triton':
+        best, rows, labels = kernels.or_else('triton', dense, sparse)
+    else:
+        best, rows, labels = sparse()
     return _dets(boxes, best, rows), labels, rows
 
 
@@ -229,10 +237,10 @@ def _sparse_picks(
 def _picks(
     boxes: Tensor, scores: Tensor, labels: Tensor, settings: Settings, max_num: int
 ) -> tuple[Tensor, Tensor]:
-    """Run the kernel of the boxes' device."""
+    """Pick by the kernel of the boxes' device."""
     dtype = _working_type(boxes)
     count = scores.shape[1]
-    return kernels.kernel(boxes.device, dtype).picks(
+    return kernels.picks(
         boxes.detach().to(dtype),
         scores.detach().to(dtype),
         labels.to(torch.int64),

@@ -6,17 +6,16 @@ it computes no more than needed.
 """
 
 import logging
-from collections.abc import Callable
-from pickle import UnpicklingError
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import torch
-from numba.core.caching import NullCache
+from numba.core.errors import NumbaError
 from torch import Tensor
 
+from ..failures import is_out_of_memory, reason_of
 from ..options import Settings
+from .numba_cache import compiled, forget_files
 
 _NAIVE, _LINEAR = 0, 1
 _NONE = -1
@@ -32,15 +31,6 @@ class _Rule(NamedTuple):
     method: int
     original: bool
     room: int
-
-
-def _compile(function: Callable) -> Callable:
-    """Compile at the first call, and cache the result if a folder is writable."""
-    options = {'nogil': True, 'error_model': 'numpy'}
-    try:
-        return numba.njit(function, cache=True, **options)
-    except RuntimeError:
-        return numba.njit(function, **options)
 
 
 def picks(
@@ -69,18 +59,21 @@ def _run(*arguments: np.ndarray | _Rule) -> None:
     """Run the loops; if their files on disk cannot be used, compile them in memory."""
     try:
         _pick_batch(*arguments)
-    except (OSError, EOFError, UnpicklingError) as error:
+    # A damaged file may raise anything.
+    except Exception as error:
+        if isinstance(error, NumbaError) or is_out_of_memory(error):
+            raise
+        for function in (_pick_batch, _pick, _gather, _first, _weaken):
+            forget_files(function)
+        _pick_batch(*arguments)
         logging.getLogger('m2det_mmdet').warning(
             'The compiled loops of soft-NMS cannot be kept on disk or read from there '
             '(%s): they are compiled for this process only.',
-            error,
+            reason_of(error),
         )
-        for function in (_pick_batch, _pick, _gather, _first, _weaken):
-            function._cache = NullCache()
-        _pick_batch(*arguments)
 
 
-@_compile
+@compiled
 def _pick_batch(
     boxes: np.ndarray,
     scores: np.ndarray,
@@ -102,7 +95,7 @@ def _pick_batch(
         )
 
 
-@_compile
+@compiled
 def _pick(
     boxes: np.ndarray,
     scores: np.ndarray,
@@ -138,7 +131,7 @@ def _pick(
                 top[group] = table[5, best[group]]
 
 
-@_compile
+@compiled
 def _gather(
     boxes: np.ndarray,
     scores: np.ndarray,
@@ -177,7 +170,7 @@ def _gather(
     return table, row, starts[: groups + 1]
 
 
-@_compile
+@compiled
 def _first(top: np.ndarray, best: np.ndarray, row: np.ndarray) -> int:
     """Class with the best box; among equal ones that with the lower row."""
     first = _NONE
@@ -194,7 +187,7 @@ def _first(top: np.ndarray, best: np.ndarray, row: np.ndarray) -> int:
     return first
 
 
-@_compile
+@compiled
 def _weaken(
     table: np.ndarray, row: np.ndarray, begin: int, end: int, chosen: int, rule: _Rule
 ) -> tuple[int, int]:
