@@ -1,9 +1,10 @@
 """A measured speed with all that it depends on: as a table, and as plain data."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..utils.tables import ABSENT, to_markdown
+from .attempts import Failure
 from .speed import Speed, Timing
 
 _UNITS = {'time': 'seconds', 'memory': 'bytes', 'flops': 'multiply-add counts as two'}
@@ -39,10 +40,12 @@ class SpeedReport:
         acceleration: Arguments of
             :func:`.accelerate`, if it was called.
         suppression: What the detector suppresses with; ``None`` if not known.
-        speeds: One entry a batch size.
+        speeds: One entry a batch size that was timed, at least one.
         flops: Operations of the network for an image; ``None`` if not known.
         product_dtype: Type of the matrices that were multiplied.
-        product_flops_per_second: Operations a second of that product.
+        product_flops_per_second: Operations a second of that product; ``None`` if not
+            known.
+        failures: What was to be measured and failed.
     """
 
     config: str
@@ -57,7 +60,8 @@ class SpeedReport:
     speeds: list[Speed]
     flops: int | None
     product_dtype: str
-    product_flops_per_second: float
+    product_flops_per_second: float | None
+    failures: list[Failure] = field(default_factory=list)
 
     def network_flops_per_second(self, speed: Speed) -> float | None:
         """Operations a second of the network, from the median."""
@@ -119,15 +123,23 @@ class SpeedReport:
             to_markdown([self._row(speed) for speed in self.speeds], aligned=True),
             '',
             *([] if self.flops is None else [_network_line(self.flops)]),
-            f'Product of two 2048x2048 matrices, {self.product_dtype}: '
-            f'{self.product_flops_per_second / 1e9:.1f} GFLOP/s.',
+            *self._product_lines(),
             *self.notes(),
+            *map(str, self.failures),
         ]
         return '\n'.join(lines)
+
+    def _product_lines(self) -> list[str]:
+        rate = self.product_flops_per_second
+        if rate is None:
+            return []
+        product = f'Product of two 2048x2048 matrices, {self.product_dtype}'
+        return [f'{product}: {rate / 1e9:.1f} GFLOP/s.']
 
     def _row(self, speed: Speed) -> dict[str, str]:
         """Return the cells of a batch size by the names of their columns."""
         rate = self.network_flops_per_second(speed)
+        product = self.product_flops_per_second
         memory = speed.peak_memory
         return {
             'batch': str(speed.batch_size),
@@ -138,8 +150,8 @@ class SpeedReport:
             'boxes/image': f'{speed.boxes:.1f}',
             'GFLOP/s': ABSENT if rate is None else f'{rate / 1e9:.1f}',
             'of product': ABSENT
-            if rate is None
-            else f'{rate / self.product_flops_per_second:.0%}',
+            if rate is None or product is None
+            else f'{rate / product:.0%}',
             'peak memory, MiB': ABSENT if memory is None else f'{memory / 2**20:.0f}',
         }
 

@@ -1,7 +1,8 @@
 """Time a detector: network and suppression apart, and images a second by batch."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from mmengine.dataset import Compose
 from mmengine.runner import CheckpointLoader, load_checkpoint
 from torch import nn
 
-from ..analysis.complexity import measure
+from ..analysis.attempts import Attempts
+from ..analysis.complexity import measure, test_image_size
 from ..analysis.machine import describe_machine, load_average, versions
 from ..analysis.random_weights import build_random
 from ..analysis.speed import Speed, matmul_flops_per_second, measure_speed, splits
@@ -52,11 +54,13 @@ def benchmark(
     compile: bool = False,
     autocast: str | None = None,
     options: Mapping[str, Any] | None = None,
+    on_event: Callable[[Speed], None] | None = None,
 ) -> SpeedReport:
     """Time a detector.
 
     Images lie on the device, resized and normalised, before the clock starts; it stops
-    when the device has finished.
+    when the device has finished. What fails, as a batch that is too large for the
+    memory, leaves the rest: the report has both.
 
     Args:
         config: Path or name of a config, or the config.
@@ -72,9 +76,11 @@ def benchmark(
         compile: Whether to compile the network.
         autocast: ``'bfloat16'`` or ``'float16'`` inside the network.
         options: Settings of the config to override, by their dotted keys.
+        on_event: Gets a :class:`.Speed` after each batch size.
 
     Raises:
-        M2DetError: One sentence on what is wrong with an argument or a file.
+        M2DetError: One sentence on what is wrong with an argument or a file, or why no
+            batch size could be timed.
     """
     quiet_log()
     jobs = load_average()
@@ -92,7 +98,10 @@ def benchmark(
     inputs = _images(cfg, image_dir, repeats)
     if acceleration is not None:
         make_faster(model, acceleration)
-    speeds = _speeds(cfg, model, inputs, batch_sizes, repeats, warm_up)
+    attempt = Attempts()
+    speeds = _speeds(
+        cfg, model, inputs, batch_sizes, repeats, warm_up, attempt, on_event
+    )
     dtype = autocast or 'float32'
     return SpeedReport(
         config=config_name(cfg),
@@ -105,9 +114,13 @@ def benchmark(
         acceleration=acceleration,
         suppression=_suppression(model, device),
         speeds=speeds,
-        flops=_flops(cfg, model, speeds[0]),
+        flops=attempt('count of operations', lambda: _flops(cfg, model, speeds[0])),
         product_dtype=dtype,
-        product_flops_per_second=matmul_flops_per_second(device, getattr(torch, dtype)),
+        product_flops_per_second=attempt(
+            'product of matrices',
+            lambda: matmul_flops_per_second(device, getattr(torch, dtype)),
+        ),
+        failures=attempt.failures,
     )
 
 
@@ -176,25 +189,42 @@ def _speeds(
     batch_sizes: Sequence[int],
     repeats: int,
     warm_up: int,
+    attempt: Attempts,
+    on_event: Callable[[Speed], None] | None,
 ) -> list[Speed]:
-    """Measure one image at a time, then each of ``batch_sizes``."""
+    """Measure one image at a time, then each of ``batch_sizes``.
+
+    Raises:
+        M2DetError: If all fail.
+    """
+
+    def measure_size(size: int) -> Speed:
+        return measure_speed(
+            model,
+            images,
+            batch_size=size,
+            repeats=math.ceil(repeats / size),
+            warm_up=warm_up,
+        )
+
+    speeds = []
     cudnn = torch.backends.cudnn
     former = cudnn.benchmark
     # As a test of the config runs.
     cudnn.benchmark = bool(cfg.get('env_cfg', {}).get('cudnn_benchmark', False))
     try:
-        return [
-            measure_speed(
-                model,
-                images,
-                batch_size=size,
-                repeats=math.ceil(repeats / size),
-                warm_up=warm_up,
-            )
-            for size in dict.fromkeys([1, *batch_sizes])
-        ]
+        for size in dict.fromkeys([1, *batch_sizes]):
+            speed = attempt(f'batch size {size}', partial(measure_size, size))
+            if speed is not None:
+                speeds.append(speed)
+                if on_event is not None:
+                    on_event(speed)
     finally:
         cudnn.benchmark = former
+    if not speeds:
+        reasons = '; '.join(map(str, attempt.failures))
+        raise M2DetError(f'{describe(cfg)} cannot be timed: {reasons}.')
+    return speeds
 
 
 def _suppression(model: nn.Module, device: torch.device) -> str | None:
@@ -214,8 +244,8 @@ def _flops(cfg: Config, model: nn.Module, speed: Speed) -> int | None:
     if not splits(model):
         return None
     try:
-        cost = measure(cfg)
+        size = test_image_size(cfg)
     except ValueError:
         # Without a Resize the size is unknown.
         return None
-    return cost.flops if cost.input_size == speed.input_size else None
+    return measure(cfg).flops if size == speed.input_size else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import mmengine
 from mmengine.config import Config
 
+from ..analysis.attempts import Attempts, Failure
 from ..analysis.complexity import Complexity, measure
 from ..utils.configs import find_family
+from ..utils.errors import M2DetError
 from ..utils.logs import quiet_log
 from ..utils.tables import ABSENT, to_markdown
 
@@ -25,6 +28,11 @@ was copied from them.
 
 {tables}
 """
+_FAILURES = """
+Not counted:
+
+- {failures}
+"""
 
 
 @dataclass(frozen=True)
@@ -35,14 +43,14 @@ class FamilyMember:
         name: Name of the config.
         table: Title of the table that it belongs to; ``None`` without one.
         step: What it adds to the one before; likewise.
-        cost: Size and cost.
+        cost: Size and cost; ``None`` if they cannot be counted.
         reported_ap: Box AP that the authors report, as the metafile has it; likewise.
     """
 
     name: str
     table: str | None
     step: str | None
-    cost: Complexity
+    cost: Complexity | None
     reported_ap: str | None
 
 
@@ -54,11 +62,13 @@ class Family:
         name: Name of the folder.
         title: Title in the metafile.
         members: In the order of the metafile.
+        failures: Configs whose cost cannot be counted, and why.
     """
 
     name: str
     title: str
     members: list[FamilyMember]
+    failures: list[Failure]
 
     def tables(self) -> str:
         """Return Markdown tables, one for each title, without empty columns."""
@@ -66,7 +76,10 @@ class Family:
 
     def page(self) -> str:
         """Return the tables as a page, with what a reader has to know."""
-        return _PAGE.format(title=self.title, family=self.name, tables=self.tables())
+        page = _PAGE.format(title=self.title, family=self.name, tables=self.tables())
+        if self.failures:
+            page += _FAILURES.format(failures='\n- '.join(map(str, self.failures)))
+        return page
 
     def _parts(self) -> Iterator[str]:
         for title, group in groupby(self.members, lambda member: member.table):
@@ -80,9 +93,9 @@ class Family:
 def tabulate(family: str) -> Family:
     """Count what the detectors of a family of configs cost.
 
-    Nothing is downloaded. Where a model's Metadata in the metafile has them, ``Table``
-    (the table's title), ``Step`` (what the config adds) and ``Reported box AP`` are
-    taken over.
+    Nothing is downloaded, and a config that does not build leaves the others. Where a
+    model's Metadata in the metafile has them, ``Table`` (the table's title), ``Step``
+    (what the config adds) and ``Reported box AP`` are taken over.
 
     Args:
         family: Folder of configs with a metafile: ``'m2det'``, ``'ablation'``.
@@ -93,35 +106,53 @@ def tabulate(family: str) -> Family:
     quiet_log()
     metafile = find_family(family)
     content = mmengine.load(metafile)
-    members = [_member(metafile, model) for model in content['Models']]
-    return Family(family, content['Collections'][0]['Name'], members)
+    attempt = Attempts()
+    members = []
+    for model in content['Models']:
+        cost = attempt(model['Name'], partial(_cost, metafile, model['Config']))
+        members.append(_member(model, cost))
+    title = content['Collections'][0]['Name']
+    return Family(family, title, members, attempt.failures)
 
 
-def _member(metafile: Path, model: dict[str, Any]) -> FamilyMember:
-    # A metafile names configs from the root of its project.
-    path = next(
-        root / model['Config']
-        for root in metafile.parents
-        if (root / model['Config']).is_file()
-    )
+def _cost(metafile: Path, config: str) -> Complexity:
+    """Count what a config costs, which a metafile names from its project's root."""
+    paths = (root / config for root in metafile.parents)
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
+        raise M2DetError(f'{metafile} names {config}, which is not there')
+    return measure(Config.fromfile(path))
+
+
+def _member(model: dict[str, Any], cost: Complexity | None) -> FamilyMember:
     facts = model.get('Metadata', {})
     table, step, ap = (
         None if (fact := facts.get(key)) is None else str(fact)
         for key in ('Table', 'Step', 'Reported box AP')
     )
-    return FamilyMember(model['Name'], table, step, measure(Config.fromfile(path)), ap)
+    return FamilyMember(model['Name'], table, step, cost, ap)
 
 
 def _row(member: FamilyMember) -> dict[str, str]:
     """Return the cells of a config by the names of their columns."""
-    height, width = member.cost.input_size
-    gflop = member.cost.flops / 1e9
     return {
         'config': member.name,
         'step': member.step or ABSENT,
-        'input': f'{width}x{height}',
-        'parameters (M)': f'{member.cost.parameters / 1e6:.2f}',
-        # One decimal, or three digits of what is below ten.
-        'GFLOP': f'{gflop:.1f}' if gflop >= 10 else f'{gflop:#.3g}',
+        **_cost_cells(member.cost),
         'reported box AP': member.reported_ap or ABSENT,
     }
+
+
+def _cost_cells(cost: Complexity | None) -> dict[str, str]:
+    names = ('input', 'parameters (M)', 'GFLOP')
+    if cost is None:
+        return dict.fromkeys(names, ABSENT)
+    height, width = cost.input_size
+    gflop = cost.flops / 1e9
+    cells = (
+        f'{width}x{height}',
+        f'{cost.parameters / 1e6:.2f}',
+        # One decimal, or three digits of what is below ten.
+        f'{gflop:.1f}' if gflop >= 10 else f'{gflop:#.3g}',
+    )
+    return dict(zip(names, cells, strict=True))

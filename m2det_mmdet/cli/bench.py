@@ -4,11 +4,13 @@ m2det bench CONFIG [--checkpoint FILE] [--image-dir DIR] [--batch-sizes 1 4]
 
 Images lie on the device, resized and normalised, before the clock starts; it stops when
 the device has finished. Without --checkpoint the weights are random: the network takes
-as long as with others, the suppression does not.
+as long as with others, the suppression does not. The exit status is 1 if a part of the
+measurement failed; the others are printed and written.
 """
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from .arguments import (
@@ -51,12 +53,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--force', action='store_true', help='replace FILE')
 
 
-def run(args: argparse.Namespace) -> None:
-    """Measure as the arguments say, print a table, and write JSON where asked to."""
+def run(args: argparse.Namespace) -> int:
+    """Measure as the arguments say, print a table, and write JSON where asked to.
+
+    Returns:
+        The exit status: 1 if something could not be measured.
+    """
+    from ..analysis.speed import Speed
     from ..apis import benchmark
     from ..utils.files import check_output, write_whole
 
     out = None if args.out is None else check_output(args.out, force=args.force)
+
+    def show(speed: Speed) -> None:
+        rate = f'{speed.images_per_second:.2f} images/s'
+        # What is there if a later batch size ends the process.
+        print(f'Batch size {speed.batch_size}: {rate}', file=sys.stderr, flush=True)
+
     report = benchmark(
         args.config,
         checkpoint=args.checkpoint,
@@ -69,8 +82,10 @@ def run(args: argparse.Namespace) -> None:
         compile=args.compile,
         autocast=args.autocast,
         options=config_options(args.cfg_options),
+        on_event=show,
     )
     print(report.to_text())
     if out is not None:
         write_whole(out, json.dumps(report.to_dict(), indent=2) + '\n')
         print(f'Written to {args.out}')
+    return 1 if report.failures else 0

@@ -5,10 +5,12 @@ m2det table FAMILY [--out FILE [--force]]
 Prints Markdown tables of the configs in a metafile: parameters in millions and GFLOP
 for one image of the config's input size, a multiply-add counted as two; nothing is
 downloaded. Of the metafile it takes, where a model's Metadata have them, Table (the
-table's title), Step (what the config adds) and Reported box AP.
+table's title), Step (what the config adds) and Reported box AP. The exit status is 1 if
+a config cannot be counted; the others are in the table.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 
@@ -23,8 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--force', action='store_true', help='replace FILE')
 
 
-def run(args: argparse.Namespace) -> None:
-    """Print the tables of a family, or write them to a page."""
+def run(args: argparse.Namespace) -> int:
+    """Print the tables of a family, or write them to a page.
+
+    Returns:
+        The exit status: 1 if a config cannot be counted.
+    """
     from ..apis import tabulate
     from ..utils.files import check_output, write_whole
 
@@ -32,6 +38,9 @@ def run(args: argparse.Namespace) -> None:
     family = tabulate(args.family)
     if out is None:
         print(family.tables())
-        return
-    write_whole(out, family.page())
-    print(f'Tables written to {args.out}')
+    else:
+        write_whole(out, family.page())
+        print(f'Tables written to {args.out}')
+    for failure in family.failures:
+        print(f'm2det table: {failure}', file=sys.stderr)
+    return 1 if family.failures else 0

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from torch import nn
 
 from m2det_mmdet.analysis.speed import Speed, Timing
 from m2det_mmdet.analysis.speed_report import SpeedReport
@@ -208,6 +209,104 @@ def test_an_output_is_replaced_where_that_is_asked_for(
 
     assert _bench(trained.config, *FEW, '--out', out, '--force') == 0
     assert json.loads(out.read_text())['config'] == 'small'
+
+
+@pytest.fixture
+def small_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no batch of more than two images fit."""
+
+    def measure(model: nn.Module, images: list, *, batch_size: int, **kw: int) -> Speed:
+        if batch_size > 2:
+            raise torch.OutOfMemoryError('Out of memory.\nIt takes 9 GiB.')
+        timing = Timing(median=0.5, low=0.5, high=0.5, calls=kw['repeats'])
+        return Speed(batch_size, (128, 128), timing, timing, timing, 1.0, 2**20)
+
+    monkeypatch.setattr(benchmarking, 'measure_speed', measure)
+
+
+@pytest.mark.usefixtures('small_memory')
+def test_a_batch_that_does_not_fit_leaves_the_others(
+    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    out = tmp_path / 'speed.json'
+
+    assert _bench(trained.config, '--batch-sizes', '4', '2', '--out', out) == 1
+
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    assert 'batch size 4 failed: OutOfMemoryError: Out of memory' in lines
+    assert [line.split()[1] for line in lines if line.startswith('| ')][2:] == [
+        '1',
+        '2',
+    ]
+    assert 'Batch size 2: 4.00 images/s' in shown.err
+    report = json.loads(out.read_text())
+    assert [speed['batch_size'] for speed in report['speeds']] == [1, 2]
+    assert report['failures'] == [
+        {'part': 'batch size 4', 'reason': 'OutOfMemoryError: Out of memory'}
+    ]
+
+
+@pytest.mark.usefixtures('small_memory')
+def test_what_cannot_be_counted_leaves_the_timings(
+    trained: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    def fail(*args: object) -> None:
+        raise NotImplementedError(f'no kernel for {len(args)}')
+
+    monkeypatch.setattr(benchmarking, 'measure', fail)
+    monkeypatch.setattr(benchmarking, 'matmul_flops_per_second', fail)
+    out = tmp_path / 'speed.json'
+
+    assert _bench(trained.config, '--out', out) == 1
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3:-1] == [
+        'count of operations failed: NotImplementedError: no kernel for 1',
+        'product of matrices failed: NotImplementedError: no kernel for 2',
+    ]
+    report = json.loads(out.read_text())
+    assert report['speeds'][0]['images_per_second'] == 2
+    assert report['flops'] is report['product_flops_per_second'] is None
+
+
+def test_a_product_that_failed_leaves_the_networks_rate() -> None:
+    timing = Timing(median=0.5, low=0.5, high=0.5, calls=1)
+    speed = Speed(1, (4, 6), timing, timing, timing, 0, None)
+    facts = dict.fromkeys(field.name for field in fields(SpeedReport))
+    facts |= {'machine': 'CPU', 'speeds': [speed], 'flops': 3e9, 'versions': {}}
+    facts |= {'images': 'x', 'failures': []}
+
+    lines = SpeedReport(**facts).to_text().splitlines()
+
+    (row,) = (line.split() for line in lines if line.startswith('|     1 |'))
+    assert row[-6:] == ['6.0', '|', '-', '|', '-', '|']
+    assert not any(line.startswith('Product') for line in lines)
+
+
+def test_where_nothing_can_be_timed_the_reasons_are_told(
+    trained: SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    def fail(*args: object, batch_size: int, **kw: object) -> None:
+        raise RuntimeError(f'no room for {batch_size}')
+
+    monkeypatch.setattr(benchmarking, 'measure_speed', fail)
+
+    assert _bench(trained.config, '--batch-sizes', '2') == 2
+
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .endswith(
+            'cannot be timed: batch size 1 failed: RuntimeError: no room for 1; '
+            'batch size 2 failed: RuntimeError: no room for 2.'
+        )
+    )
 
 
 def test_what_is_not_known_is_a_dash() -> None:

@@ -89,6 +89,31 @@ def test_a_page_replaces_nothing_unasked(
 
 
 @pytest.mark.usefixtures('family')
+def test_a_config_that_cannot_be_counted_leaves_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    folder = tmp_path / 'configs' / 'family'
+    (folder / 'two.py').write_text('times = None')
+    (folder / 'three.py').unlink()
+    page = tmp_path / 'page.md'
+
+    assert main(['table', 'family']) == 1
+    assert main(['table', 'family', '--out', str(page)]) == 1
+
+    shown = capsys.readouterr()
+    assert '| one | small | 6x4 | 1.24 | 6.18 | 12.5 |\n' in shown.out
+    assert '| two | large | - | - | - | - |\n' in shown.out
+    two, three = shown.err.splitlines()[:2]
+    assert two.startswith('m2det table: two failed: TypeError: unsupported operand')
+    metafile = folder / 'metafile.yml'
+    reason = f'{metafile} names configs/family/three.py, which is not there'
+    assert three == f'm2det table: three failed: {reason}'
+    text = page.read_text()
+    assert '| one | small | 6x4 | 1.24 | 6.18 | 12.5 |\n' in text
+    assert text.endswith(f'\n- three failed: {reason}\n')
+
+
+@pytest.mark.usefixtures('family')
 def test_configs_are_those_beside_the_metafile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
