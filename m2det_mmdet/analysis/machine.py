@@ -2,18 +2,15 @@
 
 import os
 import platform
-import re
 import sys
 from importlib import import_module
-from pathlib import Path
 
 import mmcv
 import mmdet
 import torch
 
+from ..utils.processors import cpu_name
 from ..version import __version__
-
-_CPU_INFO = Path('/proc/cpuinfo')
 
 
 def describe_machine(device: torch.device) -> str:
@@ -21,7 +18,7 @@ def describe_machine(device: torch.device) -> str:
     if device.type == 'cuda':
         return f'CUDA, {torch.cuda.get_device_name(device)}'
     if device.type == 'cpu':
-        return f'CPU, {_cpu_name()}, {_count(torch.get_num_threads(), "thread")}'
+        return f'CPU, {cpu_name()}, {_count(torch.get_num_threads(), "thread")}'
     return str(device)
 
 
@@ -52,15 +49,6 @@ def has_compiled_operators() -> bool:
     spec = sys.modules['mmcv._ext'].__spec__
     package = __name__.partition('.')[0]
     return not str(spec.origin).startswith(f'{package}.')
-
-
-def _cpu_name() -> str:
-    try:
-        text = _CPU_INFO.read_text(encoding='utf-8', errors='replace')
-    except OSError:
-        text = ''
-    named = re.search(r'^model name\s*:\s*(.+)$', text, re.MULTILINE)
-    return named[1].strip() if named else platform.processor() or platform.machine()
 
 
 def _count(number: int, noun: str) -> str:

@@ -16,6 +16,10 @@ _UNSPLIT = (
     'Network and suppression of this detector cannot be timed apart: only the total '
     'is given.'
 )
+_INSTRUCTIONS = (
+    'The figures hold for processors with the same instructions: others may be several '
+    'times slower or faster, above all in bfloat16.'
+)
 # Jobs beside this one that make its times doubtful.
 _BUSY = 0.5
 _SHARED = (
@@ -34,6 +38,7 @@ class SpeedReport:
         images: Where the images are from; ``None`` for random ones.
         distinct_images: How many there were; they are taken in turn.
         machine: The device that computed.
+        instructions: What a CPU computes with; ``None`` for other devices.
         load: Jobs that ran or waited for a CPU in the minute before; ``None`` if not
             known.
         versions: Versions of what computed, by name.
@@ -53,6 +58,7 @@ class SpeedReport:
     images: str | None
     distinct_images: int
     machine: str
+    instructions: str | None
     load: float | None
     versions: dict[str, str]
     acceleration: dict[str, Any] | None
@@ -81,6 +87,8 @@ class SpeedReport:
             'follow from the total.',
             f'Peak memory is {memory}.',
         ]
+        if self.instructions is not None:
+            notes.append(_INSTRUCTIONS)
         if any(speed.network is None for speed in self.speeds):
             notes.append(_UNSPLIT)
         if self.load is not None and self.load >= _BUSY:
@@ -118,6 +126,7 @@ class SpeedReport:
             f'acceleration  {", ".join(chosen) or "none"}',
             f'suppression   {self.suppression or ABSENT}',
             f'machine       {self.machine}',
+            f'instructions  {self.instructions or ABSENT}',
             f'versions      {", ".join(map(" ".join, self.versions.items()))}',
             '',
             to_markdown([self._row(speed) for speed in self.speeds], aligned=True),

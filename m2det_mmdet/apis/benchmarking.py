@@ -29,6 +29,7 @@ from ..utils.devices import find_device
 from ..utils.errors import M2DetError
 from ..utils.images import find_images, read_images
 from ..utils.logs import quiet_log
+from ..utils.processors import describe_instructions
 from .checks import acceleration_options, check_at_least, make_faster, our_errors
 
 SEED = 0
@@ -109,6 +110,7 @@ def benchmark(
         images=None if image_dir is None else str(image_dir),
         distinct_images=len(inputs),
         machine=describe_machine(device),
+        instructions=describe_instructions() if device.type == 'cpu' else None,
         load=jobs,
         versions=versions(),
         acceleration=acceleration,

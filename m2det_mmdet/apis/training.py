@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import IterBasedTrainLoop, Runner, find_latest_checkpoint
@@ -17,6 +18,7 @@ from ..engine.runner import build_runner, logged, set_work_dir
 from ..utils.configs import DUMP_SUFFIX, config_name, describe, load_config
 from ..utils.errors import M2DetError
 from ..utils.logs import outside_of_redirection, prints_to, quiet_log
+from ..utils.processors import warn_if_slow
 from .checks import check_one_of, check_run, our_errors, start_processes
 
 
@@ -136,6 +138,7 @@ def train(
     set_work_dir(cfg, work_dir)
     if amp or amp_dtype:
         _mix_precision(cfg, amp_dtype)
+    _warn_of_slow_precision(cfg)
     if auto_scale_lr:
         _enable_auto_scale_lr(cfg)
     if resume:
@@ -220,6 +223,14 @@ def _mix_precision(cfg: Config, dtype: str | None) -> None:
         wrapper.dtype = dtype
     # The range of bfloat16 is that of float32: its gradients need no scale.
     wrapper.loss_scale = 1.0 if wrapper.get('dtype') == 'bfloat16' else 'dynamic'
+
+
+def _warn_of_slow_precision(cfg: Config) -> None:
+    """Log that the device is slow in the config's lower precision, if it is."""
+    wrapper = cfg.get('optim_wrapper') or {}
+    if wrapper.get('type') == 'AmpOptimWrapper':
+        device = torch.device(get_device())
+        warn_if_slow(device, wrapper.get('dtype') or 'float16', 'mixed precision')
 
 
 def _enable_auto_scale_lr(cfg: Config) -> None:

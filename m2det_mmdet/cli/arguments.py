@@ -68,7 +68,8 @@ def add_acceleration_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--autocast',
         choices=['bfloat16', 'float16'],
-        help='lower precision inside the network',
+        help='lower precision inside the network; '
+        'slow on a device without instructions for it',
     )
 
 

@@ -1,7 +1,7 @@
 """Faster inference of a trained detector, with the same results."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +11,9 @@ from mmdet.models.backbones.resnet import BasicBlock, Bottleneck, ResNet
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ..ops.failures import reason_of
+from ..utils.errors import M2DetError
+from ..utils.processors import warn_if_slow
 from .necks import MLFPN
 from .utils.memory_format import to_channels_last
 
@@ -44,7 +47,8 @@ def accelerate(
             each shape; or a dict of arguments of :func:`torch.compile`. On a CPU
             weights become constants, which oneDNN keeps in its own layout.
         autocast: ``'bfloat16'`` or ``'float16'`` for :func:`torch.autocast` within
-            these parts; their outputs are float32 again. ``None`` for none.
+            these parts; their outputs are float32 again. ``None`` for none. A device
+            that is slow in it is told of in the log.
 
     Returns:
         ``model`` itself, changed in place. A state dict saved before keeps its values.
@@ -65,9 +69,11 @@ def accelerate(
         to_channels_last(model)
     if autocast or compile is not False:
         arguments = ({} if compile else None) if isinstance(compile, bool) else compile
-        device = next(model.parameters()).device.type
+        device = next(model.parameters()).device
+        if autocast:
+            warn_if_slow(device, autocast, 'autocast')
         for part in _parts(model):
-            part.forward = _Forward(part, device, autocast, arguments)
+            part.forward = _Forward(part, device.type, autocast, arguments)
     return model
 
 
@@ -172,7 +178,7 @@ class _Forward:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the module's forward; floating point results become float32."""
-        with torch.no_grad(), self._precision(), self._freezing():
+        with torch.no_grad(), self._precision(), self._compiling():
             outputs = self._function()(*args, **kwargs)
         return outputs if self.dtype is None else _to_float(outputs)
 
@@ -198,15 +204,31 @@ class _Forward:
             return nullcontext()
         return torch.autocast(self.device_type, self.dtype)
 
-    def _freezing(self) -> AbstractContextManager:
-        """Make weights constants on a CPU."""
-        if self.compile is None or self.device_type != 'cpu':
-            return nullcontext()
+    @contextmanager
+    def _compiling(self) -> Iterator[None]:
+        """Make weights constants on a CPU.
+
+        Raises:
+            M2DetError: If compiling fails.
+        """
+        if self.compile is None:
+            yield
+            return
         # Imported here because it takes long.
+        from torch._dynamo.exc import TorchDynamoException
         from torch._inductor import config
 
         # PyTorch reads this before the options of torch.compile.
-        return config.patch(freezing=True)
+        on_cpu = self.device_type == 'cpu'
+        try:
+            with config.patch(freezing=True) if on_cpu else nullcontext():
+                yield
+        except TorchDynamoException as error:
+            reason = reason_of(getattr(error, 'inner_exception', error))
+            raise M2DetError(
+                f'The network cannot be compiled ({reason}): see to the compiler, or '
+                'leave compile out.'
+            ) from error
 
 
 def _to_float(outputs: Any) -> Any:

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from m2det_mmdet import __version__
-from m2det_mmdet.analysis import machine
 from m2det_mmdet.analysis.machine import (
     describe_machine,
     has_compiled_operators,
     load_average,
     versions,
 )
+from m2det_mmdet.utils import processors
 
 CPU_INFO = 'processor\t: 0\nmodel name\t: Abacus 3000 \nprocessor\t: 1\n'
 
@@ -22,7 +22,7 @@ def test_a_cpu_is_told_by_name_and_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / 'cpuinfo').write_text(CPU_INFO)
-    monkeypatch.setattr(machine, '_CPU_INFO', tmp_path / 'cpuinfo')
+    monkeypatch.setattr(processors, '_CPU_INFO', tmp_path / 'cpuinfo')
     cpu = torch.device('cpu')
 
     monkeypatch.setattr(torch, 'get_num_threads', lambda: 1)
@@ -35,7 +35,7 @@ def test_a_cpu_is_told_by_name_and_threads(
 def test_a_cpu_without_a_list_has_the_name_of_its_kind(
     processor: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, '_CPU_INFO', tmp_path / 'none')
+    monkeypatch.setattr(processors, '_CPU_INFO', tmp_path / 'none')
     monkeypatch.setattr('platform.processor', lambda: processor)
     monkeypatch.setattr('platform.machine', lambda: 'arm64')
     monkeypatch.setattr(torch, 'get_num_threads', lambda: 1)

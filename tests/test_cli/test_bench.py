@@ -318,6 +318,7 @@ def test_what_is_not_known_is_a_dash() -> None:
         images=None,
         distinct_images=2,
         machine='MPS',
+        instructions=None,
         load=None,
         versions={},
         acceleration=None,

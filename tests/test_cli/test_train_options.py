@@ -64,6 +64,8 @@ def test_mixed_precision_is_set_as_asked_for(
         configs.append(cfg)
         raise M2DetError('Stopped.')
 
+    told = []
+    monkeypatch.setattr(training, 'warn_if_slow', lambda *what: told.append(what))
     monkeypatch.setattr(training, 'get_device', lambda: 'cuda')
     monkeypatch.setattr(
         training,
@@ -73,6 +75,8 @@ def test_mixed_precision_is_set_as_asked_for(
 
     argv = [*argv, '--work-dir', str(tmp_path)]
     assert main(['train', trained.config, *argv]) == 2
+    lower = dtype or 'float16'
+    assert told == [(torch.device('cuda'), lower, 'mixed precision')]
     wrapper = configs[0].optim_wrapper
     assert wrapper.type == 'AmpOptimWrapper'
     assert wrapper.get('dtype') == dtype
@@ -85,6 +89,7 @@ def test_bfloat16_trains(
     trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(training, 'warn_if_slow', lambda *what: None)
     monkeypatch.setattr(amp_optimizer_wrapper, 'is_cuda_available', lambda: True)
     dtypes = set()
     forward = torch.nn.Conv2d.forward

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from m2det_mmdet.models.acceleration import accelerate
 from m2det_mmdet.models.necks import MLFPN
+from m2det_mmdet.utils.errors import M2DetError
 
 CHANNELS = (6, 8)
 NARROW = {
@@ -289,6 +290,33 @@ def test_bfloat16_keeps_predictions_close() -> None:
         # Those with about the same score may have changed places.
         assert _have_twins(best, others, score=0.05, pixels=1)
         assert _have_twins(reference, instances, score=0.05, pixels=1)
+
+
+def test_a_precision_that_is_slow_here_is_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    logged = []
+    monkeypatch.setattr(
+        'm2det_mmdet.models.acceleration.warn_if_slow',
+        lambda *arguments: logged.append(arguments),
+    )
+
+    accelerate(_detector(), autocast='float16')
+    accelerate(_detector())
+
+    assert logged == [(torch.device('cpu'), 'float16', 'autocast')]
+
+
+def test_what_cannot_be_compiled_ends_in_one_sentence() -> None:
+    def fail(*arguments: object) -> None:
+        raise RuntimeError('No working C++ compiler')
+
+    model = nn.ModuleDict({'backbone': nn.Conv2d(1, 1, 1)}).eval()
+    accelerate(model, compile={'backend': fail})
+
+    message = r'cannot be compiled \(RuntimeError: No working C\+\+ compiler\): see to'
+    with pytest.raises(M2DetError, match=message):
+        model.backbone(torch.randn(1, 1, 2, 2))
 
 
 def test_a_copy_in_lower_precision_has_its_own_weights() -> None:
