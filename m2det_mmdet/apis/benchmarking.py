@@ -29,7 +29,7 @@ from ..utils.devices import find_device
 from ..utils.errors import M2DetError
 from ..utils.images import find_images, read_images
 from ..utils.logs import quiet_log
-from ..utils.processors import describe_instructions
+from ..utils.processors import describe_instructions, slow_precision
 from .checks import acceleration_options, check_at_least, make_faster, our_errors
 
 SEED = 0
@@ -119,8 +119,7 @@ def benchmark(
         flops=attempt('count of operations', lambda: _flops(cfg, model, speeds[0])),
         product_dtype=dtype,
         product_flops_per_second=attempt(
-            'product of matrices',
-            lambda: matmul_flops_per_second(device, getattr(torch, dtype)),
+            'product of matrices', partial(_product, device, dtype)
         ),
         failures=attempt.failures,
     )
@@ -227,6 +226,13 @@ def _speeds(
         reasons = '; '.join(map(str, attempt.failures))
         raise M2DetError(f'{describe(cfg)} cannot be timed: {reasons}.')
     return speeds
+
+
+def _product(device: torch.device, dtype: str) -> float | None:
+    """Operations a second of a product; ``None`` where it would take minutes."""
+    if slow_precision(device, dtype):
+        return None
+    return matmul_flops_per_second(device, getattr(torch, dtype))
 
 
 def _suppression(model: nn.Module, device: torch.device) -> str | None:

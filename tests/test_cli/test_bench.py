@@ -96,6 +96,15 @@ def test_an_accelerated_network_says_so(
     assert report['product_dtype'] == 'bfloat16'
 
 
+@pytest.mark.parametrize(('lack', 'rate'), [('no bf16', None), (None, 5e9)])
+def test_a_product_that_would_take_minutes_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, lack: str | None, rate: float | None
+) -> None:
+    monkeypatch.setattr(benchmarking, 'slow_precision', lambda *args: lack)
+
+    assert benchmarking._product(torch.device('cpu'), 'bfloat16') == rate
+
+
 def test_images_go_through_the_pipeline_as_in_a_test(trained: SimpleNamespace) -> None:
     cfg = Config.fromfile(trained.config)
 
