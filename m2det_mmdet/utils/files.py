@@ -1,12 +1,17 @@
 """Files that are written whole or not at all, and replaced only when asked to."""
 
+import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from .errors import M2DetError
+
+# What the operating system says of a disk, without the name of a file, where an open
+# file cannot be written to.
+_OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE)
 
 
 def check_output(path: Path, *, force: bool) -> Path:
@@ -52,10 +57,11 @@ def write_whole(path: Path, content: str | Callable[[BinaryIO], object]) -> None
 
     Raises:
         M2DetError: If it cannot be written; what was there is left.
+        Exception: What ``content`` raises for reasons of its own.
     """
     path = Path(os.path.abspath(path))
     partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
-    with writing(path):
+    with writing(path, partial):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(partial, 'xb') as file:
@@ -72,17 +78,48 @@ def write_whole(path: Path, content: str | Callable[[BinaryIO], object]) -> None
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path, *beside: Path) -> Iterator[None]:
     """Say in one sentence that what the block writes to ``path`` cannot be written.
 
+    Errors of the block that have nothing to do with that file pass.
+
+    Args:
+        path: The file or folder.
+        beside: What the block writes on the way to it.
+
     Raises:
-        M2DetError: In the place of the operating system's errors.
+        M2DetError: In the place of the operating system's errors on one of these, on
+            what is in it, or on a folder above it.
     """
     try:
         yield
     # torch reports a full disk as RuntimeError.
     except (OSError, RuntimeError) as error:
+        if (cause := _cause_in(error, (path, *beside))) is None:
+            raise
         raise M2DetError(
-            f'{path} cannot be written ({error}): check the folder and the space on '
+            f'{path} cannot be written ({cause}): check the folder and the space on '
             'its disk.'
         ) from error
+
+
+def _cause_in(error: BaseException | None, paths: Sequence[Path]) -> OSError | None:
+    """Find an error on one of ``paths`` among ``error`` and those that it followed."""
+    while error is not None:
+        if isinstance(error, OSError) and _is_about(error, paths):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _is_about(error: OSError, paths: Sequence[Path]) -> bool:
+    names = (error.filename, error.filename2)
+    files = [
+        Path(os.path.abspath(name))
+        for name in names
+        if isinstance(name, str | os.PathLike)
+    ]
+    if not files:
+        return error.errno in _OF_A_DISK
+    own = [Path(os.path.abspath(path)) for path in paths]
+    return any(a == b or a in b.parents or b in a.parents for a in own for b in files)

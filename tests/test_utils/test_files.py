@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 from typing import BinaryIO
@@ -5,7 +6,7 @@ from typing import BinaryIO
 import pytest
 
 from m2det_mmdet.utils.errors import M2DetError
-from m2det_mmdet.utils.files import check_output, write_whole
+from m2det_mmdet.utils.files import check_output, write_whole, writing
 
 
 def test_a_link_stands_for_its_file(tmp_path: Path) -> None:
@@ -36,7 +37,16 @@ def test_only_files_are_replaced(tmp_path: Path, force: bool) -> None:
     assert check_output(tmp_path / 'new' / 'out', force=force).name == 'out'
 
 
-@pytest.mark.parametrize('error', [OSError('no space'), RuntimeError('pos 1 vs 2')])
+def _full_disk_of_torch() -> RuntimeError:
+    """What torch raises while it handles the system's error."""
+    error = RuntimeError('unexpected pos 1 vs 2')
+    error.__context__ = OSError(errno.ENOSPC, 'No space left on device')
+    return error
+
+
+@pytest.mark.parametrize(
+    'error', [OSError(errno.ENOSPC, 'No space left on device'), _full_disk_of_torch()]
+)
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path, error: Exception) -> None:
     out = tmp_path / 'out'
     out.write_text('old')
@@ -45,10 +55,40 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, error: Exception) 
         file.write(b'half')
         raise error
 
-    with pytest.raises(M2DetError, match=f'cannot be written .{error}.: .* space'):
+    with pytest.raises(M2DetError, match=r'out cannot be written \(.* No space left'):
         write_whole(out, fail)
     assert os.listdir(tmp_path) == ['out']
     assert out.read_text() == 'old'
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        OSError(errno.ENOMEM, 'Cannot allocate memory'),
+        FileNotFoundError(errno.ENOENT, 'No such file or directory', '/other/in'),
+        PermissionError(errno.EACCES, 'Permission denied', '/other/in'),
+        RuntimeError('a tensor has no storage'),
+    ],
+)
+def test_an_error_that_is_not_of_the_file_passes(
+    tmp_path: Path, error: Exception
+) -> None:
+    def fail(file: BinaryIO) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        write_whole(tmp_path / 'out', fail)
+    assert raised.value is error
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize('name', ['out', 'out/in', '.', 'beside'])
+def test_an_error_of_the_file_names_it(tmp_path: Path, name: str) -> None:
+    with (
+        pytest.raises(M2DetError, match=r'out cannot be written \(.*denied'),
+        writing(tmp_path / 'out', tmp_path / 'beside'),
+    ):
+        raise PermissionError(errno.EACCES, 'Permission denied', str(tmp_path / name))
 
 
 def test_the_folder_is_made(tmp_path: Path) -> None:
