@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import DATASETS, METRICS
@@ -25,6 +25,18 @@ _KEPT = ('MultiImageMixDataset',)
 _TRAINING_KEYS = ('pipeline', 'filter_cfg', 'keep_crowds', 'inclusive_boxes')
 # Weights to start from and heads that know objects and background only.
 _OTHER_CLASSES = ('backbone', 'rpn_head')
+
+
+class DataFiles(NamedTuple):
+    """Where annotations and the images that they name lie.
+
+    Attributes:
+        annotations: Absolute path.
+        image_dir: Absolute path; ``None`` where the images do not matter.
+    """
+
+    annotations: str
+    image_dir: str | None
 
 
 def use_data(cfg: Config, layout: DataLayout) -> None:
@@ -73,11 +85,35 @@ def annotation_files(cfg: Config, key: str) -> tuple[str, ...]:
         cfg: The config.
         key: ``train`` or ``test``.
     """
-    return tuple(
-        str(Path(base.get('data_root') or '', base['ann_file']).absolute())
+    return tuple(files.annotations for files in data_files(cfg, key))
+
+
+def data_files(cfg: Config, key: str) -> list[DataFiles]:
+    """List where the annotations and images lie that a loader of ``cfg`` reads.
+
+    Args:
+        cfg: The config.
+        key: ``train`` or ``test``.
+    """
+    return [
+        DataFiles(_absolute(base, base['ann_file']), _absolute(base, _image_dir(base)))
         for base in _bases(cfg[f'{key}_dataloader'].dataset)
         if base.get('ann_file')
-    )
+    ]
+
+
+def metric_files(cfg: Config) -> list[str]:
+    """Absolute paths of the annotations that the metrics of ``cfg`` read."""
+    names = [metric.get('ann_file') for metric in _metrics(cfg)]
+    return [str(Path(name).absolute()) for name in names if name]
+
+
+def _absolute(base: dict, name: str) -> str:
+    return str(Path(base.get('data_root') or '', name).absolute())
+
+
+def _image_dir(base: dict) -> str:
+    return (base.get('data_prefix') or {}).get('img') or ''
 
 
 def repetitions(cfg: Config) -> tuple[str, ...]:
@@ -225,9 +261,12 @@ def _evaluator(cfg: Config, split: Split) -> ConfigDict:
 
 
 def _coco_metric(cfg: Config) -> dict | None:
-    settings = cfg.get('test_evaluator')
-    metrics = settings if isinstance(settings, list | tuple) else [settings or {}]
-    return next((metric for metric in metrics if _is_coco(metric)), None)
+    return next((metric for metric in _metrics(cfg) if _is_coco(metric)), None)
+
+
+def _metrics(cfg: Config) -> list[dict]:
+    settings = cfg.get('test_evaluator') or {}
+    return list(settings) if isinstance(settings, list | tuple) else [settings]
 
 
 def _kinds(metric: dict) -> list[str]:

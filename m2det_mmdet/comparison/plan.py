@@ -14,6 +14,7 @@ from ..datasets.layouts import DataLayout
 from ..utils.configs import load_config
 from ..utils.errors import M2DetError
 from .data import (
+    DataFiles,
     annotation_files,
     check_metric,
     count_images,
@@ -22,6 +23,7 @@ from .data import (
     use_data,
 )
 from .error import ComparisonError
+from .identity import Digests, data_identity
 from .run import Run
 from .schedule import epoch_length, set_epochs, set_minutes
 from .settings import settings_of
@@ -128,10 +130,12 @@ def plan_runs(
 ) -> dict[Run, Plan]:
     """Return each run's config and settings, or why there are none; seed by seed."""
     amended: dict[str, dict[int, Plan]] = {}
+    known: dict[DataFiles, Digests] = {}
     for name, cfg in configs.items():
         try:
             cfg = _amend(cfg, terms, layout)
-            amended[name] = {seed: _seeded(cfg, seed) for seed in terms.seeds}
+            data = data_identity(cfg, known)
+            amended[name] = {seed: _seeded(cfg, seed, data) for seed in terms.seeds}
         except ComparisonError as error:
             amended[name] = dict.fromkeys(terms.seeds, str(error))
         except Exception as error:  # What configs hold that nobody thought of.
@@ -144,11 +148,12 @@ def plan_runs(
     }
 
 
-def _seeded(cfg: Config, seed: int) -> tuple[Config, dict[str, Any]]:
+def _seeded(
+    cfg: Config, seed: int, data: Mapping[str, Any]
+) -> tuple[Config, dict[str, Any]]:
     cfg = deepcopy(cfg)
     cfg.randomness = ConfigDict({**(cfg.get('randomness') or {}), 'seed': seed})
-    files = {key: annotation_files(cfg, key) for key in ('train', 'test')}
-    return cfg, settings_of(cfg, files)
+    return cfg, settings_of(cfg, data)
 
 
 def _amend(cfg: Config, terms: Terms, layout: DataLayout | None) -> Config:

@@ -207,6 +207,47 @@ def test_changed_settings_are_named_and_need_force(
     assert len(workers.calls) == 3
 
 
+@pytest.mark.parametrize('force', [[], ['--force']])
+def test_moved_data_and_what_changes_no_result_keep_finished_runs(
+    force: list[str],
+    alone: list[str],
+    trained: SimpleNamespace,
+    tmp_path: Path,
+    workers: Workers,
+) -> None:
+    assert main(alone) == 0
+    result = tmp_path / 'out' / 'small' / 'seed_0' / 'result.json'
+    written = result.stat().st_mtime_ns
+    workers.calls = []
+    moved = shutil.copytree(trained.scenes, tmp_path / 'moved')
+    alone[alone.index('--data') + 1] = str(moved)
+    options = ['--cfg-options', 'helper=1', 'log_level=ERROR', 'work_dir=x']
+
+    assert main([*alone, *force, *options, 'default_hooks.logger.interval=7']) == 0
+
+    assert not workers.calls
+    assert result.stat().st_mtime_ns == written
+
+
+def test_another_image_under_the_same_name_needs_force(
+    alone: list[str],
+    trained: SimpleNamespace,
+    tmp_path: Path,
+    workers: Workers,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    data = shutil.copytree(trained.scenes, tmp_path / 'data')
+    alone[alone.index('--data') + 1] = str(data)
+    assert main(alone) == 0
+    image = next((data / 'test').iterdir())
+    image.write_bytes(image.read_bytes() + b'more')
+
+    assert main(alone) == 2
+
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert '(the images to test on have other names or sizes): give' in error
+
+
 def test_a_training_outlasts_a_failure_of_what_follows(
     alone: list[str], tmp_path: Path, workers: Workers, capsys: pytest.CaptureFixture
 ) -> None:
