@@ -1,7 +1,8 @@
 """How long a detector takes, stage by stage, and how fast its machine multiplies."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors import SingleStageDetector
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from torch import nn
 
@@ -16,6 +18,8 @@ from ..utils.devices import peak_memory, reset_peak_memory, synchronize
 
 Stage = Callable[[Any], Any]
 
+# Calls before those that are timed, on a CPU and on anything faster.
+WARM_UP = (3, 20)
 # Products in a row, where the start of one would else be a good part of its time.
 _PRODUCTS = 20
 
@@ -122,6 +126,22 @@ def measure_speed(
         boxes=sum(boxes) / len(boxes),
         peak_memory=peak_memory(device),
     )
+
+
+@contextmanager
+def cudnn_of(cfg: Config) -> Iterator[bool]:
+    """Let cuDNN choose algorithms as a test of ``cfg`` does, while the block runs.
+
+    Yields:
+        Whether it tries them for each size of input (``env_cfg.cudnn_benchmark``).
+    """
+    cudnn = torch.backends.cudnn
+    former = cudnn.benchmark
+    cudnn.benchmark = bool((cfg.get('env_cfg') or {}).get('cudnn_benchmark', False))
+    try:
+        yield cudnn.benchmark
+    finally:
+        cudnn.benchmark = former
 
 
 def splits(model: nn.Module) -> bool:

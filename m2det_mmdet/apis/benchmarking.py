@@ -17,7 +17,14 @@ from ..analysis.attempts import Attempts
 from ..analysis.complexity import measure, test_image_size
 from ..analysis.machine import describe_machine, load_average, versions
 from ..analysis.random_weights import build_random
-from ..analysis.speed import Speed, matmul_flops_per_second, measure_speed, splits
+from ..analysis.speed import (
+    WARM_UP,
+    Speed,
+    cudnn_of,
+    matmul_flops_per_second,
+    measure_speed,
+    splits,
+)
 from ..analysis.speed_report import SpeedReport
 from ..analysis.structure import structure_of
 from ..checkpoints.loading import check_checkpoint
@@ -38,7 +45,6 @@ _RANDOM_SHAPE = (480, 640, 3)
 _RANDOM_IMAGES = 16
 # Calls on a CPU, and on anything faster: the paper's number of images.
 IMAGES = (20, 1000)
-WARM_UP = (3, 20)
 
 
 @our_errors()
@@ -209,19 +215,13 @@ def _speeds(
         )
 
     speeds = []
-    cudnn = torch.backends.cudnn
-    former = cudnn.benchmark
-    # As a test of the config runs.
-    cudnn.benchmark = bool(cfg.get('env_cfg', {}).get('cudnn_benchmark', False))
-    try:
+    with cudnn_of(cfg):
         for size in dict.fromkeys([1, *batch_sizes]):
             speed = attempt(f'batch size {size}', partial(measure_size, size))
             if speed is not None:
                 speeds.append(speed)
                 if on_event is not None:
                     on_event(speed)
-    finally:
-        cudnn.benchmark = former
     if not speeds:
         reasons = '; '.join(map(str, attempt.failures))
         raise M2DetError(f'{describe(cfg)} cannot be timed: {reasons}.')
