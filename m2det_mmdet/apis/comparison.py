@@ -2,8 +2,8 @@
 
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from ..comparison.plan import (
     Plan,
     Terms,
     check_same_data,
-    is_ready,
     load_configs,
     plan_runs,
 )
@@ -106,15 +105,16 @@ def compare(
         else:
             check_same_data(loaded)
         plans = plan_runs(terms, loaded, layout)
-        ready = {run: plan[1] for run, plan in plans.items() if is_ready(plan)}
-        if force:
-            for run, settings in ready.items():
-                run.clear(settings)
-        else:
-            check_changes(ready)
-        description = _description(data, loaded, layout)
-        comparison = Comparison(list(plans), terms.budget(), description)
-        done = {run for run, plan in plans.items() if _is_done(run, plan)}
+        ready = {run: plan for run, plan in plans.items() if isinstance(plan, Plan)}
+        comparison = Comparison(
+            list(plans),
+            terms.budget(),
+            _description(data, loaded, layout),
+            {run.name: plan.remarks for run, plan in ready.items()},
+        )
+        if not force:
+            check_changes({run: plan.settings for run, plan in ready.items()})
+        done = _find_done(plans, comparison, force=force)
         write_report(comparison, out)
         draw_report(comparison, out)
         try:
@@ -149,18 +149,39 @@ def _terms(
     return Terms(out, epochs, minutes, tuple(seeds), batch_size, workers)
 
 
-def _is_done(run: Run, plan: Plan) -> bool:
-    """Whether a run has the result of its plan; a later failure is forgotten then."""
-    if not is_ready(plan):
-        run.fail(plan)
-    elif run.result is not None and not run.changes(plan[1]):
-        run.forget_failure()
-        return True
-    return False
+def _find_done(
+    plans: dict[Run, Plan | str], comparison: Comparison, *, force: bool
+) -> set[Run]:
+    """Return the runs that have the result of their plan.
+
+    With ``force`` those that were begun with other settings are removed.
+    """
+    done = set()
+    for run, plan in plans.items():
+        with _failing_alone(run, comparison):
+            if isinstance(plan, str):
+                raise RunError(plan)
+            if force:
+                run.clear(plan.settings)
+            if run.result is not None:
+                run.forget_failure()
+                done.add(run)
+    return done
+
+
+@contextmanager
+def _failing_alone(run: Run, comparison: Comparison) -> Iterator[None]:
+    """Let an error cost the run that it befalls, and no other."""
+    try:
+        yield
+    except M2DetError as error:
+        comparison.fail(run, str(error))
+    except Exception as error:  # The next run may not meet it.
+        comparison.fail(run, f'{type(error).__name__}: {error}'.removesuffix(': '))
 
 
 def _do_missing(
-    plans: dict[Run, Plan],
+    plans: dict[Run, Plan | str],
     done: set[Run],
     comparison: Comparison,
     out: Path,
@@ -173,15 +194,16 @@ def _do_missing(
             report(RunEvent('done before', *place))
             continue
         report(RunEvent('begins', *place))
-        try:
-            if not is_ready(plan):
+        comparison.failures.pop(run, None)
+        ap = None
+        with _failing_alone(run, comparison):
+            if isinstance(plan, str):
                 raise RunError(plan)
-            run.begin(*plan)
+            run.begin(plan.cfg, plan.settings, plan.remarks)
             ap = run.finish()['test']['coco/bbox_mAP']
-            report(RunEvent('done', *place, ap=ap))
-        except RunError as error:
-            run.fail(str(error))
-            report(RunEvent('failed', *place, reason=str(error)))
+        reason = comparison.failure(run)
+        state = 'done' if reason is None else 'failed'
+        report(RunEvent(state, *place, ap=ap, reason=reason))
         write_report(comparison, out)
 
 

@@ -3,9 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Any
-
-from .run import Run
+from typing import Any, NamedTuple
 
 _AP = 'coco/bbox_mAP'
 
@@ -23,6 +21,11 @@ class Column:
     title: str
     digits: int
     value: Callable[[dict[str, Any]], float | None]
+
+    def figure(self, results: list[dict[str, Any]]) -> 'Figure | None':
+        """Summarise the figure over the results that have it."""
+        values = [self.value(result) for result in results]
+        return Figure.of([value for value in values if value is not None])
 
 
 @dataclass(frozen=True)
@@ -72,48 +75,78 @@ _KNOWN = {
 
 
 class Table:
-    """The results of runs, and their figures as rows of a table.
+    """The figures of results as rows of a table, one a config and machine.
+
+    What ran on other devices or versions is another measurement: no mean is taken over
+    them.
 
     Args:
-        runs: Runs, done or not.
+        results: Results of the runs that are done, by the name of their config.
 
     Attributes:
-        results: Results of the runs that are done, by the name of their config.
+        machines: What the results were found on, each once.
         columns: Costs, COCO's figures, then what else the metrics gave.
-        rows: Figures by config and title of the column; ``None`` where there is none.
+        sources: Config, machine (``None`` without a result) and results of each row, by
+            its title: the config, with the number of the machine if there are several.
+        rows: Figures by title of row and column; ``None`` where there is none.
     """
 
-    def __init__(self, runs: list[Run]) -> None:
-        self.results: dict[str, list[dict[str, Any]]] = {run.name: [] for run in runs}
-        for run in runs:
-            # A former result does not stand for an attempt that failed.
-            if run.failure is None and (result := run.result) is not None:
-                self.results[run.name].append(result)
-        self.columns = [*_COSTS, *self._ap_columns()]
-        self.rows: dict[str, dict[str, Figure | None]] = {}
-        for name, found in self.results.items():
-            values = {
-                c.title: [c.value(result) for result in found] for c in self.columns
-            }
-            self.rows[name] = {
-                title: Figure.of([value for value in column if value is not None])
-                for title, column in values.items()
-            }
-
-    def _ap_columns(self) -> list[Column]:
-        """Columns of COCO's figures, then of the groups of classes that metrics add."""
-        found = [result['test'] for seeds in self.results.values() for result in seeds]
-        keys = dict.fromkeys(key for metrics in found for key in metrics)
-        groups = {
-            key: f'AP_{key.removeprefix(_AP)[1:]}'
-            for key in keys
-            if key.startswith(f'{_AP}_') and key not in _KNOWN
+    def __init__(self, results: dict[str, list[dict[str, Any]]]) -> None:
+        everything = [result for found in results.values() for result in found]
+        self.machines = list(dict.fromkeys(map(machine_of, everything)))
+        self.columns = [*_COSTS, *_ap_columns(everything)]
+        self.sources: dict[str, Source] = {}
+        for name, found in results.items():
+            for machine in dict.fromkeys(map(machine_of, found)) or [None]:
+                part = [result for result in found if machine_of(result) == machine]
+                self.sources[self._title(name, machine)] = Source(name, machine, part)
+        self.rows = {
+            title: {c.title: c.figure(source.results) for c in self.columns}
+            for title, source in self.sources.items()
         }
-        masks = {'coco/segm_mAP': 'mask AP'} if 'coco/segm_mAP' in keys else {}
-        return [
-            Column(title, 3, lambda r, key=key: _positive(r['test'].get(key)))
-            for key, title in {**_KNOWN, **groups, **masks}.items()
-        ]
+
+    def _title(self, name: str, machine: str | None) -> str:
+        if machine is None or len(self.machines) == 1:
+            return name
+        return f'{name}, machine {self.machines.index(machine) + 1}'
+
+
+class Source(NamedTuple):
+    """What a row is made of."""
+
+    config: str
+    machine: str | None
+    results: list[dict[str, Any]]
+
+
+def machine_of(result: dict[str, Any]) -> str:
+    """Name what a run was trained, tested and timed on: devices and versions."""
+    timed = result['measure']
+    steps = result.get('machines') or {'measure': [machine_text(timed)]}
+    named = dict.fromkeys(name for step in steps.values() for name in step)
+    tuned = timed['device'] == 'cuda' and timed.get('cudnn_benchmark')
+    return ', then '.join(named) + ('; timed with cudnn_benchmark' if tuned else '')
+
+
+def machine_text(found: dict[str, Any]) -> str:
+    """Name a machine and the versions of what computes on it."""
+    versions = (f'{name} {number}' for name, number in found['versions'].items())
+    return f'{found["machine"]}; {", ".join(versions)}'
+
+
+def _ap_columns(results: list[dict[str, Any]]) -> list[Column]:
+    """Columns of COCO's figures, then of the groups of classes that metrics add."""
+    keys = dict.fromkeys(key for result in results for key in result['test'])
+    groups = {
+        key: f'AP_{key.removeprefix(_AP)[1:]}'
+        for key in keys
+        if key.startswith(f'{_AP}_') and key not in _KNOWN
+    }
+    masks = {'coco/segm_mAP': 'mask AP'} if 'coco/segm_mAP' in keys else {}
+    return [
+        Column(title, 3, lambda r, key=key: _positive(r['test'].get(key)))
+        for key, title in {**_KNOWN, **groups, **masks}.items()
+    ]
 
 
 def _positive(ap: float | None) -> float | None:

@@ -30,8 +30,20 @@ from .settings import settings_of
 
 _IMPORT = 'm2det_mmdet'
 
-# Config and settings of a run, or why there are none.
-Plan = tuple[Config, dict[str, Any]] | str
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is to do.
+
+    Args:
+        cfg: The config that is trained.
+        settings: What its result depends on.
+        remarks: How the schedule was scaled, in words.
+    """
+
+    cfg: Config
+    settings: dict[str, Any]
+    remarks: list[str]
 
 
 @dataclass(frozen=True)
@@ -127,15 +139,17 @@ def check_same_data(configs: dict[str, Config]) -> None:
 
 def plan_runs(
     terms: Terms, configs: dict[str, Config], layout: DataLayout | None
-) -> dict[Run, Plan]:
-    """Return each run's config and settings, or why there are none; seed by seed."""
-    amended: dict[str, dict[int, Plan]] = {}
+) -> dict[Run, Plan | str]:
+    """Return the plan of each run, or why there is none; seed by seed."""
+    amended: dict[str, dict[int, Plan | str]] = {}
     known: dict[DataFiles, Digests] = {}
     for name, cfg in configs.items():
         try:
-            cfg = _amend(cfg, terms, layout)
+            cfg, remarks = _amend(cfg, terms, layout)
             data = data_identity(cfg, known)
-            amended[name] = {seed: _seeded(cfg, seed, data) for seed in terms.seeds}
+            amended[name] = {
+                seed: _seeded(cfg, seed, data, remarks) for seed in terms.seeds
+            }
         except ComparisonError as error:
             amended[name] = dict.fromkeys(terms.seeds, str(error))
         except Exception as error:  # What configs hold that nobody thought of.
@@ -149,15 +163,19 @@ def plan_runs(
 
 
 def _seeded(
-    cfg: Config, seed: int, data: Mapping[str, Any]
-) -> tuple[Config, dict[str, Any]]:
+    cfg: Config, seed: int, data: Mapping[str, Any], remarks: list[str]
+) -> Plan:
     cfg = deepcopy(cfg)
     cfg.randomness = ConfigDict({**(cfg.get('randomness') or {}), 'seed': seed})
-    return cfg, settings_of(cfg, data)
+    return Plan(cfg, settings_of(cfg, data), remarks)
 
 
-def _amend(cfg: Config, terms: Terms, layout: DataLayout | None) -> Config:
+def _amend(
+    cfg: Config, terms: Terms, layout: DataLayout | None
+) -> tuple[Config, list[str]]:
     """Return a config with the data, the budget and the hooks of a comparison.
+
+    And how the budget changed its schedule, in words.
 
     Raises:
         ComparisonError: If the config cannot be compared so.
@@ -185,11 +203,9 @@ def _amend(cfg: Config, terms: Terms, layout: DataLayout | None) -> Config:
     cfg.default_hooks = ConfigDict({**default_hooks, 'checkpoint': checkpoint})
     if terms.minutes is None:
         cfg.custom_hooks.append(ConfigDict(type='TrainingCostHook'))
-        set_epochs(cfg, terms.epochs, epoch_length(cfg))
-    else:
-        epoch_length(cfg)
-        set_minutes(cfg, terms.minutes)
-    return cfg
+        return cfg, set_epochs(cfg, terms.epochs, epoch_length(cfg))
+    epoch_length(cfg)
+    return cfg, set_minutes(cfg, terms.minutes)
 
 
 def _set_loaders(cfg: Config, batch_size: int | None, workers: int | None) -> None:
@@ -202,8 +218,3 @@ def _set_loaders(cfg: Config, batch_size: int | None, workers: int | None) -> No
         loader.persistent_workers = workers > 0
         if workers == 0:
             loader.pop('prefetch_factor', None)
-
-
-def is_ready(plan: Plan) -> bool:
-    """Whether there is a config to run."""
-    return not isinstance(plan, str)

@@ -3,11 +3,13 @@
 import csv
 import io
 import json
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
+from ..utils.errors import M2DetError
 from ..utils.files import write_whole, writing
 from ..utils.tables import ABSENT, to_markdown
 from ..visualization.costs import CostPoint, draw_costs
@@ -33,21 +35,41 @@ class Comparison:
         runs: In the order in which they are done.
         budget: What each may take, in words.
         data: What they are trained and tested on, as plain values.
+        remarks: How the budget changed the schedule of each config, in words.
+        failures: Why the last attempts of runs failed; those that are read from their
+            folders come in addition.
     """
 
     runs: list[Run]
     budget: str
     data: dict[str, Any]
+    remarks: dict[str, list[str]] = field(default_factory=dict)
+    failures: dict[Run, str] = field(default_factory=dict)
+
+    def fail(self, run: Run, reason: str) -> None:
+        """Keep why an attempt failed, also in the folder of the run if possible."""
+        self.failures[run] = reason
+        with suppress(M2DetError):
+            run.fail(reason)
+
+    def failure(self, run: Run) -> str | None:
+        """Why the last attempt of a run failed; ``None`` if it did not."""
+        return self.failures.get(run) or run.failure
 
     @property
     def failed(self) -> list[Run]:
         """Runs whose last attempt failed."""
-        return [run for run in self.runs if run.failure is not None]
+        return [run for run in self.runs if self.failure(run) is not None]
 
     @property
     def table(self) -> Table:
         """The figures of each config over its seeds."""
-        return Table(self.runs)
+        results: dict[str, list] = {run.name: [] for run in self.runs}
+        for run in self.runs:
+            # A former result does not stand for an attempt that failed.
+            if self.failure(run) is None and (result := run.result) is not None:
+                results[run.name].append(result)
+        return Table(results)
 
 
 def write_report(comparison: Comparison, out: Path) -> None:
@@ -129,27 +151,23 @@ def _seeds_sentence(comparison: Comparison) -> str:
 
 def _notes(comparison: Comparison, table: Table) -> list[str]:
     """List what a reader has to know of the figures, and what is missing."""
-    done = [result for seeds in table.results.values() for result in seeds]
-    devices = {result['measure']['device'] for result in done}
-    memory = (
-        "what PyTorch's allocator gave out at most"
-        if devices == {'cuda'}
-        else 'the peak resident set of the training process, without those that load'
-    )
+    done = [result for source in table.sources.values() for result in source.results]
     notes = [
         'Parameters count once what modules share. GFLOP are those of the network for '
         'one test image, a multiply-add counted as two. ms/image is the median over '
         'test images one at a time, from the preprocessed image to the boxes.',
-        f'Memory is {memory}. Training minutes leave out evaluation.',
+        f'Memory is {_memory(done)}. Training minutes leave out evaluation.',
         *_loads(done),
+        *_machines(table),
+        *_schedules(comparison),
     ]
-    notes += [f'Machine: {name}.' for name in _machines(done)]
-    for name, seeds in table.results.items():
-        reasons = {result['measure'].get('uncounted') for result in seeds} - {None}
-        notes += [f'{name}: operations cannot be counted ({why}).' for why in reasons]
+    for title, source in table.sources.items():
+        found = {result['measure'].get('uncounted') for result in source.results}
+        reasons = found - {None}
+        notes += [f'{title}: operations cannot be counted ({why}).' for why in reasons]
     for run in comparison.runs:
-        if run.failure is not None:
-            notes.append(f'{run.name}, seed {run.seed} failed: {run.failure}')
+        if (failure := comparison.failure(run)) is not None:
+            notes.append(f'{run.name}, seed {run.seed} failed: {failure}')
         elif run.result is None:
             notes.append(f'{run.name}, seed {run.seed} is not done yet.')
     return notes
@@ -167,28 +185,49 @@ def _loads(results: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _machines(results: list[dict[str, Any]]) -> list[str]:
-    found = (result['measure'] for result in results)
-    described = (
-        f'{part["machine"]}; '
-        + ', '.join(f'{name} {number}' for name, number in part['versions'].items())
-        for part in found
-    )
-    return list(dict.fromkeys(described))
+def _memory(results: list[dict[str, Any]]) -> str:
+    """Say what was counted, which depends on the device."""
+    devices = {result['measure']['device'] for result in results}
+    allocated = "what PyTorch's allocator gave out at most"
+    resident = 'the peak resident set of the training process, without those that load'
+    if devices <= {'cuda'} and devices:
+        return allocated
+    return f'{allocated} on a GPU, else {resident}' if 'cuda' in devices else resident
+
+
+def _machines(table: Table) -> list[str]:
+    """Name what the results were found on; number it where there are several."""
+    if len(table.machines) < 2:
+        return [f'Machine: {machine}.' for machine in table.machines]
+    return [
+        'Results of several machines or versions are kept apart, and their times and '
+        'memory cannot be compared.',
+        *(f'Machine {i}: {name}.' for i, name in enumerate(table.machines, start=1)),
+    ]
+
+
+def _schedules(comparison: Comparison) -> list[str]:
+    """Say how schedules were scaled, once for configs with the same."""
+    sharing: dict[str, list[str]] = {}
+    for name, remarks in comparison.remarks.items():
+        if remarks:
+            sharing.setdefault('; '.join(remarks), []).append(name)
+    return [f'{", ".join(names)}: {text}.' for text, names in sharing.items()]
 
 
 def _csv(table: Table) -> str:
-    """Return a line a config: means, and behind each its spread over the seeds."""
+    """Return a line a row: means, and behind each its spread over the seeds."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator='\n')
     titles = [t for c in table.columns for t in (c.title, f'{c.title} spread')]
-    writer.writerow(['config', 'seeds', *titles])
-    for name, row in table.rows.items():
+    writer.writerow(['config', 'machine', 'seeds', *titles])
+    for title, row in table.rows.items():
         cells = [
             (None, None) if f is None else (f.mean, f.spread) for f in row.values()
         ]
         values = [value for pair in cells for value in pair]
-        writer.writerow([name, len(table.results[name]), *values])
+        config, machine, results = table.sources[title]
+        writer.writerow([config, machine, len(results), *values])
     return file.getvalue()
 
 
@@ -199,18 +238,20 @@ def _plain(comparison: Comparison, table: Table) -> dict[str, Any]:
         'data': comparison.data,
         'configs': [
             {
-                'config': name,
+                'config': source.config,
+                'machine': source.machine,
+                'schedule': comparison.remarks.get(source.config, []),
                 'figures': {
-                    title: None if f is None else {'mean': f.mean, 'spread': f.spread}
-                    for title, f in row.items()
+                    name: None if f is None else {'mean': f.mean, 'spread': f.spread}
+                    for name, f in table.rows[title].items()
                 },
-                'runs': table.results[name],
+                'runs': source.results,
                 'failures': {
-                    str(run.seed): run.failure
-                    for run in comparison.runs
-                    if run.name == name and run.failure is not None
+                    str(run.seed): comparison.failure(run)
+                    for run in comparison.failed
+                    if run.name == source.config
                 },
             }
-            for name, row in table.rows.items()
+            for title, source in table.sources.items()
         ],
     }

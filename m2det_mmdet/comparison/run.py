@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -17,8 +18,8 @@ from mmengine.config import Config
 
 from ..utils.errors import M2DetError
 from ..utils.files import write_whole, writing
-from .settings import differences
-from .worker import CONFIG, STEPS, checkpoints
+from .settings import differences, leaves
+from .worker import CONFIG, MACHINES, STEPS, checkpoints
 
 _SETTINGS, _RESULT, _FAILURE, _LOG = (
     'settings.json',
@@ -73,13 +74,23 @@ class Run:
             return [f'{_SETTINGS} cannot be read'] if file.exists() else []
         return differences(old, settings)
 
-    def begin(self, cfg: Config, settings: dict[str, Any]) -> None:
-        """Prepare the folder, emptied where it was begun with other settings."""
+    def begin(self, cfg: Config, settings: dict[str, Any], remarks: list[str]) -> None:
+        """Prepare the folder, emptied where it was begun with other settings.
+
+        Args:
+            cfg: The config that is trained.
+            settings: What the result depends on.
+            remarks: Lines for the log.
+
+        Raises:
+            RunError: If the config cannot be written as text.
+        """
         self.clear(settings)
         self.forget_failure()
         _write(self.folder / _SETTINGS, settings)
         with writing(self.folder / CONFIG):
-            cfg.dump(self.folder / CONFIG)
+            _dump(cfg, self.folder / CONFIG)
+        _append(self.folder / _LOG, ['--- schedule', *remarks])
 
     def clear(self, settings: dict[str, Any]) -> None:
         """Remove the folder if it was begun with other settings.
@@ -87,9 +98,9 @@ class Run:
         It loses its name first: what a kill leaves of it belongs to no run.
         """
         aside = self.folder.with_name(f'.{self.folder.name}.old')
-        with writing(self.folder):
-            shutil.rmtree(aside, ignore_errors=True)
-            if self.changes(settings):
+        shutil.rmtree(aside, ignore_errors=True)
+        if self.changes(settings):
+            with writing(self.folder, aside):
                 self.folder.replace(aside)
                 shutil.rmtree(aside)
 
@@ -99,7 +110,8 @@ class Run:
 
     def forget_failure(self) -> None:
         """Count the last attempt no longer as one that failed."""
-        (self.folder / _FAILURE).unlink(missing_ok=True)
+        with writing(self.folder / _FAILURE):
+            (self.folder / _FAILURE).unlink(missing_ok=True)
 
     def finish(self) -> dict[str, Any]:
         """Do the steps that are missing, and write the result.
@@ -113,7 +125,13 @@ class Run:
             if _read(file) is None:
                 _run_step(step, self.folder)
             steps[step] = _read(file)
-        result = {'config': self.name, 'seed': self.seed, **steps}
+        machines = _read(self.folder / MACHINES)
+        result = {
+            'config': self.name,
+            'seed': self.seed,
+            **steps,
+            **({'machines': machines} if machines else {}),
+        }
         ap = result['test'].get('coco/bbox_mAP')
         if ap is None or ap < 0:
             raise RunError(
@@ -159,6 +177,11 @@ def locked(folder: Path) -> Iterator[None]:
                 f'Another comparison is at work in {folder}: wait, or give '
                 'another --out.'
             ) from error
+        except NotImplementedError as error:
+            raise M2DetError(
+                f'{folder} lies where files cannot be locked ({error}): give an --out '
+                'on another disk.'
+            ) from error
     try:
         yield
     finally:
@@ -168,10 +191,8 @@ def locked(folder: Path) -> Iterator[None]:
 def _run_step(step: str, folder: Path) -> None:
     """Run a step in its own process; all that it prints goes to the log."""
     log = folder / _LOG
-    with writing(log), open(log, 'ab') as file:
-        start = file.tell()
-        file.write(f'--- {step}\n'.encode())
-        file.flush()
+    start = _append(log, [f'--- {step}'])
+    with open(log, 'ab') as file:
         status = _call([step, str(folder)], file)
     if status == 0 and (folder / f'{step}.json').is_file():
         return
@@ -179,23 +200,73 @@ def _run_step(step: str, folder: Path) -> None:
     if status >= 0:
         reason = _reason(lines)
     else:
-        name = signal.Signals(-status).name
+        name = _signal_name(-status)
         memory = ', probably out of memory' if name == 'SIGKILL' else ''
         reason = f'ended by {name}{memory}; its last line was: {lines[-1].strip()}'
     raise RunError(f'{reason} (see {log})')
 
 
+def _append(log: Path, lines: list[str]) -> int:
+    """Add lines to a log; return where they begin, in bytes."""
+    with writing(log), open(log, 'ab') as file:
+        start = file.tell()
+        file.write(''.join(f'{line}\n' for line in lines).encode())
+    return start
+
+
+def _dump(cfg: Config, file: Path) -> None:
+    """Write a config.
+
+    Raises:
+        RunError: If it holds what has no text; names it.
+    """
+    try:
+        cfg.dump(file)
+    except OSError:
+        raise
+    except Exception as error:  # What the formatter says of text that is no Python.
+        found = dict(leaves('', cfg.to_dict()))
+        objects = [f'{key}={x}' for key, x in found.items() if not _is_plain(x)]
+        reason = f'it holds {", ".join(objects[:_LISTED])}' if objects else str(error)
+        raise RunError(
+            'The config cannot be written to a file, from which processes read it '
+            f'({type(error).__name__}: {shorten(reason, 300, placeholder=" ...")}): '
+            'give it numbers, texts, lists and dicts alone.'
+        ) from error
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float | list | dict | tuple)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        # Those of real time have no names.
+        return f'signal {number}'
+
+
 def _call(argv: list[str], log: Any) -> int:
-    """Run the worker and wait for it; end it when this process is to end."""
-    process = subprocess.Popen(
-        [sys.executable, '-m', 'm2det_mmdet.comparison.worker', *argv],
-        # Never written to: the worker ends when it is closed.
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        # Ctrl-C reaches this process alone, which then ends the worker.
-        start_new_session=True,
-    )
+    """Run the worker and wait for it; end it when this process is to end.
+
+    Raises:
+        RunError: If the system gives no process.
+    """
+    try:
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'm2det_mmdet.comparison.worker', *argv],
+            # Never written to: the worker ends when it is closed.
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C reaches this process alone, which then ends the worker.
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise RunError(
+            f'No process can be started for it ({error}): end other programs.'
+        ) from error
     try:
         return process.wait()
     finally:
@@ -224,10 +295,10 @@ def _reason(lines: list[str]) -> str:
 
 
 def _read(file: Path) -> Any:
-    """Content of a JSON file; ``None`` without one, or where it is damaged."""
+    """Content of a JSON file; ``None`` without one, or where it cannot be read."""
     try:
         return json.loads(file.read_text(encoding='utf-8'))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (OSError, ValueError):
         return None
 
 

@@ -8,6 +8,7 @@ from mmengine.config import Config, ConfigDict
 
 from .data import count_images
 from .error import ComparisonError
+from .phases import find_switches, move_switches
 
 # A warm-up that counts iterations takes at most this part of the run.
 WARM_UP = 0.1
@@ -19,8 +20,6 @@ _WARM_UPS = ('LinearLR', 'ConstantLR', 'QuadraticWarmupLR')
 _EPOCH_SAMPLER = {'type': 'DefaultSampler', 'shuffle': True}
 # Epochs that no budget in minutes holds.
 _ENDLESS = 100_000
-# Settings of hooks that count epochs, from the start or from the end.
-_HOOK_EPOCHS = ('switch_epoch', 'num_last_epochs', 'begin_epoch')
 
 
 def epoch_length(cfg: Config) -> int:
@@ -44,17 +43,21 @@ def epoch_length(cfg: Config) -> int:
     return batches
 
 
-def set_epochs(cfg: Config, epochs: int, length: int) -> None:
+def set_epochs(cfg: Config, epochs: int, length: int) -> list[str]:
     """Train for ``epochs`` on the schedule of the config, shrunk or stretched.
 
     All schedulers count iterations afterwards, so that a milestone may lie within an
     epoch. A warm-up that counts iterations keeps its length, but takes at most a tenth
-    of the run; every other time is scaled with the run.
+    of the run; every other time is scaled with the run. What hooks and heads do from an
+    epoch on moves as :func:`.move_switches` says.
 
     Args:
         cfg: The config; changed.
         epochs: Passes over the training images.
         length: Iterations of an epoch.
+
+    Returns:
+        What was scaled, and how, in words.
 
     Raises:
         ComparisonError: If the config has schedules for several optimizers or one
@@ -78,24 +81,36 @@ def set_epochs(cfg: Config, epochs: int, length: int) -> None:
         else:
             scaled.append(_scaled(scheduler, at, total / (old_iters or total)))
     cfg.param_scheduler = [item for item in scaled if _has_length(item)]
+    remarks = [_remark(*pair, total) for pair in zip(schedulers, scaled, strict=True)]
+    remarks += _scale_begin_iter(cfg, total, old_iters)
     if old_epochs is not None:
-        _scale_hooks(cfg, epochs / old_epochs)
+        remarks += move_switches(cfg, old_epochs, epochs)
     _train_by_epoch(cfg, ConfigDict(type='EpochBasedTrainLoop', max_epochs=epochs))
+    return remarks
 
 
-def set_minutes(cfg: Config, minutes: float) -> None:
+def set_minutes(cfg: Config, minutes: float) -> list[str]:
     """Train for ``minutes``; :class:`TimeBudgetHook` anneals the learning rate.
 
     Args:
         cfg: The config, whose own schedulers are left out; changed.
         minutes: Time in training iterations, evaluation and saving not counted.
+
+    Returns:
+        What waits for an epoch that the time may not reach, in words.
     """
+    remarks = [
+        f'{switch.owner}.{switch.key}={switch.value} counts epochs, which the minutes '
+        'may not reach'
+        for switch in find_switches(cfg)
+    ]
     cfg.param_scheduler = None
     _train_by_epoch(cfg, ConfigDict(type='TimeBudgetTrainLoop', max_epochs=_ENDLESS))
     cfg.custom_hooks = [
         *(cfg.get('custom_hooks') or []),
         ConfigDict(type='TimeBudgetHook', minutes=minutes),
     ]
+    return remarks
 
 
 def _schedulers(cfg: Config) -> list[ConfigDict]:
@@ -207,11 +222,38 @@ def _kind(scheduler: ConfigDict) -> str:
     return str(scheduler.type).split('.')[-1].replace('Momentum', 'LR')
 
 
-def _scale_hooks(cfg: Config, factor: float) -> None:
+def _remark(old: ConfigDict, new: ConfigDict, total: int) -> str:
+    """Say how a scheduler was scaled to ``total`` iterations."""
+    unit = 'epochs' if old.get('by_epoch', True) else 'iterations'
+    kind = str(old.type).split('.')[-1]
+    before, after = (f'{kind}({_times(settings)})' for settings in (old, new))
+    if not _has_length(new):
+        return f'{before} in {unit} would be too short and is left out'
+    return f'{before} in {unit} became {after} in {total} iterations'
+
+
+def _times(scheduler: ConfigDict) -> str:
+    keys = (*_POINTS, *_LENGTHS, *_LISTS)
+    return ', '.join(f'{key}={scheduler[key]}' for key in keys if key in scheduler)
+
+
+def _scale_begin_iter(cfg: Config, total: int, old_iters: int | None) -> list[str]:
+    """Scale the iteration in which hooks begin, as an EMA.
+
+    Where the config does not say how many there are, it is kept as a warm-up is.
+    """
+    remarks = []
     for hook in cfg.get('custom_hooks') or []:
-        for key in _HOOK_EPOCHS:
-            if key in hook:
-                hook[key] = round(hook[key] * factor)
+        old = hook.get('begin_iter')
+        if not old:
+            continue
+        if old_iters is None:
+            hook.begin_iter = min(old, max(1, round(WARM_UP * total)))
+        else:
+            hook.begin_iter = round(old * total / old_iters)
+        name = f'{hook.type}.begin_iter'
+        remarks.append(f'{name}={old} became {hook.begin_iter} of {total} iterations')
+    return remarks
 
 
 def _train_by_epoch(cfg: Config, train_cfg: ConfigDict) -> None:

@@ -77,7 +77,7 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
     Of data, which are digests here, it says that they differ.
     """
-    before, now = dict(_flat('', _renewed(old))), dict(_flat('', new))
+    before, now = dict(leaves('', _renewed(old))), dict(leaves('', new))
     if 'config' in old:
         # What an earlier version did not write down.
         now = {key: now[key] for key in now if _part(key) != 'data' or key in before}
@@ -146,12 +146,12 @@ def _part(key: str) -> str:
     return key.partition('.')[0]
 
 
-def _flat(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+def leaves(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
     """Yield the leaves of nested dicts and lists by their dotted keys."""
     if isinstance(value, dict | list) and value:
         items: Iterable = value.items() if isinstance(value, dict) else enumerate(value)
         for key, item in items:
-            yield from _flat(f'{prefix}.{key}' if prefix else str(key), item)
+            yield from leaves(f'{prefix}.{key}' if prefix else str(key), item)
     else:
         yield prefix, value
 

@@ -7,7 +7,6 @@ import json
 import logging
 import math
 import os
-import pickle
 import sys
 import threading
 from pathlib import Path
@@ -24,26 +23,29 @@ from mmengine.runner import CheckpointLoader, load_checkpoint
 from ..analysis.complexity import measure
 from ..analysis.machine import describe_machine, load_average, versions
 from ..analysis.random_weights import without_pretrained
-from ..analysis.speed import measure_speed
+from ..analysis.speed import WARM_UP, cudnn_of, measure_speed
+from ..checkpoints.loading import CheckpointError
 from ..engine.hooks.training_cost_hook import EPOCHS, MEMORY, SECONDS
 from ..engine.runner import build_runner
 from ..utils.configs import load_config
 from ..utils.errors import M2DetError, sentence_of
 from ..utils.files import write_whole
+from .figures import machine_text
 
 CONFIG = 'config.py'
+MACHINES = 'machines.json'
 STEPS = ('train', 'test', 'measure')
 
-# Images that are timed in turn; calls, and calls before them, on a CPU and elsewhere.
+# Images that are timed in turn; calls on a CPU and elsewhere.
 _IMAGES = 16
 _CALLS = (20, 200)
-_WARM_UP = (3, 20)
 
 
 def main(step: str, folder: Path) -> None:
     """Do a step, and write what it found to ``FOLDER/STEP.json``."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     steps = {'train': _train, 'test': _test, 'measure': _measure}
+    _note_machine(step, folder)
     found = steps[step](folder / CONFIG)
     write_whole(folder / f'{step}.json', json.dumps(found, indent=2) + '\n')
 
@@ -56,6 +58,19 @@ def _end_with_parent() -> None:
     while os.read(sys.stdin.fileno(), 1):
         pass
     os._exit(1)
+
+
+def _note_machine(step: str, folder: Path) -> None:
+    """Note on what a step is done; a training may go on where another one was."""
+    file = folder / MACHINES
+    noted = json.loads(file.read_text()) if file.is_file() else {}
+    before = noted.get(step, []) if step == 'train' and checkpoints(folder) else []
+    here = {
+        'machine': describe_machine(torch.device(get_device())),
+        'versions': versions(),
+    }
+    noted[step] = list(dict.fromkeys([*before, machine_text(here)]))
+    write_whole(file, json.dumps(noted, indent=2) + '\n')
 
 
 def _train(config: Path) -> dict[str, Any]:
@@ -107,12 +122,13 @@ def _measure(config: Path) -> dict[str, Any]:
     load_checkpoint(model, _checkpoint(config), map_location='cpu')
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     kind = 0 if device.type == 'cpu' else 1
-    speed = measure_speed(
-        model.to(device).eval(),
-        [dataset[index] for index in range(min(_IMAGES, len(dataset)))],
-        repeats=_CALLS[kind],
-        warm_up=_WARM_UP[kind],
-    )
+    with cudnn_of(cfg) as tuned:
+        speed = measure_speed(
+            model.to(device).eval(),
+            [dataset[index] for index in range(min(_IMAGES, len(dataset)))],
+            repeats=_CALLS[kind],
+            warm_up=WARM_UP[kind],
+        )
     total = speed.total
     return {
         'parameters': sum(parameter.numel() for parameter in model.parameters()),
@@ -126,6 +142,7 @@ def _measure(config: Path) -> dict[str, Any]:
         'test_images': len(dataset),
         'device': device.type,
         'machine': describe_machine(device),
+        'cudnn_benchmark': tuned,
         'load': jobs,
         'versions': versions(),
     }
@@ -150,11 +167,15 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def _last_whole(config: Path) -> Path | None:
-    """Find where to go on: a kill or a full disk may have cut off the last one."""
+    """Find where to go on: a kill or a full disk may have cut off the last one.
+
+    What the system says while it reads, as of too little memory, is no fault of the
+    file: it ends the step, and the checkpoints stay.
+    """
     for file in checkpoints(config.parent):
         try:
             CheckpointLoader.load_checkpoint(str(file), 'cpu')
-        except (EOFError, OSError, RuntimeError, pickle.UnpicklingError) as error:
+        except CheckpointError as error:
             print_log(
                 f'{file} cannot be read, the one before is taken: {error}',
                 logger='current',

@@ -1,4 +1,5 @@
 import csv
+import errno
 import gc
 import json
 import os
@@ -21,12 +22,16 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 
+from m2det_mmdet.analysis.speed import Speed, Timing
 from m2det_mmdet.cli import main
 from m2det_mmdet.comparison import report as compare_report
 from m2det_mmdet.comparison import run as compare_runs
 from m2det_mmdet.comparison import worker as compare_worker
 from m2det_mmdet.visualization.costs import CostPoint
 
+# Seconds after which a process hangs: no machine is so slow.
+LIMIT = 1800
+START_PROCESS = compare_runs._call
 AP = {'coco/bbox_mAP': 0.25, 'coco/bbox_mAP_50': 0.5, 'coco/bbox_mAP_l': -1.0}
 TABLE = """\
 | config | parameters (M) | GFLOP | ms/image | memory (MiB) | training (min) | epochs \
@@ -543,19 +548,140 @@ def test_a_picture_of_former_results_does_not_stay(
 
 def test_a_full_disk_ends_in_one_sentence(
     alone: list[str],
+    tmp_path: Path,
     workers: Workers,
     capsys: pytest.CaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def dump(_self: Config, _file: Path) -> None:
-        raise OSError(28, 'No space left on device')
+    sync = os.fsync
 
-    monkeypatch.setattr(Config, 'dump', dump)
+    def fill(step: str, folder: Path) -> None:
+        monkeypatch.setattr(os, 'fsync', full)
 
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    workers.hook = fill
     assert main(alone) == 2
+
     error = capsys.readouterr().err.splitlines()[-1]
-    assert 'config.py cannot be written ([Errno 28] No space left' in error
+    assert 'comparison.md cannot be written ([Errno 28] No space left' in error
+    monkeypatch.setattr(os, 'fsync', sync)
+    workers.hook, workers.calls = (lambda step, folder: None), []
+    assert main(alone) == 0
     assert not workers.calls
+
+
+class Process:
+    """Stands in for the process of a worker."""
+
+    workers: Workers
+
+    def __init__(self, argv: list[str], *, stdout: Any, **_: Any) -> None:
+        self.name = Path(argv[-1]).parent.name
+        self.status = self.workers(argv[-2:], stdout)
+        self.stdin = stdout
+
+    def wait(self, timeout: float | None = None) -> int:
+        return self.status
+
+    def poll(self) -> int:
+        return self.status
+
+
+def _break_dump(config: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    config.write_text(f'{config.read_text()}\nthing = object()')
+    return (
+        r'cannot be written to a file, .*it holds thing=<object object at .*: give it n'
+    )
+
+
+def _break_disk(_config: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    dump = Config.dump
+
+    def fail(cfg: Config, file: Path) -> None:
+        if file.parent.parent.name == 'other':
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        dump(cfg, file)
+
+    monkeypatch.setattr(Config, 'dump', fail)
+    return r'config.py cannot be written \(\[Errno 28\] No space left on device\)'
+
+
+def _break_folder(config: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    out = config.parent / 'out'
+    out.mkdir()
+    (out / 'other').write_text('a file where the folder should be')
+    return r'other.* cannot be written \('
+
+
+def _break_process(_config: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    class Popen(Process):
+        def __init__(self, argv: list[str], **kwargs: Any) -> None:
+            if Path(argv[-1]).parent.name == 'other':
+                raise OSError(errno.ENOMEM, 'Cannot allocate memory')
+            super().__init__(argv, **kwargs)
+
+    monkeypatch.setattr(compare_runs.subprocess, 'Popen', Popen)
+    return (
+        r'No process can be started for it \(\[Errno 12\] Cannot allocate memory\): end'
+    )
+
+
+def _break_memory(_config: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    finish = compare_runs.Run.finish
+
+    def fail(run: compare_runs.Run) -> dict:
+        if run.name == 'other':
+            raise MemoryError
+        return finish(run)
+
+    monkeypatch.setattr(compare_runs.Run, 'finish', fail)
+    return r'MemoryError\n'
+
+
+def _break_by_signal(_config: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    class Popen(Process):
+        def wait(self, timeout: float | None = None) -> int:
+            # A signal of real time, which has no name.
+            return -37 if self.name == 'other' else super().wait(timeout)
+
+    monkeypatch.setattr(compare_runs.subprocess, 'Popen', Popen)
+    return r'ended by signal 37; its last line was: --- train'
+
+
+@pytest.mark.parametrize(
+    'break_one',
+    [
+        _break_dump,
+        _break_disk,
+        _break_folder,
+        _break_process,
+        _break_memory,
+        _break_by_signal,
+    ],
+)
+def test_what_befalls_one_run_costs_no_other(
+    break_one: Callable[[Path, pytest.MonkeyPatch], str],
+    argv: list[str],
+    tmp_path: Path,
+    workers: Workers,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setattr(Process, 'workers', workers, raising=False)
+    monkeypatch.setattr(compare_runs.subprocess, 'Popen', Process)
+    monkeypatch.setattr(compare_runs, '_call', START_PROCESS)
+    reason = break_one(tmp_path / 'other.py', monkeypatch)
+    # The one that fails comes first.
+    argv[1:3] = [argv[2], argv[1]]
+
+    assert main(argv) == 1
+
+    page = _page(tmp_path)
+    assert re.search(f'other, seed 0 failed: .*{reason}', page)
+    assert '| small | 1.50 | 2.00 | 10.0 |' in page
+    assert '1 of 2 runs failed' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -605,6 +731,62 @@ def test_a_detector_that_finds_nothing_has_an_ap_of_zero(
     monkeypatch.setattr(compare_worker, 'build_runner', lambda _cfg: runner)
 
     assert compare_worker._test(tmp_path / 'config.py')['coco/bbox_mAP'] == ap
+
+
+@pytest.mark.parametrize('tuned', [True, False])
+def test_a_detector_is_timed_with_the_cudnn_of_its_config(
+    tuned: bool,
+    trained: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = tmp_path / 'config.py'
+    config.write_text(
+        f'_base_ = {trained.config!r}\nenv_cfg = dict(cudnn_benchmark={tuned})'
+    )
+    (tmp_path / 'train').mkdir()
+    (tmp_path / 'train' / 'epoch_1.pth').symlink_to(trained.checkpoint)
+    seen = []
+
+    def measure_speed(*_: Any, **__: Any) -> Speed:
+        seen.append(torch.backends.cudnn.benchmark)
+        timing = Timing(1.0, 1.0, 1.0, 1)
+        return Speed(1, (64, 64), None, None, timing, 1.0, None)
+
+    monkeypatch.setattr(compare_worker, 'measure_speed', measure_speed)
+    monkeypatch.setattr(torch.backends.cudnn, 'benchmark', not tuned)
+
+    found = compare_worker._measure(config)
+
+    assert seen == [tuned]
+    assert found['cudnn_benchmark'] is tuned
+    assert torch.backends.cudnn.benchmark is not tuned
+
+
+def test_a_training_that_goes_on_elsewhere_names_both_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compare_worker, 'versions', lambda: {'torch': '9'})
+    train = tmp_path / 'train'
+    for machine, step in (
+        ('a', 'train'),
+        ('b', 'train'),
+        ('c', 'train'),
+        ('c', 'test'),
+    ):
+        monkeypatch.setattr(
+            compare_worker, 'describe_machine', lambda device, name=machine: name
+        )
+        compare_worker._note_machine(step, tmp_path)
+        if machine == 'b':
+            # What the first one did was lost: it left no checkpoint.
+            train.mkdir()
+            (train / 'epoch_1.pth').touch()
+
+    assert json.loads((tmp_path / 'machines.json').read_text()) == {
+        'train': ['b; torch 9', 'c; torch 9'],
+        'test': ['c; torch 9'],
+    }
 
 
 @pytest.mark.parametrize(
@@ -706,6 +888,22 @@ def test_a_training_goes_on_from_its_last_whole_checkpoint(
     assert compare_worker._last_whole(config) is None
 
 
+def test_a_checkpoint_that_no_memory_is_left_for_is_not_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'train').mkdir()
+    (tmp_path / 'train' / 'epoch_1.pth').touch()
+
+    def load(_file: str, _device: str) -> None:
+        raise OSError(errno.ENOMEM, 'Cannot allocate memory')
+
+    loader = compare_worker.CheckpointLoader
+    monkeypatch.setattr(loader, 'load_checkpoint', load)
+
+    with pytest.raises(OSError, match='Cannot allocate memory'):
+        compare_worker._last_whole(tmp_path / 'config.py')
+
+
 @pytest.mark.slow
 def test_a_killed_comparison_goes_on_from_its_last_checkpoint(
     argv: list[str], trained: SimpleNamespace, tmp_path: Path
@@ -720,12 +918,12 @@ def test_a_killed_comparison_goes_on_from_its_last_checkpoint(
     out = tmp_path / 'out'
     killed = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     log = out / 'other' / 'seed_0' / 'log.txt'
-    _wait(lambda: (log.parent / 'train' / 'last_checkpoint').is_file())
+    _wait(lambda: (log.parent / 'train' / 'last_checkpoint').is_file(), killed)
     workers = psutil.Process(killed.pid).children(recursive=True)
     os.kill(killed.pid, signal.SIGKILL)
     killed.wait()
     # They end with it, so that the log is whole.
-    psutil.wait_procs(workers, timeout=60)
+    psutil.wait_procs(workers, timeout=LIMIT)
     assert workers
     assert not any(worker.is_running() for worker in workers)
     done = (out / 'small' / 'seed_0' / 'result.json').stat().st_mtime_ns
@@ -745,12 +943,17 @@ def test_a_killed_comparison_goes_on_from_its_last_checkpoint(
     assert (out / 'comparison.png').stat().st_size > 1000
     page = (out / 'comparison.md').read_text()
     assert 'bad, seed 0 failed: The loss is nan after' in page
+    assert result['machines'].keys() == {'train', 'test', 'measure'}
+    assert page.count('- Machine: CPU, ') == 1
+    assert log.read_text().startswith('--- schedule\n')
     assert '| small | 0.59 | 0.18 |' in page
 
 
-def _wait(condition: Callable[[], bool], seconds: float = 240) -> None:
-    end = time.monotonic() + seconds
+def _wait(condition: Callable[[], bool], process: subprocess.Popen) -> None:
+    """Wait for what a process is to do, as long as it is at work."""
+    end = time.monotonic() + LIMIT
     while not condition():
+        assert process.poll() is None, f'ended with {process.returncode} before'
         assert time.monotonic() < end
         time.sleep(0.05)
 

@@ -43,7 +43,8 @@ def test_without_workers_nothing_is_left_of_what_they_need() -> None:
 def test_a_seed_leaves_other_settings_of_randomness_and_other_runs_alone() -> None:
     cfg = _config()
 
-    seeded, _ = _seeded(cfg, 5, {})
+    plan = _seeded(cfg, 5, {}, [])
 
-    assert seeded.randomness == {'deterministic': True, 'seed': 5}
+    assert plan.cfg.randomness == {'deterministic': True, 'seed': 5}
+    assert plan.settings['randomness']['seed'] == 5
     assert cfg.randomness == {'deterministic': True}

@@ -307,17 +307,44 @@ def test_rates_of_a_run_in_iterations_are_kept_too(epochs: int) -> None:
     assert new[-1] == pytest.approx(0, abs=1e-3)
 
 
-def test_hooks_that_wait_for_an_epoch_wait_for_the_same_part_of_the_run() -> None:
-    cfg = _config([], max_epochs=300)
+def test_what_was_scaled_is_told() -> None:
+    schedule = [
+        {'type': 'LinearLR', 'by_epoch': False, 'begin': 0, 'end': 500},
+        {'type': 'MultiStepLR', 'milestones': [8, 11]},
+    ]
+    cfg = _config(schedule, max_epochs=12)
     cfg.custom_hooks = [
-        {'type': 'PipelineSwitchHook', 'switch_epoch': 280},
-        {'type': 'YOLOXModeSwitchHook', 'num_last_epochs': 15},
-        {'type': 'EMAHook', 'begin_epoch': 100},
+        {'type': 'PipelineSwitchHook', 'switch_epoch': 10},
+        {'type': 'EMAHook', 'begin_iter': 900},
     ]
 
-    set_epochs(cfg, 30, 10)
+    assert set_epochs(cfg, 2, 6) == [
+        'LinearLR(begin=0, end=500) in iterations would be too short and is left out',
+        'MultiStepLR(milestones=[8, 11]) in epochs became '
+        'MultiStepLR(milestones=[8, 11]) in 12 iterations',
+        'EMAHook.begin_iter=900 became 1 of 12 iterations',
+        'PipelineSwitchHook.switch_epoch=10 of 12 epochs became 1 of 2',
+    ]
+    assert [hook.get('begin_iter') for hook in cfg.custom_hooks] == [None, 1]
 
-    assert [list(hook.values())[1] for hook in cfg.custom_hooks] == [28, 2, 10]
+
+def test_the_iteration_of_a_hook_scales_with_a_run_in_iterations() -> None:
+    cfg = _config([], max_iters=1000)
+    cfg.custom_hooks = [{'type': 'EMAHook', 'begin_iter': 400}]
+
+    set_epochs(cfg, 3, 10)
+
+    assert cfg.custom_hooks[0].begin_iter == 12
+
+
+def test_minutes_tell_what_waits_for_an_epoch() -> None:
+    cfg = _config([], max_epochs=300)
+    cfg.custom_hooks = [{'type': 'PipelineSwitchHook', 'switch_epoch': 280}]
+
+    assert set_minutes(cfg, 1) == [
+        'PipelineSwitchHook.switch_epoch=280 counts epochs, which the minutes may not '
+        'reach'
+    ]
 
 
 @pytest.mark.parametrize(
