@@ -212,7 +212,9 @@ def _schedules(comparison: Comparison) -> list[str]:
     for name, remarks in comparison.remarks.items():
         if remarks:
             sharing.setdefault('; '.join(remarks), []).append(name)
-    return [f'{", ".join(names)}: {text}.' for text, names in sharing.items()]
+    return [
+        f'Schedule of {", ".join(names)}: {text}.' for text, names in sharing.items()
+    ]
 
 
 def _csv(table: Table) -> str:

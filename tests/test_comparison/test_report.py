@@ -140,4 +140,7 @@ def test_what_was_scaled_is_told_once_for_configs_that_share_it(tmp_path: Path) 
 
     write_report(Comparison(runs, '1 epoch', {'name': 'cells'}, remarks), tmp_path)
 
-    assert '\n- a, c: x became y; z.\n' in (tmp_path / 'comparison.md').read_text()
+    assert (
+        '\n- Schedule of a, c: x became y; z.\n'
+        in (tmp_path / 'comparison.md').read_text()
+    )
