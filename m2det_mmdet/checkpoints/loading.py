@@ -205,16 +205,12 @@ def _explained(source: str, file: str | BinaryIO) -> Iterator[None]:
     """Turn what the reader raises into one sentence on the file."""
     try:
         yield
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Refusal as refusal:
         raise CheckpointError(
             f'{source} was refused: {refusal}; take another file.'
         ) from None
-    except MemoryError as error:
-        raise CheckpointError(
-            f'{source} was refused: it asks for more memory than there is.'
-        ) from error
     except Exception as error:
         message = str(error)
         # The file is sound, its device is not here: torch says what to do.

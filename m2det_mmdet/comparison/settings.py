@@ -15,6 +15,7 @@ from .identity import digest_of_file
 _COUNTED = (
     'runner_type',
     'default_scope',
+    'custom_imports',
     'model',
     'data_preprocessor',
     'load_from',

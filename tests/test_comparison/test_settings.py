@@ -83,6 +83,11 @@ def test_what_changes_no_result_does_not_count(key: str, value: object) -> None:
         ('data_preprocessor', {'type': 'P'}, 'data_preprocessor.type: absent, now P'),
         ('load_from', 'w.pth', 'load_from: absent, now w.pth'),
         (
+            'custom_imports.imports',
+            ['m2det_mmdet.ops.fast_nms'],
+            'custom_imports.imports.0: absent, now m2det_mmdet.ops.fast_nms',
+        ),
+        (
             'train_dataloader.dataset.pipeline.0.to_float32',
             True,
             'train_dataloader.dataset.pipeline.0.to_float32: absent, now True',
