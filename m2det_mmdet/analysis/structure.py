@@ -7,7 +7,7 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 from ..utils.configs import describe
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, explain
 from .random_weights import without_pretrained
 
 
@@ -45,5 +45,5 @@ def structure_of(cfg: Config) -> nn.Module:
         return build_structure(cfg)
     except Exception as error:
         raise M2DetError(
-            f'The model of {describe(cfg)} does not build: {error}'
+            f'The model of {describe(cfg)} does not build: {explain(error)}'
         ) from error

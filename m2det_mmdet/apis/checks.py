@@ -24,7 +24,7 @@ from ..checkpoints.loading import check_checkpoint
 from ..checkpoints.weights import check_weights
 from ..engine.hooks.class_check_hook import check_classes
 from ..models.acceleration import DTYPES, accelerate
-from ..utils.errors import M2DetError, sentence_of
+from ..utils.errors import M2DetError, mendable
 from ..utils.logs import prints_to, quiet_log
 
 # What PyTorch calls where CXX is not set.
@@ -168,20 +168,25 @@ def check_fraction(name: str, number: float) -> None:
 
 @contextmanager
 def our_errors() -> Iterator[None]:
-    """Raise one sentence where a file is missing or a data loader's worker fails.
+    """Raise our error in the place of any other that a user can mend.
+
+    All functions of :mod:`m2det_mmdet.apis` do so; other errors pass as they are.
 
     Raises:
-        M2DetError: In the place of the operating system's errors, and of our own that
-            arrive as the text of a worker's traceback.
+        M2DetError: Where :func:`.mendable` has a sentence: on a file, on a module of a
+            config with an unknown type or argument, and on our own errors that arrive
+            as the text of a worker's traceback.
     """
     try:
         yield
-    except M2DetError as error:
-        if (sentence := sentence_of(error)) == str(error):
+    except Exception as error:
+        sentence = mendable(error)
+        if sentence is None or (
+            isinstance(error, M2DetError) and sentence == str(error)
+        ):
             raise
-        raise type(error)(sentence) from error
-    except (FileNotFoundError, PermissionError) as error:
-        raise M2DetError(str(error)) from error
+        kind = type(error) if isinstance(error, M2DetError) else M2DetError
+        raise kind(sentence) from error
 
 
 def check_at_least(name: str, number: int | None, lowest: int) -> None:

@@ -21,6 +21,7 @@ from ..utils.configs import load_config
 from ..utils.errors import M2DetError
 from ..utils.files import check_output, write_whole
 from ..utils.logs import quiet_log
+from .checks import our_errors
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class ConvertedCheckpoint:
     conversion: conversions.Conversion
 
 
+@our_errors()
 def convert(
     source: str | Path,
     config: str | Path | Config,

@@ -16,6 +16,7 @@ from ..utils.configs import find_family
 from ..utils.errors import M2DetError
 from ..utils.logs import quiet_log
 from ..utils.tables import ABSENT, to_markdown
+from .checks import our_errors
 
 _PAGE = """# {title}
 
@@ -90,6 +91,7 @@ class Family:
             yield to_markdown([{name: row[name] for name in names} for row in rows])
 
 
+@our_errors()
 def tabulate(family: str) -> Family:
     """Count what the detectors of a family of configs cost.
 

@@ -12,12 +12,14 @@ import io
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
+from urllib.error import URLError
 from urllib.parse import urlparse
 
 import mmengine
@@ -28,6 +30,7 @@ from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as host
 
+from ..utils.builds import did_you_mean
 from .archives import check_archive
 from .contents import clean
 from .errors import CheckpointError, Refusal
@@ -101,7 +104,12 @@ def load_from_safe_http(
     model_dir: str | None = None,
     progress: bool = os.isatty(0),
 ) -> Any:
-    """Load from a URL by way of torch's cache; rank 0 downloads, the others wait."""
+    """Load from a URL by way of torch's cache; rank 0 downloads, the others wait.
+
+    Raises:
+        CheckpointError: If it cannot be downloaded; names the place for a copy made by
+            hand. Otherwise as :func:`load_safely`.
+    """
     if model_dir is None:
         model_dir = os.path.join(torch.hub.get_dir(), 'checkpoints')
     path = os.path.join(model_dir, os.path.basename(urlparse(filename).path))
@@ -109,7 +117,8 @@ def load_from_safe_http(
     try:
         if rank == 0 and not os.path.isfile(path):
             os.makedirs(model_dir, exist_ok=True)
-            torch.hub.download_url_to_file(filename, path, progress=progress)
+            with _downloading(filename, path):
+                torch.hub.download_url_to_file(filename, path, progress=progress)
     finally:
         # The others go on, and find that there is no file, where the download fails.
         barrier()
@@ -127,7 +136,7 @@ def load_from_safe_torchvision(filename: str, map_location: MapLocation = None) 
         urls = host.get_torchvision_models()
     else:
         urls = mmengine.load(Path(mmengine.__file__).with_name('hub') / _TORCHVISION)
-    return load_from_safe_http(urls[_name(filename)], map_location)
+    return load_from_safe_http(_look_up(filename, urls), map_location)
 
 
 def load_from_safe_openmmlab(filename: str, map_location: MapLocation = None) -> Any:
@@ -137,7 +146,7 @@ def load_from_safe_openmmlab(filename: str, map_location: MapLocation = None) ->
     if name in newer_names:
         print_log(f'{name} is now called {newer_names[name]}.', logger='current')
         name = newer_names[name]
-    url = host.get_external_models()[name]
+    url = _look_up(f'open-mmlab://{name}', host.get_external_models())
     if url.startswith(('http://', 'https://')):
         return load_from_safe_http(url, map_location)
     return load_from_safe_local(
@@ -147,7 +156,7 @@ def load_from_safe_openmmlab(filename: str, map_location: MapLocation = None) ->
 
 def load_from_safe_mmcls(filename: str, map_location: MapLocation = None) -> dict:
     """Load the backbone of a classifier of OpenMMLab by name, ``mmcls://vgg16``."""
-    url = host.get_mmcls_models()[_name(filename)]
+    url = _look_up(filename, host.get_mmcls_models())
     checkpoint = load_from_safe_http(url, map_location)
     weights = checkpoint.get('state_dict', checkpoint)
     prefix = 'backbone.'
@@ -200,12 +209,25 @@ def _name(filename: str) -> str:
     return filename.partition('://')[2]
 
 
+def _look_up(filename: str, models: Mapping[str, str]) -> str:
+    """Return the address of a model that a list has by name.
+
+    Raises:
+        CheckpointError: If the list has no such name; offers similar ones.
+    """
+    name = _name(filename)
+    if name not in models:
+        hint = did_you_mean(name, sorted(models)) or 'check the name.'
+        raise CheckpointError(f'There is no model {filename}: {hint}')
+    return models[name]
+
+
 @contextmanager
 def _explained(source: str, file: str | BinaryIO) -> Iterator[None]:
     """Turn what the reader raises into one sentence on the file."""
     try:
         yield
-    except (OSError, MemoryError):
+    except (OSError, MemoryError, CheckpointError):
         raise
     except Refusal as refusal:
         raise CheckpointError(
@@ -223,6 +245,20 @@ def _explained(source: str, file: str | BinaryIO) -> Iterator[None]:
         raise CheckpointError(
             f'{source} cannot be read as a checkpoint (it starts with '
             f'{_head(file)!r}): it is damaged, incomplete or of another kind.'
+        ) from error
+
+
+@contextmanager
+def _downloading(url: str, path: str) -> Iterator[None]:
+    """Say in one sentence that there is no network, and what helps without one."""
+    try:
+        yield
+    # A URL may be none at all.
+    except (OSError, HTTPException, ValueError) as error:
+        reason = error.reason if type(error) is URLError else error
+        raise CheckpointError(
+            f'{url} cannot be downloaded ({reason}): check address and network, or '
+            f'download the file elsewhere and put it at {path}.'
         ) from error
 
 

@@ -6,14 +6,16 @@ to import: ``run`` imports what it calls.
 """
 
 import argparse
+import os
 import sys
+import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import NoReturn
 
 from .. import register
-from ..utils.errors import M2DetError, sentence_of
+from ..utils.errors import M2DetError, explain, mendable
 from ..version import __version__
 
 __all__ = ['main', 'run_command']
@@ -51,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         'm2det',
         description='M2Det for MMDetection.',
-        epilog='`m2det COMMAND --help` lists the options of a command.',
+        epilog='`m2det COMMAND --help` lists the options of a command. '
+        'Exit status: 0 done; 1 failed, wholly or in part; 2 something is to be '
+        'changed; 130 interrupted.',
     )
     parser.add_argument('--version', action='version', version=f'm2det {__version__}')
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
@@ -62,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_command(name: str, argv: Sequence[str], prog: str | None = None) -> int:
-    """Run one subcommand; what a user can get wrong ends in one sentence.
+    """Run one subcommand; whatever goes wrong ends in one sentence.
 
     Args:
         name: Name of the subcommand.
@@ -70,7 +74,9 @@ def run_command(name: str, argv: Sequence[str], prog: str | None = None) -> int:
         prog: The program's name in its help; the script's by default.
 
     Returns:
-        The exit status: 2 where the user has to change something.
+        The exit status: 0 if all is done; 2 where the user has to change something; 1
+        after an error that nobody thought of, or what the subcommand means by it; 130
+        and 141 if the user, or the reader of the output, ended the command.
     """
     module = import_module(f'.{name}', __name__)
     parser = _Parser(
@@ -79,31 +85,52 @@ def run_command(name: str, argv: Sequence[str], prog: str | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
+    parser.add_argument(
+        '--traceback', action='store_true', help='show in full where an error arose'
+    )
     try:
         args = parser.parse_args(argv)
-        _register()
-        with warnings.catch_warnings():
-            for message in _FOREIGN_WARNINGS:
-                warnings.filterwarnings('ignore', message)
-            return module.run(args) or 0
-    except (M2DetError, FileNotFoundError, PermissionError) as error:
-        print(f'{parser.prog}: {sentence_of(error)}', file=sys.stderr)
-        return 2
+    except M2DetError as error:
+        return _fail(parser.prog, error)
+    try:
+        return _run(module.run, args)
     except KeyboardInterrupt:
         print(f'{parser.prog}: interrupted.', file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        _drop_output()
+        return 141
+    except Exception as error:
+        if args.traceback:
+            traceback.print_exc()
+        return _fail(parser.prog, error)
 
 
-def _register() -> None:
-    """Import MMDetection, or say in one sentence why that cannot be.
+def _run(
+    run: Callable[[argparse.Namespace], int | None], args: argparse.Namespace
+) -> int:
+    """Import MMDetection, then run a subcommand and write all that it prints."""
+    register()
+    with warnings.catch_warnings():
+        for message in _FOREIGN_WARNINGS:
+            warnings.filterwarnings('ignore', message)
+        status = run(args) or 0
+    sys.stdout.flush()
+    return status
 
-    Raises:
-        M2DetError: If packages are missing or do not fit.
-    """
-    try:
-        register()
-    except ImportError as error:
-        raise M2DetError(str(error)) from error
+
+def _fail(prog: str, error: Exception) -> int:
+    """Print the sentence on an error, and return the exit status."""
+    known = mendable(error) is not None
+    advice = '' if known else '; --traceback shows all'
+    print(f'{prog}: {explain(error)}{advice}', file=sys.stderr)
+    return 2 if known else 1
+
+
+def _drop_output() -> None:
+    """Let what is left for standard output go nowhere, since nobody reads it."""
+    # Python would try once more at its end, and complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Parser(argparse.ArgumentParser):

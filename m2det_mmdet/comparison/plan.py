@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from ..analysis.structure import structure_of
 from ..datasets.layouts import DataLayout
 from ..utils.configs import load_config
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, explain
 from .data import (
     DataFiles,
     annotation_files,
@@ -153,7 +153,7 @@ def plan_runs(
         except ComparisonError as error:
             amended[name] = dict.fromkeys(terms.seeds, str(error))
         except Exception as error:  # What configs hold that nobody thought of.
-            reason = f'The config cannot be prepared: {type(error).__name__}: {error}'
+            reason = f'The config cannot be prepared: {explain(error)}'
             amended[name] = dict.fromkeys(terms.seeds, reason)
     return {
         Run(name, seed, terms.out / name / f'seed_{seed}'): plans[seed]

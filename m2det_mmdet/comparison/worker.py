@@ -9,6 +9,7 @@ import math
 import os
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from ..checkpoints.loading import CheckpointError
 from ..engine.hooks.training_cost_hook import EPOCHS, MEMORY, SECONDS
 from ..engine.runner import build_runner
 from ..utils.configs import load_config
-from ..utils.errors import M2DetError, sentence_of
+from ..utils.errors import M2DetError, explain, mendable
 from ..utils.files import write_whole
 from .figures import machine_text
 
@@ -197,5 +198,7 @@ def _checkpoint(config: Path) -> str:
 if __name__ == '__main__':
     try:
         main(sys.argv[1], Path(sys.argv[2]))
-    except M2DetError as error:
-        sys.exit(f'm2det compare: {sentence_of(error)}')
+    except Exception as error:
+        if mendable(error) is None:
+            traceback.print_exc()
+        sys.exit(f'm2det compare: {explain(error)}')

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from importlib import metadata
 from importlib.util import find_spec
 
+from ..utils.errors import M2DetError
+
 _INSTALL = "`pip install 'm2det[onedl]'`"
 
 # Distribution: lowest version, first version that no longer works.
@@ -30,17 +32,21 @@ _TORCH = {'torch': ('2.5', None)}
 _MODULES = {'mmdet': 'MMDetection', 'mmcv': 'MMCV', 'mmengine': 'MMEngine'}
 
 
+class PackagesError(M2DetError, ImportError):
+    """Packages are missing or cannot work together."""
+
+
 def check_environment() -> None:
     """Raise where the installed packages cannot work together.
 
     Raises:
-        ImportError: One sentence on what is wrong and what to install.
+        PackagesError: One sentence on what is wrong and what to install.
     """
     names = [*_ONEDL, *_OPENMMLAB, *_TORCH]
     modules = [name for name in (*_MODULES, 'torch') if find_spec(name)]
     problem = find_problem(_installed(names), modules)
     if problem:
-        raise ImportError(problem)
+        raise PackagesError(problem)
 
 
 def find_problem(

@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from ..utils.configs import DUMP_SUFFIX, config_name, describe
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, explain
 from ..utils.logs import prints_to, quiet
 
 
@@ -58,7 +58,7 @@ def build_runner(
             runner = RUNNERS.build(cfg) if custom else Runner.from_cfg(cfg)
     except ValueError as error:
         # Our modules check their arguments.
-        raise M2DetError(f'{describe(cfg)} does not build: {error}') from error
+        raise M2DetError(f'{describe(cfg)} does not build: {explain(error)}') from error
     if not on_console:
         quiet(runner.logger)
     for key, dataset in (datasets or {}).items():

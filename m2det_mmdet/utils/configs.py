@@ -1,17 +1,17 @@
 """Finds, loads and amends configs."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.hub import get_config
 
-from .errors import M2DetError
+from .builds import did_you_mean
+from .errors import M2DetError, explain
+from .settings import amend
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 # In a wheel, and in the repository.
@@ -22,18 +22,22 @@ _EXAMPLE = 'm2det_vgg_320'
 DUMP_SUFFIX = '_full'
 # Other packages are left out: MMEngine would install them.
 _EXTERNAL = 'mmdet::'
+# How configs and commands name ours, from any folder.
+SCOPE = 'm2det::'
 
 
 def find_config(name: str) -> Path:
     """Path of a config named by its path, or one of ours by its name.
 
     Args:
-        name: A path; or, as mim has it, the base name of one of our configs, with or
-            without ``.py``, or its path in the repository.
+        name: A path; ``m2det::FOLDER/NAME.py``; or, as mim has it, the base name of one
+            of our configs, with or without ``.py``, or its path in the repository.
 
     Raises:
         M2DetError: If there is no such config; names similar ones.
     """
+    if name.startswith(SCOPE):
+        return _find_scoped(name)
     path = Path(name)
     if path.is_file():
         return path
@@ -41,9 +45,19 @@ def find_config(name: str) -> Path:
     for stem, candidate in shipped.items():
         if name in (stem, candidate.name) or _is_tail(path, candidate):
             return candidate
-    similar = difflib.get_close_matches(path.stem, shipped, n=3)
-    hint = f'did you mean {" or ".join(similar)}?' if similar else _listing(shipped)
+    hint = did_you_mean(path.stem, sorted(shipped)) or _listing(shipped)
     raise M2DetError(f'There is no config {name}: {hint}')
+
+
+def _find_scoped(name: str) -> Path:
+    """Path of a config of ours, or of a base of them, that its folder is named with."""
+    scoped = {
+        SCOPE + path.relative_to(_root()).as_posix(): path for path in _shipped('*.py')
+    }
+    if name not in scoped:
+        hint = did_you_mean(name, sorted(scoped)) or f'as {SCOPE}m2det/{_EXAMPLE}.py.'
+        raise M2DetError(f'There is no config {name}: {hint}')
+    return scoped[name]
 
 
 def shipped_configs() -> dict[str, Path]:
@@ -70,13 +84,14 @@ def load_config(
     """Load a config and merge ``options`` into it.
 
     Args:
-        config: A path; the name of one of our configs; ``mmdet::FOLDER/NAME.py``; or a
-            config, of which a copy is amended.
+        config: A path; the name of one of our configs, also as
+            ``m2det::FOLDER/NAME.py``; ``mmdet::FOLDER/NAME.py``; or a config, of which
+            a copy is amended.
         options: Settings by their dotted keys.
 
     Raises:
         M2DetError: If there is no such config, it does not load, or an option does not
-            fit it.
+            fit it or would change nothing.
     """
     if isinstance(config, Config):
         cfg, name = deepcopy(config), describe(config)
@@ -84,14 +99,7 @@ def load_config(
         name = str(config)
         with _explained(name):
             cfg = _external(name) if name.startswith(_EXTERNAL) else _read(name)
-    for key, value in (options or {}).items():
-        try:
-            cfg.merge_from_dict({key: value})
-        except (KeyError, TypeError, AssertionError) as error:
-            reason = shorten(str(error.args[0]), 120, placeholder=' ...')
-            raise M2DetError(
-                f'The setting {key}={value} does not fit the config {name}: {reason}'
-            ) from error
+    amend(cfg, options or {}, name)
     return cfg
 
 
@@ -113,15 +121,13 @@ def _explained(name: str) -> Iterator[None]:
         yield
     except M2DetError:
         raise
-    except Exception as error:
-        # A base that is missing names itself; a key error puts quotes around.
-        reason = str(error.args[0]) if isinstance(error, KeyError) else str(error)
+    # A config may also call `sys.exit`.
+    except (Exception, SystemExit) as error:
         advice = ''
-        if 'Duplicate key' in reason:
-            advice = ' (inherit from one of these bases, and change the rest here)'
+        if 'Duplicate key' in str(error):
+            advice = '; inherit from one of these bases, and change the rest here'
         raise M2DetError(
-            f'The config {name} does not load: {type(error).__name__}: '
-            f'{shorten(reason, 300, placeholder=" ...")}{advice}'
+            f'The config {name} does not load: {explain(error)}{advice}'
         ) from error
 
 
@@ -148,8 +154,13 @@ def describe(cfg: Config) -> str:
 
 def _shipped(pattern: str) -> list[Path]:
     """Files of this project's configs, by ``pattern`` of their names."""
-    root = next((root for root in _ROOTS if root.is_dir()), None)
+    root = _root()
     return sorted(root.rglob(pattern)) if root else []
+
+
+def _root() -> Path | None:
+    """Folder of this project's configs; ``None`` where there are none."""
+    return next((root for root in _ROOTS if root.is_dir()), None)
 
 
 def _is_tail(path: Path, candidate: Path) -> bool:

@@ -297,3 +297,43 @@ def test_a_runner_resumes_its_own_checkpoint(tmp_path: Path) -> None:
     history = resumed.message_hub.get_scalar('train/loss')
     assert len(history.data[0]) == 2
     assert list((tmp_path / 'first').glob('epoch_2-*.pth'))
+
+
+@pytest.mark.parametrize(
+    ('url', 'reason'),
+    [
+        # A port that nothing listens to.
+        ('http://127.0.0.1:9/folder/net.pth', 'Connection refused'),
+        ('http://127.0.0.1:port/folder/net.pth', 'nonnumeric port'),
+        ('http:///net.pth', 'no host given'),
+    ],
+)
+def test_without_a_network_the_place_for_a_copy_is_named(
+    url: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.hub, '_hub_dir', str(tmp_path))
+    copy = tmp_path / 'checkpoints' / 'net.pth'
+
+    with pytest.raises(CheckpointError) as info:
+        load(url, 'cpu')
+
+    message = str(info.value)
+    assert message.startswith(f'{url} cannot be downloaded (')
+    assert reason in message
+    assert message.endswith(f'download the file elsewhere and put it at {copy}.')
+    torch.save({'w': torch.ones(2)}, copy)
+    assert load(url, 'cpu')['w'].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ('name', 'hint'),
+    [
+        ('torchvision://resnet51', 'did you mean resnet'),
+        ('open-mmlab://detectron/resnet50_cafe', 'mean detectron/resnet50_caffe'),
+        ('mmcls://vgg17', 'did you mean vgg'),
+        ('mmcls://', 'check the name.'),
+    ],
+)
+def test_an_unknown_name_of_a_model_is_named(name: str, hint: str) -> None:
+    with pytest.raises(CheckpointError, match=rf'There is no model {name}: .*{hint}'):
+        load(name, 'cpu')

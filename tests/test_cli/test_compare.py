@@ -303,7 +303,7 @@ def test_a_config_that_does_not_fit_the_data_fails_alone(
 def test_a_run_gets_the_data_the_budget_and_its_seed(
     argv: list[str], trained: SimpleNamespace, tmp_path: Path, workers: Workers
 ) -> None:
-    options = ['--cfg-options', 'mine=7', 'train_cfg.max_epochs=18']
+    options = ['--cfg-options', 'model.test_cfg.mine=7', 'train_cfg.max_epochs=18']
     main([*argv, '--seeds', '3', '--batch-size', '2', *options])
 
     cfg = Config.fromfile(tmp_path / 'out' / 'small' / 'seed_3' / 'config.py')
@@ -314,7 +314,7 @@ def test_a_run_gets_the_data_the_budget_and_its_seed(
     assert cfg.train_cfg.max_epochs == 2
     # 2 epochs of 4 images in twos, where the config trains 18 epochs.
     assert cfg.param_scheduler[-1].T_max == 4
-    assert (cfg.randomness.seed, cfg.mine) == (3, 7)
+    assert (cfg.randomness.seed, cfg.model.test_cfg.mine) == (3, 7)
     checkpoint = cfg.default_hooks.checkpoint
     assert (checkpoint.interval, checkpoint.max_keep_ckpts) == (1, 2)
     hooks = [hook.type for hook in cfg.custom_hooks]
@@ -436,8 +436,8 @@ def test_minutes_that_cannot_be_end_in_one_sentence(
         ('mmdet::retinanet', 'There is no config mmdet::retinanet: mmdet has mmdet::'),
         (
             "_base_ = 'BASE'\nmodel = dict(neck=dict(num_level=3))",
-            'broken.py does not build: MLFPN.__init__() got an unexpected keyword '
-            "argument 'num_level'",
+            'broken.py does not build: MLFPN takes no argument num_level: did you mean '
+            'num_levels or num_scales?',
         ),
         ('x = y', "broken.py does not load: NameError: name 'y' is not defined"),
         (

@@ -29,6 +29,28 @@ def test_our_configs_are_found_from_anywhere(
         assert find_config(name).samefile(REPOSITORY / path)
 
 
+def test_our_configs_and_their_bases_have_names_with_a_scope() -> None:
+    for path in ('m2det/m2det_vgg_320.py', '_base_/datasets/coco.py'):
+        assert find_config(f'm2det::{path}').samefile(REPOSITORY / 'configs' / path)
+    assert load_config('m2det::ssd/ssd_vgg_300.py').model.type == 'M2Det'
+
+
+@pytest.mark.parametrize(
+    ('name', 'hint'),
+    [
+        ('m2det::m2det/m2det_vg_320.py', 'did you mean m2det::m2det/m2det_vgg_320.py'),
+        ('m2det::m2det/../ssd/ssd_vgg_300.py', 'did you mean m2det::ssd/ssd_vgg_300'),
+        ('m2det::', 'as m2det::m2det/m2det_vgg_320.py.'),
+    ],
+)
+def test_a_wrong_name_with_a_scope_is_named(name: str, hint: str) -> None:
+    with pytest.raises(
+        M2DetError, match=re.escape(f'There is no config {name}: ')
+    ) as e:
+        find_config(name)
+    assert hint in str(e.value)
+
+
 def test_a_path_comes_before_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,31 +112,40 @@ def test_options_are_merged() -> None:
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        ('x = (', "SyntaxError: '(' was never closed"),
-        ('x = y', "NameError: name 'y' is not defined"),
+        ('x = (', "SyntaxError: '(' was never closed ({config}:1)"),
+        ("_base_ = 'a.py'\nx = y", "NameError: name 'y' is not defined ({config}:2)"),
+        ('\nassert False', 'AssertionError: `assert False` ({config}:2)'),
+        ('raise IndexError', 'IndexError: `raise IndexError` ({config}:1)'),
+        ("x = dict()['y']", "KeyError: 'y' ({config}:1)"),
+        ('import sys\nsys.exit(3)', 'SystemExit: 3 ({config}:2)'),
+        ("_base_ = 'b.py'", "SyntaxError: '(' was never closed ({folder}/b.py:2)"),
         ("_base_ = 'nothing.py'", 'nothing.py'),
-        ("_base_ = ['a.py', 'a.py']", "Duplicate keys: {'z'} (inherit from one of"),
+        ("_base_ = ['a.py', 'a.py']", "Duplicate keys: {{'z'}}"),
+        ("_base_ = ['a.py', 'a.py']", '; inherit from one of these bases'),
+        ("custom_imports = dict(imports='no_neck')", "No module named 'no_neck'"),
     ],
 )
 def test_a_config_that_does_not_load_is_named(
     content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     (tmp_path / 'a.py').write_text('z = 1')
+    (tmp_path / 'b.py').write_text('z = 1\ny = (')
     config = tmp_path / 'broken.py'
     config.write_text(content)
 
     assert main(['train', str(config)]) == 2
     (error,) = capsys.readouterr().err.splitlines()
     assert error.startswith(f'm2det train: The config {config} does not load: ')
-    assert message in error
+    assert message.format(config=config, folder=tmp_path) in error
 
 
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
         (['a'], "takes KEY=VALUE pairs without white space, got 'a'"),
-        (['train_pipeline.17.x=3'], 'Index 17 exceeds the length'),
+        (['custom_hooks.17.x=3'], 'Index 17 exceeds the length'),
         (['model.type.x=3'], 'does not fit the config m2det_vgg_320'),
+        (['train_dataloder.batch_size=2'], 'did you mean train_dataloader or'),
     ],
 )
 def test_bad_options_end_in_one_sentence(

@@ -1,9 +1,13 @@
 import argparse
+import re
+import subprocess
+import sys
 
 import pytest
 
-from m2det_mmdet import __version__
+from m2det_mmdet import __version__, cli
 from m2det_mmdet.cli import COMMANDS, main, scenes
+from m2det_mmdet.compat.environment import PackagesError
 from m2det_mmdet.datasets.coco import DatasetError
 from m2det_mmdet.utils.errors import M2DetError
 
@@ -11,6 +15,17 @@ FROM_WORKER = """Caught DatasetError in DataLoader worker process 0.
 Original Traceback (most recent call last):
   File "coco.py", line 1, in prepare_data
 m2det_mmdet.datasets.coco.DatasetError: The image a.jpg does not exist.
+"""
+
+# A command that prints more than a pipe holds, without MMDetection.
+MUCH = """
+import sys
+import m2det_command
+from m2det_mmdet import cli
+from m2det_mmdet.cli import scenes
+cli.register = lambda: None
+scenes.run = lambda args: print(*range(100000), sep='\\n')
+sys.exit(cli.main(['scenes', 'out']))
 """
 
 
@@ -65,11 +80,79 @@ def test_known_errors_end_in_one_sentence(
     assert capsys.readouterr().err == message
 
 
-def test_other_errors_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    _let_scenes_raise(ZeroDivisionError(), monkeypatch)
+def test_other_errors_end_in_one_sentence_with_type_and_place(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    _let_scenes_raise(ZeroDivisionError('By zero.'), monkeypatch)
 
-    with pytest.raises(ZeroDivisionError):
-        main(['scenes', 'out'])
+    assert main(['scenes', 'out']) == 1
+    (error,) = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(
+        r'm2det scenes: ZeroDivisionError: By zero\. \(.*test_main\.py:\d+\); '
+        '--traceback shows all',
+        error,
+    )
+
+
+@pytest.mark.parametrize(
+    ('error', 'status'), [(ZeroDivisionError(), 1), (M2DetError('No.'), 2)]
+)
+def test_the_traceback_is_shown_on_request(
+    error: Exception,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    _let_scenes_raise(error, monkeypatch)
+
+    assert main(['scenes', 'out', '--traceback']) == status
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == 'Traceback (most recent call last):'
+    assert '    raise error' in lines
+    assert lines[-1].startswith('m2det scenes: ')
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_every_command_shows_tracebacks(
+    command: str, capsys: pytest.CaptureFixture
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, '--help'])
+    assert '--traceback' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('error', 'sentence'),
+    [
+        (PackagesError('Install mmdet.'), 'Install mmdet.'),
+        (ImportError('No libGL.so.1'), 'ImportError: No libGL.so.1 ('),
+    ],
+)
+def test_packages_that_fail_end_in_one_sentence(
+    error: ImportError,
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, 'register', fail)
+
+    assert main(['scenes', 'out']) == 2 - (type(error) is ImportError)
+    assert capsys.readouterr().err.startswith(f'm2det scenes: {sentence}')
+
+
+def test_a_reader_may_stop_reading() -> None:
+    process = subprocess.Popen(
+        [sys.executable, '-c', MUCH], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b'0\n'
+    process.stdout.close()
+
+    assert process.wait(60) == 141
+    assert process.stderr.read() == b''
+    process.stderr.close()
 
 
 def _let_scenes_raise(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,8 +78,7 @@ def test_resuming_nothing_starts_from_the_given_weights(
     options = ['--cfg-options', f'load_from={trained.checkpoint}']
 
     for _ in range(2):
-        with pytest.raises(RuntimeError, match='stopped'):
-            main([*argv, *options])
+        assert main([*argv, *options]) == 1
         (tmp_path / 'last_checkpoint').write_text(trained.checkpoint)
 
     first, second = configs
@@ -201,7 +200,7 @@ def test_a_missing_image_stops_in_one_sentence(
             ["train_dataloader.dataset.metainfo.classes=('disc','cat')"],
             'no category cat',
         ),
-        (['val_evaluator.ann_file=no.json'], "No such file or directory: 'no.json'"),
+        (['val_evaluator.ann_file=no.json'], 'No such file or directory: no.json'),
         (['model.bbox_head.num_classes=3'], 'set model.bbox_head.num_classes=10'),
     ],
 )
