@@ -31,6 +31,7 @@ ARGUMENTS = {
     'test': f'{RUNNER} checkpoint --out --show --show-dir --wait-time --tta {NETWORK}',
     'predict': 'config --cfg-options checkpoint inputs -o --out --score-thr --ann-file '
     f'--device --batch-size {NETWORK}',
+    'config': 'config --cfg-options -o --out --force',
     'scenes': 'out --num-train --num-val --num-test --size --seed --force',
     'draw': 'annotations results images -o --out --num-images --score-thr',
     'table': 'family --out --force',
@@ -41,7 +42,8 @@ ARGUMENTS = {
     'convert': 'input config --cfg-options out --to-release --force',
 }
 FUNCTIONS = (
-    'benchmark compare convert draw evaluate predict tabulate train write_scenes'
+    'benchmark compare convert draw evaluate flatten predict tabulate train '
+    'write_scenes'
 )
 
 

@@ -18,6 +18,7 @@ from .comparison import RunEvent, compare  # noqa: E402
 from .conversion import ConvertedCheckpoint, convert  # noqa: E402
 from .drawing import draw  # noqa: E402
 from .evaluation import EvaluationResult, evaluate  # noqa: E402
+from .flattening import flatten  # noqa: E402
 from .prediction import ImageDone, Prediction, PredictionResult, predict  # noqa: E402
 from .tabulation import Family, FamilyMember, tabulate  # noqa: E402
 from .training import TrainingResult, TrainingStarted, train  # noqa: E402
@@ -42,6 +43,7 @@ __all__ = [
     'convert',
     'draw',
     'evaluate',
+    'flatten',
     'predict',
     'tabulate',
     'train',

@@ -1,5 +1,5 @@
 # A data set of your own in COCO format, shown on BCCD (blood cells of three kinds).
-# Copy this file and m2det_vgg_320_bccd.py; edit the lines from data_root to test.
+# docs/data.md has one file to copy for your own, which works in any folder.
 _base_ = ['./coco.py', './pipelines.py']
 
 data_root = 'data/bccd/'
