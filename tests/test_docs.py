@@ -1,0 +1,191 @@
+"""What the pages show is tried: whole configs, programs, and commands."""
+
+import argparse
+import inspect
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from mmdet.registry import DATASETS, HOOKS, MODELS
+from mmengine.runner import Runner
+
+from m2det_mmdet.analysis.structure import structure_of
+from m2det_mmdet.cli.arguments import config_options
+from m2det_mmdet.convert import to_release
+from m2det_mmdet.utils.configs import load_config
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / 'README.md',
+    *sorted((ROOT / 'docs').glob('*.md')),
+    *sorted((ROOT / 'configs').rglob('README.md')),
+]
+# Names that stand for files of the reader.
+OWN = {'CONFIG', 'mine.py'}
+# A network of the authors' release that is quick to build.
+SMALL_RELEASE = """
+_base_ = 'm2det::m2det/release/m2det_vgg_320_release.py'
+model = dict(neck=dict(num_levels=1), bbox_head=dict(num_classes=2))
+"""
+
+
+def blocks(language: str) -> Iterator[tuple[str, str]]:
+    """Yield the place of each block of a language in the pages, and its text."""
+    for page in PAGES:
+        text = page.read_text()
+        for match in re.finditer(rf'^```{language}\n(.*?)^```$', text, re.S | re.M):
+            line = text[: match.start()].count('\n') + 1
+            yield f'{page.relative_to(ROOT).as_posix()}:{line}', match[1]
+
+
+PYTHON = dict(blocks('python'))
+CONFIGS = {place: text for place, text in PYTHON.items() if '_base_ = ' in text}
+PROGRAMS = {place: text for place, text in PYTHON.items() if place not in CONFIGS}
+COMMANDS = {
+    f'{place} {number}': line
+    for place, text in blocks('bash')
+    for number, line in enumerate(text.replace('\\\n', ' ').splitlines())
+    # In brackets stands what may be left out.
+    if line.startswith('m2det ') and '[' not in line
+}
+
+
+def write(folder: Path, text: str) -> Path:
+    """Write a config to a folder of its own."""
+    path = folder / 'mine.py'
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize('place', CONFIGS)
+def test_a_config_builds_and_its_parts_fit(place: str, tmp_path: Path) -> None:
+    cfg = load_config(write(tmp_path, CONFIGS[place]))
+
+    model = structure_of(cfg).eval()
+    with torch.no_grad():
+        maps = model.extract_feat(torch.empty(1, 3, 320, 320, device='meta'))
+
+    strides = [320 / x.shape[-1] for x in maps]
+    head = model.bbox_head
+    generator = head.prior_generator
+    expected = getattr(generator, 'strides', None) or generator.steps
+    for stride, steps in zip(strides, expected, strict=True):
+        step = steps[0] if isinstance(steps, tuple) else steps
+        assert abs(320 / step - 320 / stride) < 1
+    for hook in cfg.get('custom_hooks', []):
+        assert HOOKS.build(hook)
+
+
+def test_the_config_of_a_reader_is_that_of_the_blood_cells(tmp_path: Path) -> None:
+    (text,) = (CONFIGS[place] for place in CONFIGS if place.startswith('docs/data.md'))
+    first = "_base_ = 'm2det::m2det/m2det_vgg_320.py'\n"
+    assert text.startswith(first)
+    page = (ROOT / 'docs' / 'release.md').read_text()
+    other = "_base_ = 'm2det::m2det/release/m2det_vgg_320_release_bccd.py'"
+    assert f'`{other}`' in page
+
+    for line, name in (
+        (first, 'm2det_vgg_320_bccd'),
+        (other, 'm2det_vgg_320_release_bccd'),
+    ):
+        mine = load_config(write(tmp_path, text.replace(first, f'{line}\n')))
+        ours = load_config(name)
+        for key in inspect.signature(Runner).parameters:
+            assert mine.get(key) == ours.get(key), key
+    assert DATASETS.get(mine.train_dataloader.dataset.type)
+
+
+def _program(
+    text: str, folder: Path, names: dict[str, Any], replaced: dict[str, str]
+) -> dict[str, Any]:
+    """Run a program in a folder, and return what it defines."""
+    for former, new in replaced.items():
+        assert former in text
+        text = text.replace(former, new)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        exec(text, names)
+    return names
+
+
+def _run_readme(text: str, folder: Path, trained: SimpleNamespace) -> None:
+    images = str(trained.scenes / 'val')
+    replaced = {'m2det_r18_scenes': trained.config, 'IMAGES': images}
+
+    found = _program(text, folder, {}, replaced)
+
+    assert found['trained'].checkpoint == folder / 'OUT' / 'epoch_1.pth'
+    assert found['tested'].metrics.keys() == trained.result.metrics.keys()
+    assert len(found['found'].predictions) == 3
+
+
+def _run_release(text: str, folder: Path, trained: SimpleNamespace) -> None:
+    config = write(folder, SMALL_RELEASE)
+    cfg = load_config(config)
+    cfg.model.backbone.init_cfg = None
+    released = to_release((model := MODELS.build(cfg.model)).state_dict(), model)
+    torch.save(released, folder / 'released.pth')
+
+    found = _program(text, folder, {}, {'m2det_vgg_512_release': str(config)})
+
+    assert found['back'].keys() == released.keys()
+    assert all(torch.equal(found['back'][key], released[key]) for key in released)
+
+
+def _run_speed(text: str, folder: Path, trained: SimpleNamespace) -> None:
+    cfg = load_config(trained.config)
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    names = {
+        'model': MODELS.build(cfg.model),
+        'images': [dataset[0], dataset[1]],
+        'function': lambda: None,
+    }
+    replaced = {'repeats=100': 'repeats=2', 'warm_up=10': 'warm_up=0', 'cuda': 'cpu'}
+
+    found = _program(text, folder, names, replaced)
+
+    assert found['speed'].images_per_second > 0
+
+
+# What each program needs is prepared; one that nobody prepares for fails.
+RUN: dict[str, Callable[[str, Path, SimpleNamespace], None]] = {
+    'README.md': _run_readme,
+    'docs/release.md': _run_release,
+    'docs/speed.md': _run_speed,
+}
+
+
+@pytest.mark.parametrize('place', PROGRAMS)
+def test_a_program_runs(
+    place: str, tmp_path: Path, trained: SimpleNamespace, capsys: pytest.CaptureFixture
+) -> None:
+    RUN[place.partition(':')[0]](PROGRAMS[place], tmp_path, trained)
+
+
+@pytest.mark.parametrize('place', COMMANDS)
+def test_a_command_has_its_arguments_and_configs(place: str) -> None:
+    # Bash expands braces and quotes; nothing is run.
+    script = f'm2det() {{ printf "%s\\0" "$@"; }}; {COMMANDS[place]}'
+    done = subprocess.run(['bash', '-c', script], capture_output=True, check=True)
+    name, *argv = done.stdout.decode().rstrip('\0').split('\0')
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    import_module(f'm2det_mmdet.cli.{name}').add_arguments(parser)
+
+    args = parser.parse_args(argv)
+
+    options = config_options(getattr(args, 'cfg_options', None))
+    configs = getattr(args, 'configs', [getattr(args, 'config', None)])
+    for config in {*configs} - OWN - {None}:
+        assert load_config(config, options).model.type
+
+
+def test_there_are_examples_of_every_kind() -> None:
+    assert len(CONFIGS) >= 8
+    assert len(PROGRAMS) >= 3
+    assert len(COMMANDS) >= 15
