@@ -3,8 +3,10 @@
 Where mim looks for ``configs/``, ``tools/`` and ``model-index.yml``:
 
 - in ``<package>/.mim`` of an installed wheel: they are copied there when one is built;
-- in an editable install, in the repository: onedl-mim reads its place from
-  ``direct_url.json``, openmim from the first line of ``top_level.txt``.
+- in an editable install, in the repository.
+
+openmim reads the place of either from the first line of ``top_level.txt``, onedl-mim
+that of an editable install from ``direct_url.json``.
 """
 
 import shutil
@@ -14,9 +16,11 @@ from tempfile import TemporaryDirectory
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 from setuptools.command.dist_info import dist_info
+from setuptools.command.egg_info import egg_info
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = 'm2det_mmdet'
+COMMAND = 'm2det_command'
 MIM_FOLDERS = ('configs', 'tools')
 MIM_FILES = ('model-index.yml',)
 
@@ -35,6 +39,16 @@ class BuildWithMim(build_py):
             shutil.copytree(ROOT / name, mim / name, ignore=ignore, dirs_exist_ok=True)
         for name in MIM_FILES:
             shutil.copy2(ROOT / name, mim / name)
+
+
+class PackageFirst(egg_info):
+    """Names the package first in ``top_level.txt``, before the command's module."""
+
+    def run(self) -> None:
+        """Write the metadata as usual, then amend it."""
+        super().run()
+        top_level = Path(self.egg_info, 'top_level.txt')
+        top_level.write_text(f'{PACKAGE}\n{COMMAND}\n', encoding='utf-8')
 
 
 class MetadataForOpenmim(dist_info):
@@ -57,7 +71,11 @@ class MetadataForOpenmim(dist_info):
 with TemporaryDirectory() as build_base:
     setup(
         packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-        py_modules=['m2det_command'],
-        cmdclass={'build_py': BuildWithMim, 'dist_info': MetadataForOpenmim},
+        py_modules=[COMMAND],
+        cmdclass={
+            'build_py': BuildWithMim,
+            'dist_info': MetadataForOpenmim,
+            'egg_info': PackageFirst,
+        },
         options={'build': {'build_base': build_base}},
     )

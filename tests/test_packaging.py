@@ -24,3 +24,12 @@ def test_a_wheel_holds_what_mim_needs(tmp_path: Path) -> None:
     assert (mim / index).read_text() == (ROOT / index).read_text()
     assert not (ROOT / 'build').exists()
     assert not (ROOT / 'm2det_mmdet' / '.mim').exists()
+
+
+def test_openmim_finds_the_package_in_a_wheel(tmp_path: Path) -> None:
+    argv = [sys.executable, 'setup.py', '--quiet', 'egg_info', '--egg-base', tmp_path]
+    subprocess.run(argv, cwd=ROOT, check=True, capture_output=True)
+
+    (metadata,) = tmp_path.iterdir()
+    names = (metadata / 'top_level.txt').read_text().split()
+    assert names == ['m2det_mmdet', 'm2det_command']
