@@ -1,8 +1,18 @@
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from PIL import Image
 
-from m2det_mmdet.utils.images import common_folder, find_images
+from m2det_mmdet.utils.errors import M2DetError
+from m2det_mmdet.utils.images import (
+    common_folder,
+    find_images,
+    picture_paths,
+    read_images,
+    write_picture,
+)
 
 
 @pytest.fixture
@@ -56,3 +66,119 @@ def test_dots_in_a_path_do_not_lead_out_of_the_common_folder(tmp_path: Path) -> 
 
     root = common_folder(paths)
     assert [str(path.relative_to(root)) for path in paths] == ['a/one.jpg', 'two.jpg']
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        '._a.jpg',
+        '.hidden.png',
+        '.ipynb_checkpoints/a-checkpoint.png',
+        '__MACOSX/a.png',
+        '@eaDir/a.png/thumb.jpg',
+        'Thumbs.db',
+        '.DS_Store',
+    ],
+)
+def test_what_systems_leave_in_a_folder_is_no_image(folder: Path, name: str) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+    assert _names(folder, '') == ['a.png', 'b.JPG', 'sub/c.jpeg']
+    assert _names(folder, '**') == ['a.png', 'b.JPG', 'sub/c.jpeg']
+
+
+def test_what_systems_leave_may_be_named_beside_images(folder: Path) -> None:
+    for name in ('._a.png', 'Thumbs.db', '__MACOSX/._a.png', '.mine.png'):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+
+    # As a shell lists the content of the folder.
+    names = _names(folder, '._a.png', 'Thumbs.db', '__MACOSX', 'a.png', '.mine.png')
+
+    assert names == ['a.png', '.mine.png']
+    with pytest.raises(M2DetError, match=r'There is no image in .*Thumbs\.db: looked'):
+        _names(folder, 'Thumbs.db')
+
+
+def test_a_hidden_folder_may_be_named(tmp_path: Path) -> None:
+    (tmp_path / '.cache').mkdir()
+    (tmp_path / '.cache' / 'a.png').touch()
+
+    assert _names(tmp_path, '.cache') == ['.cache/a.png']
+
+
+def test_the_folder_of_pictures_cannot_be_that_of_images(folder: Path) -> None:
+    with pytest.raises(M2DetError, match=r'images in .*sub lie in .*sub, where pict'):
+        _names(folder, 'sub', exclude='sub')
+
+
+def test_each_image_has_a_picture_of_its_own() -> None:
+    names = ['a/x.jpg', 'b/x.jpg', 'x.pgm', 'x.jpg', 'x', 'X.PNG', 'y.gif', 'y.gif.jpg']
+    images = [Path('/data', name) for name in names]
+
+    paths = picture_paths(images, Path('/out'))
+
+    assert [path.relative_to('/out').as_posix() for path in paths.values()] == [
+        'a/x.jpg',
+        'b/x.jpg',
+        'x.pgm.jpg',
+        'x.jpg',
+        # Not x.jpg, which is another image's.
+        'x.jpg.jpg',
+        'X.PNG',
+        'y.gif.jpg.jpg',
+        'y.gif.jpg',
+    ]
+    assert list(paths) == images
+    assert picture_paths([], Path('/out')) == {}
+
+
+@pytest.mark.parametrize(
+    'name', ['a.bmp', 'a.jpeg', 'a.jpg', 'a.png', 'a.ppm', 'a.tif', 'a.tiff', 'A.WEBP']
+)
+def test_a_picture_is_written_in_colour(tmp_path: Path, name: str) -> None:
+    picture = np.zeros((32, 48, 3), np.uint8)
+    picture[..., 2] = 200
+
+    write_picture(tmp_path / 'new' / name, picture)
+
+    written = cv2.imread(str(tmp_path / 'new' / name))
+    assert written.shape == (32, 48, 3)
+    np.testing.assert_allclose(written.mean((0, 1)), [0, 0, 200], atol=5)
+
+
+@pytest.mark.parametrize('name', ['a.pgm', 'a', 'a.txt', 'a.jp2'])
+def test_what_is_no_coloured_picture_is_not_written(tmp_path: Path, name: str) -> None:
+    with pytest.raises(M2DetError, match='cannot be a picture: give it the suffix'):
+        write_picture(tmp_path / name, np.zeros((8, 8, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_picture_that_its_format_does_not_take_is_named(tmp_path: Path) -> None:
+    with pytest.raises(M2DetError, match=r'a\.jpg cannot .* no picture of 65536x1 pix'):
+        write_picture(tmp_path / 'a.jpg', np.zeros((1, 65536, 3), np.uint8))
+
+
+def test_kinds_of_pixels_are_read_as_eight_bits_of_three_channels(
+    tmp_path: Path,
+) -> None:
+    gray = np.full((2, 4), 100, np.uint8)
+    colour = np.full((2, 4, 3), (10, 20, 30), np.uint8)
+    cv2.imwrite(str(tmp_path / 'gray.png'), gray)
+    cv2.imwrite(str(tmp_path / 'deep.png'), colour.astype(np.uint16) * 257)
+    cv2.imwrite(str(tmp_path / 'alpha.png'), np.dstack([colour, gray]))
+    rgb = Image.fromarray(np.ascontiguousarray(colour[..., ::-1]))
+    rgb.convert('CMYK').save(tmp_path / 'cmyk.tif')
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    rgb.save(tmp_path / 'turned.png', exif=turned)
+    names = ['gray.png', 'deep.png', 'alpha.png', 'cmyk.tif', 'turned.png']
+
+    read = dict(read_images(tmp_path / name for name in names))
+
+    pixels = [read[tmp_path / name] for name in names]
+    assert [x.shape for x in pixels] == [(2, 4, 3)] * 4 + [(4, 2, 3)]
+    assert all(x.dtype == np.uint8 for x in pixels)
+    assert [x[0, 0].tolist() for x in pixels] == [[100] * 3] + [[10, 20, 30]] * 4
