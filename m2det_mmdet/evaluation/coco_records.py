@@ -1,7 +1,7 @@
 """Predictions as records of COCO's results format."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
 from mmdet.datasets import CocoDataset
@@ -26,10 +26,13 @@ class CocoIds:
     """
 
     def __init__(self, classes: Sequence[str], annotations: COCO | None = None) -> None:
-        self._images: dict[str, int] = {}
+        # A name as the parts of its path.
+        self._images: dict[tuple[str, ...], list[int]] = {}
         if annotations is not None:
             images = annotations.dataset['images']
-            self._images = {image['file_name']: image['id'] for image in images}
+            for image in images:
+                name = PurePath(image['file_name']).parts
+                self._images.setdefault(name, []).append(image['id'])
             self.categories = _ids_by_name(classes, annotations)
         elif tuple(classes) == CocoDataset.METAINFO['classes']:
             self.categories = _COCO_IDS
@@ -37,12 +40,47 @@ class CocoIds:
             self.categories = tuple(range(1, len(classes) + 1))
 
     def image(self, path: Path) -> int | None:
-        """Id of the image with a ``file_name`` that is the end of ``path``."""
+        """Id of the image with a ``file_name`` that is the end of ``path``.
+
+        Of several the longest counts; ``None`` if there is none.
+
+        Raises:
+            ValueError: If the annotations list that name for several images.
+        """
         for start in range(len(path.parts)):
-            name = '/'.join(path.parts[start:])
-            if name in self._images:
-                return self._images[name]
+            found = self._images.get(path.parts[start:], [])
+            if len(found) > 1:
+                raise ValueError(
+                    f'The annotations list {PurePath(*path.parts[start:])} for the '
+                    f'images {", ".join(map(str, found))}: give each its own name.'
+                )
+            if found:
+                return found[0]
         return None
+
+    def images(self, paths: Iterable[Path]) -> dict[Path, int]:
+        """Ids of images, as :meth:`image` finds them.
+
+        Raises:
+            ValueError: If an image is not listed, or two of ``paths`` are the same one
+                in the annotations.
+        """
+        ids = {path: self.image(path) for path in paths}
+        absent = [path for path, id_ in ids.items() if id_ is None]
+        if absent:
+            more = f' and {len(absent) - 1} more' if len(absent) > 1 else ''
+            raise ValueError(
+                f'The annotations do not list {absent[0]}{more}: leave out them or the '
+                'images.'
+            )
+        by_id: dict[int, Path] = {}
+        for path, id_ in ids.items():
+            if by_id.setdefault(id_, path) != path:
+                raise ValueError(
+                    f'{by_id[id_]} and {path} are one image in the annotations, with '
+                    f'the id {id_}: leave one out, or list both with their folders.'
+                )
+        return ids
 
 
 def to_records(

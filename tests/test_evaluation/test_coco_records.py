@@ -51,6 +51,39 @@ def test_ids_are_those_of_the_annotations(annotations: COCO) -> None:
     assert ids.image(Path('/data/val/y.jpg')) is None
 
 
+def test_ids_of_several_images_differ(annotations: COCO) -> None:
+    ids = CocoIds(('cat', 'dog'), annotations)
+    paths = [Path('/data/a/x.jpg'), Path('/data/b/y.jpg')]
+
+    assert ids.images(paths) == {paths[0]: 139, paths[1]: 7}
+    with pytest.raises(
+        ValueError, match=r'^/data/a/x\.jpg and /data/b/x\.jpg are one image .* id 139'
+    ):
+        ids.images([Path('/data/a/x.jpg'), Path('/data/b/x.jpg')])
+    with pytest.raises(ValueError, match=r'do not list /z\.jpg: leave'):
+        ids.images([Path('/z.jpg')])
+    with pytest.raises(ValueError, match=r'do not list /z\.jpg and 1 more'):
+        ids.images([Path('/z.jpg'), Path('/b.jpg'), Path('/x.jpg')])
+
+
+def test_names_of_the_annotations_are_paths(annotations: COCO) -> None:
+    images = annotations.dataset['images']
+    images[0]['file_name'], images[1]['file_name'] = '/data/x.jpg', './y.jpg'
+    ids = CocoIds(('cat', 'dog'), annotations)
+
+    assert ids.image(Path('/data/x.jpg')) == 139
+    assert ids.image(Path('/other/x.jpg')) is None
+    assert ids.image(Path('/other/y.jpg')) == 7
+
+
+def test_a_name_that_is_listed_twice_stops(annotations: COCO) -> None:
+    annotations.dataset['images'][1]['file_name'] = 'x.jpg'
+    ids = CocoIds(('cat', 'dog'), annotations)
+
+    with pytest.raises(ValueError, match=r'list x\.jpg for the images 139, 7: give'):
+        ids.image(Path('/data/x.jpg'))
+
+
 def test_a_class_that_the_annotations_lack_stops(annotations: COCO) -> None:
     with pytest.raises(ValueError, match=r'no category cow, .* they have dog, cat'):
         CocoIds(('cat', 'cow'), annotations)
