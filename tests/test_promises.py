@@ -30,7 +30,7 @@ ARGUMENTS = {
     'train': f'{RUNNER} --amp --amp-dtype --auto-scale-lr --resume',
     'test': f'{RUNNER} checkpoint --out --show --show-dir --wait-time --tta {NETWORK}',
     'predict': 'config --cfg-options checkpoint inputs -o --out --score-thr --ann-file '
-    f'--device --batch-size {NETWORK}',
+    f'--device --batch-size {NETWORK} --force',
     'config': 'config --cfg-options -o --out --force',
     'scenes': 'out --num-train --num-val --num-test --size --seed --force',
     'draw': 'annotations results images -o --out --num-images --score-thr',

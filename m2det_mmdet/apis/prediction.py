@@ -1,31 +1,27 @@
 """Detect objects in images."""
 
-import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import mmcv
 import numpy as np
 from mmdet.apis import DetInferencer
-from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
-from mmengine.structures import InstanceData
 
 from ..analysis.random_weights import without_pretrained
 from ..analysis.structure import structure_of
 from ..checkpoints.loading import check_checkpoint
 from ..checkpoints.weights import check_weights
 from ..datasets.coco import load_annotations
-from ..evaluation.coco_records import CocoIds, to_records
-from ..utils.configs import load_config
+from ..evaluation.coco_records import CocoIds
+from ..utils.configs import describe, load_config
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError
-from ..utils.files import check_output, write_whole
-from ..utils.images import common_folder, find_images, read_images
+from ..utils.images import find_images
 from ..utils.logs import prints_to, quiet_log
 from .checks import (
     acceleration_options,
@@ -34,6 +30,9 @@ from .checks import (
     make_faster,
     our_errors,
 )
+from .class_names import class_names
+from .detection import Detected, detect
+from .prediction_folder import PICTURES, PredictionFolder
 
 
 @dataclass(frozen=True)
@@ -63,15 +62,18 @@ class PredictionResult:
 
     Attributes:
         predictions: One an image, in the order of the inputs.
-        skipped: Images that could not be read.
+        skipped: Images without a prediction: they could not be read, or the detector
+            failed with them.
         results: The JSON that was written; ``None`` without an output folder.
         pictures: The folder of pictures that were drawn; likewise.
+        problems: A sentence for each image that was skipped or has no picture.
     """
 
     predictions: list[Prediction]
     skipped: list[Path]
     results: Path | None
     pictures: Path | None
+    problems: dict[Path, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,15 @@ class ImageDone:
         path: The image.
         done: Images so far, this one included.
         total: How many there are.
-        skipped: Whether it could not be read.
+        skipped: Whether it has no prediction.
+        problem: Why it was skipped or has no picture, in a sentence.
     """
 
     path: Path
     done: int
     total: int
     skipped: bool
+    problem: str | None = None
 
 
 @our_errors()
@@ -105,10 +109,17 @@ def predict(
     fast: bool = False,
     compile: bool = False,
     autocast: str | None = None,
+    force: bool = False,
     options: Mapping[str, Any] | None = None,
     on_event: Callable[[ImageDone], None] | None = None,
 ) -> PredictionResult:
     """Detect objects in images, and write boxes and pictures where asked to.
+
+    The names of the classes are those of the checkpoint, else those of the config's
+    test data. Results are on disk as soon as their image is done, in
+    ``results.partial.jsonl``, which becomes ``results.json`` at the end, also by an
+    error or Ctrl-C. An image that cannot be read, detected in or drawn costs itself
+    alone.
 
     Args:
         config: Path or name of a config, or the config.
@@ -117,20 +128,22 @@ def predict(
             them.
         out: Folder for ``results.json``, in COCO's results format, and ``pictures``.
         score_thr: Lowest score that is drawn.
-        ann_file: COCO annotations that give the ids of images and categories. Without
-            them images are numbered from 1, and categories have COCO's ids if the
-            classes are COCO's 80, else 1, 2, ... in the order of the classes.
+        ann_file: COCO annotations that give the ids of images and categories. An image
+            is the one whose ``file_name`` is the end of its path. Without them images
+            are numbered from 1, and categories have COCO's ids if the classes are
+            COCO's 80, else 1, 2, ... in the order of the classes.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; the best there is by default.
         batch_size: Images at a time.
         fast: Whether to fold batch norms and store weights channels last.
         compile: Whether to compile the network.
         autocast: ``'bfloat16'`` or ``'float16'`` inside the network.
+        force: Whether results and pictures that are in ``out`` may be replaced.
         options: Settings of the config to override, by their dotted keys.
         on_event: Gets an :class:`ImageDone` after each image.
 
     Raises:
-        M2DetError: One sentence on what is wrong with an argument or a file; images
-            that cannot be read are skipped instead.
+        M2DetError: One sentence on what is wrong with an argument or a file; or if the
+            detector fails with each of the images.
     """
     quiet_log()
     check_checkpoint(str(checkpoint))
@@ -139,12 +152,13 @@ def predict(
     if device is not None:
         find_device(device)
     acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
-    out = None if out is None else Path(out)
     if isinstance(inputs, str | Path):
         inputs = [inputs]
-    paths = find_images([str(name) for name in inputs], exclude=out)
-    if out is not None:
-        check_output(out / 'results.json', force=True)
+    pictures = None if out is None else Path(out, PICTURES)
+    paths = find_images([str(name) for name in inputs], exclude=pictures)
+    folder = None if out is None else PredictionFolder(Path(out), paths, score_thr)
+    if folder is not None:
+        folder.check(force=force)
     detector = _detector(load_config(config, options), checkpoint, device)
     if acceleration:
         make_faster(detector.model, acceleration)
@@ -152,34 +166,39 @@ def predict(
     ids = _coco_ids(classes, ann_file)
     image_ids = _image_ids(paths, ids, ann_file)
 
-    root = common_folder(paths)
-    skipped: list[Path] = []
     predictions: list[Prediction] = []
-    records: list[dict[str, Any]] = []
-    for path, image, sample in _detect(detector, paths, batch_size):
-        if sample is None:
-            skipped.append(path)
-        else:
-            found = sample.pred_instances
-            predictions.append(_prediction(path, image_ids[path], found, classes))
-            if out is not None:
-                name = path.relative_to(root)
-                records += to_records(found, image_ids[path], name.as_posix(), ids)
-                picture = out / 'pictures' / name
-                _draw(detector, image, sample, picture, score_thr)
-        if on_event is not None:
-            done = len(predictions) + len(skipped)
-            on_event(ImageDone(path, done, len(paths), skipped=sample is None))
-
-    if out is None:
-        return PredictionResult(predictions, skipped, None, None)
-    results = out / 'results.json'
-    write_whole(results, json.dumps(records) + '\n')
-    return PredictionResult(predictions, skipped, results, out / 'pictures')
+    skipped: list[Path] = []
+    problems: dict[Path, str] = {}
+    with nullcontext() if folder is None else folder.results:
+        for done, image in enumerate(detect(detector, paths, batch_size), start=1):
+            path, problem = image.path, image.problem
+            if image.sample is None:
+                skipped.append(path)
+            else:
+                predictions.append(_prediction(image, image_ids[path], classes))
+                if folder is not None:
+                    visualizer = detector.visualizer
+                    problem = folder.write(image, image_ids[path], ids, visualizer)
+            if problem is not None:
+                problems[path] = problem
+            if on_event is not None:
+                is_skipped = image.sample is None
+                on_event(ImageDone(path, done, len(paths), is_skipped, problem))
+    if folder is None:
+        return PredictionResult(predictions, skipped, None, None, problems)
+    results, pictures = folder.results.path, folder.pictures
+    return PredictionResult(predictions, skipped, results, pictures, problems)
 
 
 def _detector(cfg: Config, checkpoint: str | Path, device: str | None) -> DetInferencer:
     """Build the detector with the weights of a checkpoint that has all of them."""
+    if 'test_dataloader' not in cfg:
+        raise M2DetError(
+            f'{describe(cfg)} has no test_dataloader, whose pipeline prepares the '
+            'images: add it.'
+        )
+    if 'visualizer' not in cfg:
+        cfg.visualizer = {'type': 'DetLocalVisualizer'}
     weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
     check_weights(weights, structure_of(cfg), complete=True)
     # All weights come from the checkpoint.
@@ -187,16 +206,21 @@ def _detector(cfg: Config, checkpoint: str | Path, device: str | None) -> DetInf
     with prints_to(quiet_log()), warnings.catch_warnings():
         # Each picture gets a file name of its own.
         warnings.filterwarnings('ignore', 'Failed to add .*LocalVisBackend')
-        return DetInferencer(cfg, str(checkpoint), device=device, show_progress=False)
+        # Theirs are COCO's where the checkpoint has none.
+        warnings.filterwarnings('ignore', 'dataset_meta or class names are not saved')
+        detector = DetInferencer(
+            cfg, str(checkpoint), device=device, show_progress=False
+        )
+        names = class_names(detector.model, weights, cfg)
+    detector.model.dataset_meta['classes'] = names
+    return detector
 
 
 def _coco_ids(classes: Sequence[str], ann_file: str | Path | None) -> CocoIds:
     if ann_file is None:
         return CocoIds(classes)
-    try:
+    with _of_annotations(ann_file), prints_to(quiet_log()):
         return CocoIds(classes, load_annotations(ann_file))
-    except ValueError as error:
-        raise M2DetError(f'ann_file {ann_file}: {error}') from error
 
 
 def _image_ids(
@@ -204,64 +228,33 @@ def _image_ids(
 ) -> dict[Path, int]:
     if ann_file is None:
         return {path: index for index, path in enumerate(paths, start=1)}
-    image_ids = {path: ids.image(path) for path in paths}
-    absent = [path for path, image_id in image_ids.items() if image_id is None]
-    if absent:
-        raise M2DetError(
-            f'{absent[0]} and {len(absent) - 1} other images are not listed in '
-            f'ann_file {ann_file}: leave it or the images out.'
-        )
-    return image_ids
+    with _of_annotations(ann_file):
+        return ids.images(paths)
 
 
-def _detect(
-    detector: DetInferencer, paths: Sequence[Path], batch_size: int
-) -> Iterator[tuple[Path, np.ndarray | None, DetDataSample | None]]:
-    """Yield each image with what was found in it; ``None`` for one that is no image."""
-    batch: list[tuple[Path, np.ndarray]] = []
-    for number, (path, image) in enumerate(read_images(paths), start=1):
-        if image is None:
-            yield path, None, None
-        else:
-            batch.append((path, image))
-        if batch and (len(batch) == batch_size or number == len(paths)):
-            samples = detector(
-                [image for _, image in batch],
-                batch_size=batch_size,
-                return_datasamples=True,
-                no_save_vis=True,
-            )['predictions']
-            for (path, image), sample in zip(batch, samples, strict=True):
-                yield path, image, sample.cpu()
-            batch = []
+@contextmanager
+def _of_annotations(ann_file: str | Path) -> Iterator[None]:
+    """Say which file it is that does not fit.
+
+    Raises:
+        M2DetError: In the place of what the ids raise.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise M2DetError(f'ann_file {ann_file}: {error}') from error
 
 
 def _prediction(
-    path: Path, image_id: int, found: InstanceData, classes: Sequence[str]
+    detected: Detected, image_id: int, classes: Sequence[str]
 ) -> Prediction:
+    found = detected.sample.pred_instances
     labels = found.labels.numpy()
     return Prediction(
-        path=path,
+        path=detected.path,
         image_id=image_id,
         boxes=found.bboxes.numpy(),
         scores=found.scores.numpy(),
         labels=labels,
         names=tuple(classes[label] for label in labels),
-    )
-
-
-def _draw(
-    detector: DetInferencer,
-    image: np.ndarray,
-    sample: DetDataSample,
-    picture: Path,
-    score_thr: float,
-) -> None:
-    detector.visualizer.add_datasample(
-        picture.name,
-        mmcv.bgr2rgb(image),
-        sample,
-        draw_gt=False,
-        pred_score_thr=score_thr,
-        out_file=str(picture),
     )

@@ -41,39 +41,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--batch-size', type=at_least(1), default=1, help='images at a time'
     )
     add_acceleration_arguments(parser)
+    parser.add_argument(
+        '--force', action='store_true', help='replace earlier results and pictures'
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predict as the arguments say; the exit status is 1 if an image was skipped."""
+    """Predict as the arguments say.
+
+    The exit status is 1 if an image was skipped or has no picture.
+    """
     from ..apis import ImageDone, predict
     from .console import bar
 
+    done = 0
     with bar('Predicting') as advance:
 
         def show(event: ImageDone) -> None:
-            if event.skipped:
-                print(
-                    f'{event.path} is no image that can be read: skipped.',
-                    file=sys.stderr,
-                )
+            nonlocal done
+            done = event.done
+            if event.problem is not None:
+                print(event.problem, file=sys.stderr)
             advance(event.done, event.total)
 
-        result = predict(
-            args.config,
-            args.checkpoint,
-            args.inputs,
-            args.out,
-            score_thr=args.score_thr,
-            ann_file=args.ann_file,
-            device=args.device,
-            batch_size=args.batch_size,
-            fast=args.fast,
-            compile=args.compile,
-            autocast=args.autocast,
-            options=config_options(args.cfg_options),
-            on_event=show,
-        )
-    done = len(result.predictions)
-    total = done + len(result.skipped)
-    print(f'{done} of {total} images done: {result.results}, {result.pictures}')
-    return int(bool(result.skipped))
+        try:
+            result = predict(
+                args.config,
+                args.checkpoint,
+                args.inputs,
+                args.out,
+                score_thr=args.score_thr,
+                ann_file=args.ann_file,
+                device=args.device,
+                batch_size=args.batch_size,
+                fast=args.fast,
+                compile=args.compile,
+                autocast=args.autocast,
+                force=args.force,
+                options=config_options(args.cfg_options),
+                on_event=show,
+            )
+        except BaseException:
+            if done:
+                results = args.out / 'results.json'
+                print(f'Stopped after {done} images: {results}.', file=sys.stderr)
+            raise
+    found = len(result.predictions)
+    total = found + len(result.skipped)
+    print(f'{found} of {total} images done: {result.results}, {result.pictures}')
+    return int(bool(result.problems))

@@ -1,0 +1,98 @@
+"""What a detector finds in images, of which a bad one costs itself alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mmdet.apis import DetInferencer
+from mmdet.structures import DetDataSample
+
+from ..utils.errors import M2DetError
+from ..utils.images import read_images
+
+
+@dataclass(frozen=True)
+class Detected:
+    """An image and what was found in it.
+
+    Attributes:
+        path: The image.
+        image: BGR, ``(H, W, 3)``; ``None`` if it cannot be read.
+        sample: What was found, on the CPU; ``None`` if the detector could not look.
+        problem: Why not, in a sentence.
+    """
+
+    path: Path
+    image: np.ndarray | None = None
+    sample: DetDataSample | None = None
+    problem: str | None = None
+
+
+def detect(
+    detector: DetInferencer, paths: Sequence[Path], batch_size: int
+) -> Iterator[Detected]:
+    """Yield each image with what was found in it, as soon as its batch is done.
+
+    Args:
+        detector: The detector.
+        paths: The images.
+        batch_size: Images at a time; where the detector fails with a batch, one.
+
+    Raises:
+        M2DetError: At the end, if the detector has failed with each image.
+    """
+    batch: dict[Path, np.ndarray] = {}
+    failure, worked = None, False
+    for number, (path, image) in enumerate(read_images(paths), start=1):
+        if image is None:
+            yield Detected(
+                path, problem=f'{path} is no image that can be read: skipped.'
+            )
+        else:
+            batch[path] = image
+        if batch and (len(batch) == batch_size or number == len(paths)):
+            found = _detect_together(detector, list(batch.values()))
+            for (path, image), sample in zip(batch.items(), found, strict=True):
+                if isinstance(sample, str):
+                    failure = (
+                        f'{path} was skipped: the detector fails with it ({sample}).'
+                    )
+                    yield Detected(path, image, problem=failure)
+                else:
+                    worked = True
+                    yield Detected(path, image, sample)
+            batch = {}
+    if failure is not None and not worked:
+        raise M2DetError(f'The detector found nothing, for it fails: {failure}')
+
+
+def reason_of(error: Exception) -> str:
+    """Type and first line of an error; of our own, which is a sentence, that."""
+    if isinstance(error, M2DetError):
+        return str(error).rstrip('.')
+    first_line = str(error).strip().partition('\n')[0]
+    return f'{type(error).__name__}: {first_line}'
+
+
+def _detect_together(
+    detector: DetInferencer, images: list[np.ndarray]
+) -> list[DetDataSample | str]:
+    """What was found in each image of a batch, or why the detector fails with it."""
+    try:
+        samples = detector(
+            images, batch_size=len(images), return_datasamples=True, no_save_vis=True
+        )['predictions']
+        return [_checked(sample.cpu()) for sample in samples]
+    except Exception as error:
+        reason = reason_of(error)
+    if len(images) == 1:
+        return [reason]
+    return [_detect_together(detector, [image])[0] for image in images]
+
+
+def _checked(sample: DetDataSample) -> DetDataSample | str:
+    found = sample.pred_instances
+    if found.bboxes.isfinite().all() and found.scores.isfinite().all():
+        return sample
+    return 'it gives boxes or scores that are no finite numbers'
