@@ -14,7 +14,8 @@ from m2det_mmdet.cli import COMMANDS
 REGISTERED = {
     'DATASETS': 'CheckedCocoDataset',
     'HOOKS': 'AccelerationHook ChannelsLastHook ClassCheckHook FiniteLossHook '
-    'PyramidCheckHook TimeBudgetHook TrainingCostHook WeightsCheckHook',
+    'MirrorVisualizationHook PyramidCheckHook TimeBudgetHook TrainingCostHook '
+    'WeightsCheckHook',
     'LOOPS': 'TimeBudgetTrainLoop',
     'METRICS': 'GradedCocoMetric InclusiveCocoMetric',
     'MODELS': 'ARMHead AugFPN AugFPNSingleStageDetector AugFPNTwoStageDetector BiFPN '

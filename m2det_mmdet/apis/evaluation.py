@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.evaluation import DumpDetResults
+from mmdet.registry import HOOKS
 from mmengine.config import Config, ConfigDict
 
 from ..analysis.random_weights import without_pretrained
@@ -13,8 +15,15 @@ from ..engine.hooks import Evaluated, ProgressHook, Step
 from ..engine.runner import build_runner, logged, set_work_dir
 from ..utils.configs import describe, load_config
 from ..utils.errors import M2DetError
+from ..utils.files import check_output
 from ..utils.logs import outside_of_redirection, quiet_log
-from .checks import acceleration_options, check_run, our_errors, start_processes
+from .checks import (
+    acceleration_options,
+    check_at_least,
+    check_run,
+    our_errors,
+    start_processes,
+)
 
 # Of CocoMetric and of VOCMetric.
 AP_KEYS = ('coco/bbox_mAP', 'pascal_voc/mAP')
@@ -69,9 +78,10 @@ def evaluate(
         work_dir: Folder of the log; ``work_dirs/CONFIG`` by default.
         tta: Whether to test several sizes and flips, as the config's ``tta_model`` and
             ``tta_pipeline`` say.
-        predictions: Pickle file to write the predictions to.
+        predictions: Pickle file to write the predictions to; one there is replaced.
         show: Whether to show each picture with its predictions in a window.
-        show_dir: Folder, within that of the log, for pictures with predictions.
+        show_dir: Folder, within that of the log, for pictures with predictions; they
+            mirror the folders of the images.
         wait_time: Seconds that each picture is shown.
         fast: Whether to fold batch norms and store weights channels last.
         compile: Whether to compile the network.
@@ -91,6 +101,9 @@ def evaluate(
             f'Predictions are written as a pickle, whose name ends in .pkl or '
             f'.pickle, not to {predictions}.'
         )
+    if predictions is not None:
+        check_output(Path(predictions), force=True)
+    check_at_least('wait_time', wait_time, 0)
     acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
     cfg = load_config(config, options)
     start_processes(cfg, launcher)
@@ -131,13 +144,18 @@ def _use_tta(cfg: Config) -> None:
 def _visualize(
     cfg: Config, *, show: bool, show_dir: str | Path | None, wait_time: float
 ) -> None:
-    """Let mmdet's hook draw predictions."""
+    """Let mmdet's hook draw predictions, or ours in its place."""
     hooks = cfg.get('default_hooks') or {}
     if 'visualization' not in hooks:
         raise M2DetError(
             f'Pictures need default_hooks.visualization in {describe(cfg)}: add '
             "dict(type='DetVisualizationHook')."
         )
+    kind = hooks.visualization.type
+    if isinstance(kind, str):
+        kind = HOOKS.get(kind)
+    if kind is DetVisualizationHook:
+        hooks.visualization.type = 'MirrorVisualizationHook'
     hooks.visualization.update(
         draw=True,
         show=show,

@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', help='write the predictions to this pickle file')
     parser.add_argument('--show', action='store_true', help='show the predictions')
     parser.add_argument(
-        '--show-dir', help='folder, in the work folder, of pictures with predictions'
+        '--show-dir',
+        help='folder, in that of the log, of pictures with predictions, in folders as '
+        'the images',
     )
     parser.add_argument(
         '--wait-time', type=float, default=2, help='seconds each picture is shown'

@@ -5,6 +5,7 @@ from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import OwnCheckpointHook
 from .class_check_hook import ClassCheckHook
 from .finite_loss_hook import FiniteLossHook
+from .mirror_visualization_hook import MirrorVisualizationHook
 from .progress_hook import Evaluated, ProgressHook, Step
 from .pyramid_check_hook import PyramidCheckHook
 from .time_budget_hook import TimeBudgetHook
@@ -17,6 +18,7 @@ __all__ = [
     'ClassCheckHook',
     'Evaluated',
     'FiniteLossHook',
+    'MirrorVisualizationHook',
     'OwnCheckpointHook',
     'ProgressHook',
     'PyramidCheckHook',
