@@ -34,7 +34,7 @@ ARGUMENTS = {
     f'--device --batch-size {NETWORK} --force',
     'config': 'config --cfg-options -o --out --force',
     'scenes': 'out --num-train --num-val --num-test --size --seed --force',
-    'draw': 'annotations results images -o --out --num-images --score-thr',
+    'draw': 'annotations results images -o --out --num-images --score-thr --force',
     'table': 'family --out --force',
     'compare': 'configs --data --out --epochs --minutes --seeds --batch-size --workers '
     '--cfg-options --force',

@@ -2,8 +2,9 @@
 
 m2det draw ANNOTATIONS RESULTS IMAGES -o PICTURE
 
-RESULTS is a JSON in COCO's results format: what `m2det predict --ann-file` writes, or
-`m2det test --cfg-options test_evaluator.outfile_prefix=PREFIX`.
+RESULTS is a JSON in COCO's results format, of boxes or of masks, around which boxes are
+drawn: what `m2det predict --ann-file` writes, or `m2det test --cfg-options
+test_evaluator.outfile_prefix=PREFIX`.
 """
 
 import argparse
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--score-thr', type=fraction, default=0.3, help='lowest score that is drawn'
     )
+    parser.add_argument('--force', action='store_true', help='replace PICTURE')
 
 
 def run(args: argparse.Namespace) -> None:
@@ -36,5 +38,6 @@ def run(args: argparse.Namespace) -> None:
         args.out,
         num_images=args.num_images,
         score_thr=args.score_thr,
+        force=args.force,
     )
     print(f'Ground truth beside predictions: {picture}')

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
+from textwrap import shorten
 from typing import Any
 
 from mmdet.datasets import CocoDataset
 from mmengine.structures import InstanceData
+from pycocotools import mask as masks
 from pycocotools.coco import COCO
 
 # COCO has 80 classes with ids from 1 to 90: these ten were never annotated.
 _COCO_GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
+# torch takes no larger whole number.
+_LARGEST = 2.0**63
 _COCO_IDS = tuple(id_ for id_ in range(1, 91) if id_ not in _COCO_GAPS)
 
 
@@ -115,6 +119,86 @@ def to_records(
             strict=True,
         )
     ]
+
+
+def check_records(records: Any, truth: COCO) -> list[dict[str, Any]]:
+    """Compare results, as they were read of a file, with annotations.
+
+    Args:
+        records: Should be a list of records with ``image_id``, ``category_id``,
+            ``score``, and ``bbox`` (``x, y, width, height``) or ``segmentation`` (a
+            mask of the image's size, run-length encoded).
+        truth: The annotations.
+
+    Returns:
+        The records, each with a ``bbox``; that of a mask is the box around it.
+
+    Raises:
+        ValueError: Which record is wrong, and how.
+    """
+    if not isinstance(records, list):
+        raise ValueError(f'they are no list but {_short(records)}')
+    return [_checked(index, record, truth) for index, record in enumerate(records)]
+
+
+def _checked(index: int, record: Any, truth: COCO) -> dict[str, Any]:
+    if not isinstance(record, dict):
+        raise ValueError(f'record {index} is {_short(record)}, no object')
+    for key, known in (('image_id', truth.imgs), ('category_id', truth.cats)):
+        id_ = record.get(key)
+        if not isinstance(id_, int | str) or id_ not in known:
+            raise ValueError(
+                f'record {index} has the {key} {_short(id_)}, which the annotations '
+                'lack'
+            )
+    if not _are_numbers([record.get('score')]):
+        raise ValueError(
+            f'record {index} has the score {_short(record.get("score"))}, which is no '
+            'finite number'
+        )
+    if 'bbox' not in record and 'segmentation' in record:
+        image = truth.imgs[record['image_id']]
+        box = _box_around(record['segmentation'], [image['height'], image['width']])
+        if box is None:
+            raise ValueError(
+                f'record {index} has a segmentation that is no run-length encoded mask '
+                'of the size of its image'
+            )
+        return {**record, 'bbox': box}
+    box = record.get('bbox')
+    if not (isinstance(box, list) and len(box) == 4 and _are_numbers(box)):
+        raise ValueError(
+            f'record {index} has the bbox {_short(box)}, which is not four finite '
+            'numbers'
+        )
+    if min(box[2:]) < 0:
+        raise ValueError(
+            f'record {index} has the bbox {_short(box)}, whose width and height are '
+            'not both positive'
+        )
+    return record
+
+
+def _box_around(mask: Any, size: list[int]) -> list[float] | None:
+    if not isinstance(mask, dict) or mask.get('size') != size or 0 in size:
+        return None
+    try:
+        if isinstance(mask.get('counts'), list):
+            mask = masks.frPyObjects(mask, *size)
+        return masks.toBbox(mask).tolist()
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        return None
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return all(
+        isinstance(x, int | float) and not isinstance(x, bool) and abs(x) < _LARGEST
+        for x in values
+    )
+
+
+def _short(value: Any) -> str:
+    return shorten(repr(value), 60, placeholder=' ...')
 
 
 def _ids_by_name(classes: Sequence[str], annotations: COCO) -> tuple[int, ...]:

@@ -12,6 +12,8 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.structures import InstanceData
 from pycocotools.coco import COCO
 
+from ..utils.images import read_images
+
 _CELL = 480  # pixels: the longer side of each drawn image
 _GAP = 8  # pixels: right of each image
 _STRIP = 32  # pixels: height of a caption
@@ -33,7 +35,8 @@ def draw_comparison(
         truth: Annotations.
         results: Predictions, from ``truth.loadRes``.
         image_dir: Folder of the images that ``truth`` names.
-        num_images: Number of images, evenly spread over those with objects.
+        num_images: Number of images at the most, evenly spread over those with objects;
+            over all where none has any.
         num_columns: Number of pairs in a row.
         score_thr: Lowest score to draw.
 
@@ -41,45 +44,68 @@ def draw_comparison(
         The grid, BGR, ``(H, W, 3)``.
 
     Raises:
-        FileNotFoundError: If an image is missing.
+        ValueError: If there is no image in ``truth``, an image cannot be read, or an
+            object has a category that ``truth`` lacks.
     """
     labels = {cat_id: label for label, cat_id in enumerate(truth.getCatIds())}
     classes = [truth.cats[cat_id]['name'] for cat_id in labels]
     visualizer = DetLocalVisualizer(name='comparison', line_width=2)
     visualizer.dataset_meta = {'classes': classes, 'palette': 'random'}
+    ids = [id_ for id_ in truth.imgs if truth.imgToAnns.get(id_)] or list(truth.imgs)
     pairs = []
-    for image_id in _spread(sorted(truth.imgToAnns), num_images):
+    for image_id in _spread(ids, num_images):
         file_name = truth.imgs[image_id]['file_name']
-        image = mmcv.imread(Path(image_dir, file_name), channel_order='rgb')
-        scale = _CELL / max(image.shape[:2])
-        sample = DetDataSample(
-            gt_instances=_instances(truth.imgToAnns[image_id], labels, scale),
-            pred_instances=_instances(results.imgToAnns[image_id], labels, scale),
+        image, scale = _read(Path(image_dir, file_name))
+        found = (x.imgToAnns.get(image_id, ()) for x in (truth, results))
+        gt_instances, pred_instances = (
+            _instances(annotations, labels, scale, image.shape) for annotations in found
         )
-        visualizer.add_datasample(
-            file_name, mmcv.imrescale(image, scale), sample, pred_score_thr=score_thr
-        )
+        sample = DetDataSample(gt_instances=gt_instances, pred_instances=pred_instances)
+        visualizer.add_datasample(file_name, image, sample, pred_score_thr=score_thr)
         pairs.append(_captioned(mmcv.rgb2bgr(visualizer.get_image()), file_name))
     return _grid(pairs, num_columns)
 
 
+def _read(path: Path) -> tuple[np.ndarray, float]:
+    """Read an image, RGB, in the size that is drawn, and tell its scale."""
+    ((_, image),) = read_images([path])
+    if image is None:
+        problem = 'is no image that can be read' if path.is_file() else 'does not exist'
+        raise ValueError(
+            f'{path} {problem}: restore it, or check the folder of the images.'
+        )
+    scale = _CELL / max(image.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    return mmcv.bgr2rgb(mmcv.imresize(image, (width, height))), scale
+
+
 def _spread(ids: Sequence[int], count: int) -> list[int]:
     """Choose ``count`` of ``ids``, first and last included."""
+    if not ids:
+        raise ValueError('it lists no image.')
     places = np.linspace(0, len(ids) - 1, min(count, len(ids)))
     return [ids[int(place)] for place in places]
 
 
 def _instances(
-    annotations: Iterable[dict], labels: dict[int, int], scale: float
+    annotations: Iterable[dict],
+    labels: dict[int, int],
+    scale: float,
+    shape: tuple[int, ...],
 ) -> InstanceData:
     """Boxes (xyxy, pixels of the drawn image) of annotations or predictions."""
     annotations = [item for item in annotations if not item.get('iscrowd')]
     boxes = torch.tensor([item['bbox'] for item in annotations]).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
+    height, width = shape[:2]
+    boxes = (boxes * scale).clamp(max=torch.tensor([width, height] * 2)).clamp(min=0)
+    absent = {item['category_id'] for item in annotations} - labels.keys()
+    if absent:
+        raise ValueError(
+            f'it has objects of the category {min(absent)}, which it lacks.'
+        )
     names = [labels[item['category_id']] for item in annotations]
-    instances = InstanceData(
-        bboxes=boxes * scale, labels=torch.tensor(names, dtype=torch.long)
-    )
+    instances = InstanceData(bboxes=boxes, labels=torch.tensor(names, dtype=torch.long))
     if all('score' in item for item in annotations):
         instances.scores = torch.tensor([item['score'] for item in annotations])
     return instances

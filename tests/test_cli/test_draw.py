@@ -42,9 +42,14 @@ def test_a_predicted_box_is_drawn_in_the_right_half_alone(
     [
         (None, 'There is no results file'),
         ('[', 'holds no COCO results'),
+        ('[' * 100_000, 'holds no COCO results'),
+        (
+            '[{"image_id": 1, "category_id": 99, "bbox": [0, 0, 1, 1], "score": 1}]',
+            'record 0 has the category_id 99, which the annotations lack.',
+        ),
         ('[{"image_id": 77, "bbox": [0, 0, 1, 1]}]', 'holds no COCO results'),
     ],
-    ids=['absent', 'no JSON', 'other images'],
+    ids=['absent', 'no JSON', 'too deep', 'other categories', 'other images'],
 )
 def test_wrong_results_end_in_one_sentence(
     content: str | None,
@@ -67,3 +72,29 @@ def test_wrong_results_end_in_one_sentence(
     ]
     assert main(['draw', *map(str, argv)]) == 2
     assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_older_picture_is_replaced_with_force_alone(
+    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    results, out = tmp_path / 'results.json', tmp_path / 'picture.png'
+    results.write_text('[]')
+    out.write_text('old')
+    annotations = trained.scenes / 'annotations' / 'val.json'
+    argv = ['draw', annotations, results, trained.scenes / 'val', '-o', out]
+
+    assert main([str(word) for word in argv]) == 2
+    assert (
+        'picture.png exists: give another name, or --force' in capsys.readouterr().err
+    )
+    assert out.read_text() == 'old'
+    assert main([*map(str, argv), '--force']) == 0
+    assert cv2.imread(str(out)).shape[2] == 3
+
+
+@pytest.mark.parametrize('count', ['0', '-1', 'many'])
+def test_a_number_that_cannot_be_is_named(
+    count: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(['draw', 'a', 'b', 'c', '-o', 'd.png', '--num-images', count]) == 2
+    assert f', got {count}' in capsys.readouterr().err

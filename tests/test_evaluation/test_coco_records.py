@@ -1,13 +1,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmdet.datasets import CocoDataset
 from mmengine.structures import InstanceData
+from pycocotools import mask as masks
 from pycocotools.coco import COCO
 
-from m2det_mmdet.evaluation.coco_records import CocoIds, to_records
+from m2det_mmdet.evaluation.coco_records import CocoIds, check_records, to_records
 
 
 @pytest.fixture
@@ -107,3 +109,79 @@ def test_records_hold_corner_and_size() -> None:
         }
     ]
     assert boxes[0, 2] == 40
+
+
+RECORD = {'image_id': 139, 'category_id': 3, 'bbox': [1, 2, 3.5, 4], 'score': 0.5}
+
+
+def test_records_that_fit_are_taken_as_they_are(annotations: COCO) -> None:
+    assert check_records([], annotations) == []
+    assert check_records([RECORD, RECORD], annotations) == [RECORD, RECORD]
+
+
+@pytest.mark.parametrize('compressed', [True, False])
+def test_a_mask_has_the_box_around_it(annotations: COCO, compressed: bool) -> None:
+    annotations.imgs[139].update(height=4, width=6)
+    mask = np.zeros((4, 6), np.uint8, order='F')
+    mask[1:3, 2:5] = 1
+    encoded = masks.encode(mask)
+    encoded['counts'] = encoded['counts'].decode()
+    if not compressed:
+        # Columns of four: 9 free, then 2 of the mask and 2 free, in three columns.
+        encoded['counts'] = [9, 2, 2, 2, 2, 2, 5]
+    record = {'image_id': 139, 'category_id': 3, 'score': 1, 'segmentation': encoded}
+
+    (found,) = check_records([record], annotations)
+
+    assert found == {**record, 'bbox': [2, 1, 3, 2]}
+
+
+@pytest.mark.parametrize(
+    ('records', 'message'),
+    [
+        (None, '^they are no list but None$'),
+        ({'a': 1}, '^they are no list but '),
+        ([1], '^record 0 is 1, no object$'),
+        ([RECORD, {}], '^record 1 has the image_id None, which the annotations lack$'),
+        ([{**RECORD, 'image_id': 77}], 'the image_id 77, which'),
+        ([{**RECORD, 'image_id': [139]}], r'the image_id \[139\], which'),
+        ([{**RECORD, 'category_id': 99}], 'the category_id 99, which'),
+        ([{**RECORD, 'category_id': None}], 'the category_id None, which'),
+        ([{**RECORD, 'score': None}], 'the score None, which is no finite number'),
+        ([{**RECORD, 'score': float('nan')}], 'the score nan, which'),
+        ([{**RECORD, 'score': '0.5'}], "the score '0.5', which"),
+        ([{**RECORD, 'score': True}], 'the score True, which'),
+        ([{**RECORD, 'bbox': [1, 2, float('nan'), 4]}], 'bbox .* not four finite num'),
+        ([{**RECORD, 'bbox': [1, 2, float('inf'), 4]}], 'bbox .* not four finite num'),
+        ([{**RECORD, 'bbox': [1, 2, 10**400, 4]}], 'bbox .* not four finite numbers'),
+        ([{**RECORD, 'bbox': [1, 2, 3]}], 'bbox .* not four finite numbers'),
+        ([{**RECORD, 'bbox': '1234'}], 'bbox .* not four finite numbers'),
+        ([{**RECORD, 'bbox': None}], 'bbox None, which is not four finite numbers'),
+        ([{**RECORD, 'bbox': [1, 2, -3, 4]}], 'whose width and height are not both'),
+    ],
+)
+def test_a_record_that_does_not_fit_is_named(
+    records: object, message: str, annotations: COCO
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_records(records, annotations)
+
+
+@pytest.mark.parametrize(
+    'mask',
+    [
+        [[1, 1, 20, 1, 20, 20]],
+        {},
+        {'size': [4, 6]},
+        {'size': [4, 6], 'counts': None},
+        {'size': [4, 6], 'counts': ['a']},
+        {'size': [6, 4], 'counts': [24]},
+        {'size': [0, 6], 'counts': [0]},
+    ],
+)
+def test_a_mask_of_another_form_is_refused(mask: object, annotations: COCO) -> None:
+    annotations.imgs[139].update(height=4, width=6)
+    record = {'image_id': 139, 'category_id': 3, 'score': 1, 'segmentation': mask}
+
+    with pytest.raises(ValueError, match='record 0 has a segmentation that is no run-'):
+        check_records([record], annotations)

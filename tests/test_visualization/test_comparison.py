@@ -79,6 +79,58 @@ def test_scores_below_the_threshold_are_not_drawn(truth: COCO, tmp_path: Path) -
     assert [_drawn(half) for half in halves] == [True, False]
 
 
-def test_a_missing_image_stops(truth: COCO, tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r'1\.png'):
+def test_an_image_that_cannot_be_read_stops(truth: COCO, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r'elsewhere/1\.png does not exist: restore'):
         draw_comparison(truth, COCO(), tmp_path / 'elsewhere')
+    (tmp_path / '1.png').write_text('no image')
+    with pytest.raises(ValueError, match=r'1\.png is no image that can be read: rest'):
+        draw_comparison(truth, COCO(), tmp_path)
+
+
+def test_of_few_images_each_is_drawn_once(truth: COCO, tmp_path: Path) -> None:
+    picture = draw_comparison(truth, COCO(), tmp_path, num_images=99, num_columns=1)
+
+    assert picture.shape[0] == 3 * (STRIP + CELL)
+
+
+def test_without_an_object_all_images_are_drawn(truth: COCO, tmp_path: Path) -> None:
+    truth.imgToAnns.clear()
+
+    picture = draw_comparison(truth, COCO(), tmp_path, num_columns=1)
+
+    assert picture.shape[0] == 3 * (STRIP + CELL)
+    assert not _drawn(picture[STRIP : STRIP + CELL, :CELL])
+    truth.imgs.clear()
+    with pytest.raises(ValueError, match='it lists no image'):
+        draw_comparison(truth, COCO(), tmp_path)
+
+
+def test_a_category_that_the_annotations_lack_stops(
+    truth: COCO, tmp_path: Path
+) -> None:
+    truth.imgToAnns[3][0]['category_id'] = 8
+
+    with pytest.raises(ValueError, match='objects of the category 8, which it lacks'):
+        draw_comparison(truth, COCO(), tmp_path)
+
+
+@pytest.mark.parametrize('shape', [(1, 2000, 3), (2000, 1, 3)])
+def test_a_narrow_image_is_drawn(shape: tuple, truth: COCO, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / '1.png'), np.full(shape, GRAY, np.uint8))
+
+    picture = draw_comparison(truth, COCO(), tmp_path, num_images=1)
+
+    half = picture[STRIP:, :CELL]
+    assert (half != 255).any()
+
+
+def test_a_box_across_the_border_ends_there(truth: COCO, tmp_path: Path) -> None:
+    box = {'image_id': 1, 'category_id': 7, 'bbox': [30, 15, 1e300, 30], 'score': 1}
+
+    picture = draw_comparison(truth, truth.loadRes([box]), tmp_path, num_images=1)
+
+    middle = picture.shape[1] // 4
+    half = picture[STRIP : STRIP + 240, middle : middle + CELL].astype(int)
+    columns = (abs(half - GRAY).max(axis=2) > 20).any(axis=0).nonzero()[0]
+    assert columns.min() == pytest.approx(4 * 30, abs=4)
+    assert columns.max() == pytest.approx(CELL, abs=4)
