@@ -38,6 +38,7 @@ _FOREIGN_WARNINGS = (
     'DeprecationWarning: `num_anchors` is deprecated',
     'Unnecessary conv bias before batch/instance norm',
     r'`torch\.jit\.',
+    r'Warning: The \w+ is out of bounds',
 )
 
 

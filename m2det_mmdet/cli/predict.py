@@ -5,9 +5,11 @@ m2det predict CONFIG CHECKPOINT INPUT... -o OUT
 Writes OUT/pictures, each image with its boxes under its own name, and
 OUT/results.json in COCO's results format: image_id, category_id, bbox (x, y, width,
 height in pixels of the image), score, and file_name. With --ann-file the ids are those
-of that file. Without, images are numbered from 1 in the order of the inputs, and
-categories have COCO's ids if the classes are COCO's 80, else 1, 2, ... in the order of
-the classes.
+of that file, where an image's file_name is the end of its path. Without, images are
+numbered from 1 in the order of the inputs, and categories have COCO's ids if the
+classes are COCO's 80, else 1, 2, ... in the order of the classes.
+
+A run that is killed leaves OUT/results.partial.jsonl: a line of results an image.
 """
 
 import argparse

@@ -12,9 +12,9 @@ from pycocotools.coco import COCO
 
 # COCO has 80 classes with ids from 1 to 90: these ten were never annotated.
 _COCO_GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
+_COCO_IDS = tuple(id_ for id_ in range(1, 91) if id_ not in _COCO_GAPS)
 # torch takes no larger whole number.
 _LARGEST = 2.0**63
-_COCO_IDS = tuple(id_ for id_ in range(1, 91) if id_ not in _COCO_GAPS)
 
 
 class CocoIds:

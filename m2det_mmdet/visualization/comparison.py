@@ -102,7 +102,8 @@ def _instances(
     absent = {item['category_id'] for item in annotations} - labels.keys()
     if absent:
         raise ValueError(
-            f'it has objects of the category {min(absent)}, which it lacks.'
+            f'its objects have the category {absent.pop()!r}, which is none of its '
+            'categories.'
         )
     names = [labels[item['category_id']] for item in annotations]
     instances = InstanceData(bboxes=boxes, labels=torch.tensor(names, dtype=torch.long))

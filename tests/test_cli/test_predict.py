@@ -191,8 +191,12 @@ def test_what_was_found_survives_an_interruption(
     assert 'Stopped after 1 images: ' in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings('default:Warning. The .* is out of bounds:UserWarning')
 def test_any_valid_image_gets_a_picture_that_can_be_seen(
-    trained: SimpleNamespace, images: Path, tmp_path: Path
+    trained: SimpleNamespace,
+    images: Path,
+    tmp_path: Path,
+    recwarn: pytest.WarningsRecorder,
 ) -> None:
     source = cv2.imread(str(images / 'a' / 'x.jpg'))
     shutil.copy(images / 'a' / 'x.jpg', images / 'x')
@@ -220,6 +224,8 @@ def test_any_valid_image_gets_a_picture_that_can_be_seen(
     for item in _records(tmp_path / 'out'):
         found[item['file_name']].append((item['bbox'], item['score']))
     assert found['x'] == found['a/x.jpg']
+    # Boxes at the border are nothing to warn of.
+    assert not [x for x in recwarn if 'out of bounds' in str(x.message)]
 
 
 def test_a_picture_that_fails_costs_itself_alone(

@@ -110,7 +110,9 @@ def test_a_category_that_the_annotations_lack_stops(
 ) -> None:
     truth.imgToAnns[3][0]['category_id'] = 8
 
-    with pytest.raises(ValueError, match='objects of the category 8, which it lacks'):
+    with pytest.raises(
+        ValueError, match='objects have the category 8, which is none of'
+    ):
         draw_comparison(truth, COCO(), tmp_path)
 
 
