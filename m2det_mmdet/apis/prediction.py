@@ -1,7 +1,7 @@
 """Detect objects in images."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,32 +162,46 @@ def predict(
     detector = _detector(load_config(config, options), checkpoint, device)
     if acceleration:
         make_faster(detector.model, acceleration)
-    classes = detector.model.dataset_meta['classes']
-    ids = _coco_ids(classes, ann_file)
+    ids = _coco_ids(detector.model.dataset_meta['classes'], ann_file)
     image_ids = _image_ids(paths, ids, ann_file)
+    with nullcontext() if folder is None else folder.results:
+        detected = detect(detector, paths, batch_size)
+        return _collect(detected, detector, image_ids, ids, folder, on_event)
 
+
+def _collect(
+    detected: Iterable[Detected],
+    detector: DetInferencer,
+    image_ids: Mapping[Path, int],
+    ids: CocoIds,
+    folder: PredictionFolder | None,
+    on_event: Callable[[ImageDone], None] | None,
+) -> PredictionResult:
+    """Keep, write and report what was found in each image, as soon as it is known."""
+    classes = detector.model.dataset_meta['classes']
     predictions: list[Prediction] = []
     skipped: list[Path] = []
     problems: dict[Path, str] = {}
-    with nullcontext() if folder is None else folder.results:
-        for done, image in enumerate(detect(detector, paths, batch_size), start=1):
-            path, problem = image.path, image.problem
-            if image.sample is None:
-                skipped.append(path)
-            else:
-                predictions.append(_prediction(image, image_ids[path], classes))
-                if folder is not None:
-                    visualizer = detector.visualizer
-                    problem = folder.write(image, image_ids[path], ids, visualizer)
-            if problem is not None:
-                problems[path] = problem
-            if on_event is not None:
-                is_skipped = image.sample is None
-                on_event(ImageDone(path, done, len(paths), is_skipped, problem))
-    if folder is None:
-        return PredictionResult(predictions, skipped, None, None, problems)
-    results, pictures = folder.results.path, folder.pictures
-    return PredictionResult(predictions, skipped, results, pictures, problems)
+    for done, image in enumerate(detected, start=1):
+        path, problem = image.path, image.problem
+        if image.sample is None:
+            skipped.append(path)
+        else:
+            predictions.append(_prediction(image, image_ids[path], classes))
+            if folder is not None:
+                problem = folder.write(image, image_ids[path], ids, detector.visualizer)
+        if problem is not None:
+            problems[path] = problem
+        if on_event is not None:
+            is_skipped = image.sample is None
+            on_event(ImageDone(path, done, len(image_ids), is_skipped, problem))
+    return PredictionResult(
+        predictions,
+        skipped,
+        results=None if folder is None else folder.results.path,
+        pictures=None if folder is None else folder.pictures,
+        problems=problems,
+    )
 
 
 def _detector(cfg: Config, checkpoint: str | Path, device: str | None) -> DetInferencer:

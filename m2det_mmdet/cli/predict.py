@@ -56,12 +56,12 @@ def run(args: argparse.Namespace) -> int:
     from ..apis import ImageDone, predict
     from .console import bar
 
-    done = 0
+    written = 0
     with bar('Predicting') as advance:
 
         def show(event: ImageDone) -> None:
-            nonlocal done
-            done = event.done
+            nonlocal written
+            written += not event.skipped
             if event.problem is not None:
                 print(event.problem, file=sys.stderr)
             advance(event.done, event.total)
@@ -84,9 +84,9 @@ def run(args: argparse.Namespace) -> int:
                 on_event=show,
             )
         except BaseException:
-            if done:
+            if written:
                 results = args.out / 'results.json'
-                print(f'Stopped after {done} images: {results}.', file=sys.stderr)
+                print(f'Stopped after {written} images: {results}.', file=sys.stderr)
             raise
     found = len(result.predictions)
     total = found + len(result.skipped)

@@ -275,6 +275,7 @@ def test_an_image_that_the_detector_fails_with_costs_itself_alone(
     assert {item['file_name'] for item in _records(tmp_path / 'out')} == {'a/x.jpg'}
     # Where it fails with all, that is an error, and older results stay.
     assert _predict(trained, images / 'b', *argv, '--force') == 2
+    assert 'Stopped after' not in capsys.readouterr().err
     assert {item['file_name'] for item in _records(tmp_path / 'out')} == {'a/x.jpg'}
 
 
