@@ -1,11 +1,10 @@
 """A COCO dataset with clear errors for faults in its files."""
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from json import JSONDecodeError
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,10 @@ from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 from mmengine.fileio import get
 from mmengine.logging import print_log
+from pycocotools.coco import COCO as PlainCOCO  # noqa: N811
 
-from ..utils.errors import M2DetError
-
-# The keys of each entry that CocoDataset and CocoMetric read.
-_KEYS = {
-    'images': ('id', 'file_name', 'width', 'height'),
-    'categories': ('id', 'name'),
-    'annotations': ('id', 'image_id', 'category_id', 'bbox', 'area'),
-}
-
-
-class DatasetError(M2DetError, ValueError):
-    """The files of a dataset do not fit its config."""
+from .coco_form import check_annotations, check_results
+from .error import DatasetError
 
 
 class CheckedCOCO(COCO):
@@ -38,13 +28,15 @@ class CheckedCOCO(COCO):
         DatasetError: What is wrong, without the name of the file.
     """
 
+    def __init__(self, annotation_file: str | None = None) -> None:
+        try:
+            super().__init__(annotation_file)
+        except (ValueError, RecursionError, AssertionError) as error:
+            raise DatasetError(_reading_problem(error)) from error
+
     def createIndex(self) -> None:  # noqa: N802
         """Check the form of the file, then index it."""
-        for name, keys in _KEYS.items():
-            if name not in self.dataset:
-                raise DatasetError(f'has no list {name!r}, which a COCO file needs')
-            _check_entries(name, self.dataset[name], keys)
-        _check_boxes(self.dataset['annotations'])
+        check_annotations(self.dataset)
         super().createIndex()
 
     def get_cat_ids(
@@ -63,7 +55,7 @@ class CheckedCOCO(COCO):
     def _warn_of_unnamed(self, cat_ids: Sequence[int]) -> None:
         counts = Counter(item['category_id'] for item in self.dataset['annotations'])
         unnamed = {
-            self.cats[cat_id]['name'] if cat_id in self.cats else f'id {cat_id}': count
+            self.cats[cat_id]['name']: count
             for cat_id, count in counts.items()
             if cat_id not in cat_ids
         }
@@ -186,6 +178,34 @@ def load_annotations(ann_file: str | Path) -> CheckedCOCO:
         return CheckedCOCO(str(ann_file))
 
 
+def load_results(truth: CheckedCOCO, results: str | Path) -> PlainCOCO:
+    """Load predictions in COCO's results format from disk.
+
+    Args:
+        truth: The annotations that they are for.
+        results: JSON, a list of boxes with their scores.
+
+    Raises:
+        DatasetError: If the file is absent or holds no results for ``truth``.
+    """
+    try:
+        with open(results, encoding='utf-8') as file:
+            records = json.load(file)
+        check_results(records, truth.dataset)
+    except OSError as error:
+        raise DatasetError(
+            f'There is no results file {results} that can be read ({error.strerror}): '
+            'check the path.'
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(
+            f'{results} holds no COCO results for these annotations: it '
+            f'{_reading_problem(error)}.'
+        ) from error
+    # loadRes fails on an empty list.
+    return truth.loadRes(records) if records else PlainCOCO()
+
+
 @contextmanager
 def _explained(ann_file: str) -> Iterator[None]:
     """Turn what reading ``ann_file`` raises into one sentence that names it."""
@@ -196,42 +216,24 @@ def _explained(ann_file: str) -> Iterator[None]:
             f'The annotation file {ann_file} does not exist: check data_root and '
             'ann_file.'
         ) from error
-    except (JSONDecodeError, UnicodeDecodeError, AssertionError) as error:
+    except OSError as error:
         raise DatasetError(
-            f'The annotation file {ann_file} cannot be read as COCO JSON ({error}): '
-            'export it again.'
+            f'The annotation file {ann_file} cannot be read ({error.strerror}): '
+            'check data_root and ann_file.'
         ) from error
     except DatasetError as error:
         raise DatasetError(f'The annotation file {ann_file} {error}.') from error
 
 
-def _check_entries(name: str, entries: list[dict], keys: Sequence[str]) -> None:
-    for index, entry in enumerate(entries):
-        missing = [key for key in keys if key not in entry]
-        if missing:
-            raise DatasetError(f'lacks {", ".join(missing)} in {name}[{index}]')
-    repeated = [
-        id_ for id_, n in Counter(entry['id'] for entry in entries).items() if n > 1
-    ]
-    if repeated:
-        raise DatasetError(f'has the id {repeated[0]} more than once in {name!r}')
-
-
-def _check_boxes(annotations: list[dict]) -> None:
-    for index, entry in enumerate(annotations):
-        if not _is_box(entry['bbox']):
-            raise DatasetError(
-                f'gives the bbox {entry["bbox"]!r} in annotations[{index}] (id '
-                f'{entry["id"]}), which is not four finite numbers: mend or remove it'
-            )
-
-
-def _is_box(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 4
-        and all(isinstance(x, int | float) and isfinite(x) for x in value)
-    )
+def _reading_problem(error: Exception) -> str:
+    """Say what reading a JSON file failed at, without the name of the file."""
+    if isinstance(error, DatasetError):
+        return str(error)
+    problem = 'it nests lists or objects too deeply'
+    if not isinstance(error, RecursionError):
+        # Python refuses numbers of thousands of digits, and says how to allow them.
+        problem = str(error).split(';')[0]
+    return f'cannot be read as COCO JSON ({problem}): export it again'
 
 
 def _check_classes(classes: Sequence[str], names: Sequence[str]) -> None:

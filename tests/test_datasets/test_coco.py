@@ -13,7 +13,12 @@ from mmdet.registry import DATASETS
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from m2det_mmdet.datasets.coco import CheckedCocoDataset, DatasetError
+from m2det_mmdet.datasets.coco import (
+    CheckedCocoDataset,
+    DatasetError,
+    load_annotations,
+    load_results,
+)
 
 SIDE = 48  # pixels of each image
 Change = Callable[[dict], None]
@@ -176,7 +181,10 @@ def test_classes_that_do_not_match_stop(
             lambda content: [item.update(iscrowd=1) for item in content['annotations']],
             'no object to learn',
         ),
-        (lambda content: content['images'].clear(), 'no object to learn in 0 images'),
+        (
+            lambda content: content.update(images=[], annotations=[]),
+            'no object to learn in 0 images',
+        ),
         (
             lambda content: content['annotations'][1].pop('area'),
             r'lacks area in annotations\[1\]',
@@ -219,6 +227,196 @@ def test_a_box_that_is_not_four_numbers_stops(folder: Path, bbox: list) -> None:
     assert str(folder / 'ann.json') in str(caught.value)
 
 
+def _deep(levels: int) -> list:
+    value: list = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+WHOLE, POSITIVE = 'which is not a whole number', 'which is not a positive number'
+
+
+@pytest.mark.parametrize(
+    ('place', 'value', 'message'),
+    [
+        *(
+            (('images',), value, f'gives {value!r} for images, which is no list')
+            for value in (None, -1, True, float('nan'), {}, 'a.jpg')
+        ),
+        (('images', 1), None, 'gives None for images[1], which is no object with id,'),
+        (('annotations', 0), 7, 'gives 7 for annotations[0], which is no object'),
+        (('images', 0, 'id'), [1], f'gives the id [1] in images[0], {WHOLE}'),
+        (('images', 0, 'id'), '10', f"gives the id '10' in images[0], {WHOLE}"),
+        (('images', 0, 'id'), 10**400, f'in images[0], {WHOLE}'),
+        (('categories', 1, 'id'), {}, f'gives the id {{}} in categories[1], {WHOLE}'),
+        (('categories', 1, 'id'), True, f'gives the id True in categories[1], {WHOLE}'),
+        (('annotations', 1, 'id'), '2', f"gives the id '2' in annotations[1], {WHOLE}"),
+        (('annotations', 1, 'id'), -2, f'gives the id -2 in annotations[1], {WHOLE}'),
+        (
+            ('annotations', 0, 'image_id'),
+            [],
+            f'the image_id [] in annotations[0] (id 1), {WHOLE}',
+        ),
+        (
+            ('annotations', 0, 'category_id'),
+            2.5,
+            f'the category_id 2.5 in annotations[0] (id 1), {WHOLE}',
+        ),
+        (
+            ('images', 1, 'width'),
+            '48',
+            f"gives the width '48' in images[1] (id 30), {POSITIVE}",
+        ),
+        (
+            ('images', 1, 'height'),
+            -1,
+            f'gives the height -1 in images[1] (id 30), {POSITIVE}',
+        ),
+        (
+            ('images', 1, 'height'),
+            float('nan'),
+            f'gives the height nan in images[1] (id 30), {POSITIVE}',
+        ),
+        (
+            ('images', 1, 'height'),
+            0,
+            f'gives the height 0 in images[1] (id 30), {POSITIVE}',
+        ),
+        (
+            ('annotations', 0, 'area'),
+            '200',
+            "gives the area '200' in annotations[0] (id 1), which is not a finite",
+        ),
+        (
+            ('annotations', 0, 'area'),
+            [1],
+            'gives the area [1] in annotations[0] (id 1), which is not a finite',
+        ),
+        (
+            ('annotations', 0, 'iscrowd'),
+            '0',
+            "gives the iscrowd '0' in annotations[0] (id 1), which is not 0 or 1",
+        ),
+        (
+            ('annotations', 0, 'iscrowd'),
+            None,
+            'gives the iscrowd None in annotations[0] (id 1), which is not 0 or 1',
+        ),
+        (
+            ('annotations', 0, 'ignore'),
+            'no',
+            "gives the ignore 'no' in annotations[0] (id 1), which is not 0 or 1",
+        ),
+        (
+            ('images', 0, 'file_name'),
+            0,
+            'gives the file_name 0 in images[0] (id 10), which is not the name',
+        ),
+        (
+            ('images', 0, 'file_name'),
+            '\0',
+            r"gives the file_name '\x00' in images[0] (id 10), which is not the name",
+        ),
+        (
+            ('images', 0, 'file_name'),
+            '\ud800',
+            r"gives the file_name '\ud800' in images[0] (id 10), which is not",
+        ),
+        (
+            ('categories', 0, 'name'),
+            'a\nb',
+            r"gives the name 'a\nb' in categories[0] (id 2), which is not text",
+        ),
+        (
+            ('categories', 0, 'supercategory'),
+            [],
+            'gives the supercategory [] in categories[0] (id 2), which is not text',
+        ),
+        (
+            ('categories', 0, 'skeleton'),
+            _deep(300),
+            "nests lists or objects too deeply in 'categories'",
+        ),
+        (('info',), _deep(300), "nests lists or objects too deeply in 'info'"),
+        *(
+            (
+                ('annotations', 0, 'segmentation'),
+                value,
+                'in annotations[0] (id 1), which is not a list of polygons',
+            )
+            for value in (
+                'abc',
+                5,
+                [1, 2, 3, 4],
+                [['1', 2]],
+                [[1, float('nan')]],
+                [[10**400, 0.5]],
+                {},
+                {'counts': 'abc'},
+                {'counts': 'abc', 'size': ['4', 4]},
+                {'counts': [[]], 'size': [4, 4]},
+            )
+        ),
+        (
+            ('annotations', 1, 'image_id'),
+            77,
+            'gives the image_id 77 in annotations[1] (id 2), which no entry of '
+            'images has as its id (1 such annotations): add it to images or remove',
+        ),
+        (
+            ('annotations', 1, 'category_id'),
+            9,
+            'gives the category_id 9 in annotations[1] (id 2), which no entry of',
+        ),
+    ],
+)
+def test_a_value_of_another_kind_stops(
+    folder: Path, place: tuple[str | int, ...], value: Any, message: str
+) -> None:
+    *path, key = place
+
+    def change(content: dict) -> None:
+        for step in path:
+            content = content[step]
+        content[key] = value
+
+    _change(folder, change)
+
+    with pytest.raises(DatasetError) as caught:
+        _build(folder)
+    assert message in str(caught.value)
+    assert str(folder / 'ann.json') in str(caught.value)
+    assert '\n' not in str(caught.value)
+    assert len(str(caught.value)) < 400 + len(str(folder))
+
+
+def test_what_files_hold_in_good_order_passes(folder: Path) -> None:
+    segmentations = [
+        [],
+        [[4, 6, 24, 6, 24, 16.5]],
+        None,
+        {'counts': [0, 9], 'size': [48, 48]},
+        {'counts': 'abc', 'size': [48, 48]},
+    ]
+
+    def change(content: dict) -> None:
+        first = content['annotations'][0]
+        # As pandas writes whole numbers of a column with gaps.
+        first.update(image_id=10.0, category_id=2.0, iscrowd=False, ignore=0)
+        content['annotations'] += [
+            {**first, 'id': index, 'segmentation': value}
+            for index, value in enumerate(segmentations, start=3)
+        ]
+        content['info'] = {'contributor': 'a\nb'}
+        content['images'][0]['width'] = 48.0
+
+    _change(folder, change)
+
+    dataset = _build(folder)
+    assert len(_boxes(dataset, 0)) == 1 + len(segmentations)
+
+
 def test_a_filter_that_leaves_nothing_stops(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r'no object to learn in 0 images'):
         _build(folder, filter_cfg={'min_size': SIDE + 1})
@@ -232,9 +430,22 @@ def test_a_filter_that_leaves_nothing_stops(folder: Path) -> None:
         (b'\xff\xd8\xff', 'cannot be read as COCO JSON'),
         (b'[]', 'cannot be read as COCO JSON'),
         (b'{}', "no list 'images'"),
+        (b'\xef\xbb\xbf{}', 'cannot be read as COCO JSON .*BOM'),
+        (b'[' * 100_000, r'COCO JSON \(it nests lists or objects too deeply\)'),
+        (b'{"images": ' + b'1' * 5000 + b'}', r'has 5000 digits\): export|for images'),
         (None, 'does not exist: check data_root'),
     ],
-    ids=['empty', 'truncated', 'a picture', 'results', 'empty object', 'absent'],
+    ids=[
+        'empty',
+        'truncated',
+        'a picture',
+        'results',
+        'empty object',
+        'byte order mark',
+        'deep',
+        'thousands of digits',
+        'absent',
+    ],
 )
 def test_a_file_that_is_no_annotation_file_stops(
     folder: Path, content: bytes | None, message: str
@@ -245,6 +456,53 @@ def test_a_file_that_is_no_annotation_file_stops(
     with pytest.raises(DatasetError, match=message) as caught:
         _build(folder)
     assert str(path) in str(caught.value)
+
+
+def test_a_folder_is_no_annotation_file(folder: Path) -> None:
+    with pytest.raises(DatasetError, match=r'cannot be read \(Is a directory\)'):
+        _build(folder, ann_file='.')
+
+
+@pytest.mark.parametrize(
+    ('results', 'message'),
+    [
+        ('[' * 100_000, 'COCO JSON (it nests lists or objects too deeply)'),
+        ('{}', 'gives {} for results, which is no list'),
+        ('null', 'gives None for results, which is no list'),
+        ('[5]', 'gives 5 for results[0], which is no object with image_id,'),
+        ('[{"image_id": 10}]', 'lacks category_id, bbox, score in results[0]'),
+        (
+            {'bbox': [0, 0, 1]},
+            'gives the bbox [0, 0, 1] in results[0], which is not four',
+        ),
+        (
+            {'score': 'high'},
+            "gives the score 'high' in results[0], which is not a finite",
+        ),
+        ({'image_id': []}, 'gives the image_id [] in results[0], which is not a whole'),
+        (
+            {'image_id': 77},
+            'gives the image_id 77 in results[0], which no entry of images',
+        ),
+        (
+            {'category_id': 77},
+            'gives the category_id 77 in results[0], which no entry of',
+        ),
+    ],
+)
+def test_results_of_another_form_stop(
+    folder: Path, results: str | dict, message: str
+) -> None:
+    path = folder / 'results.json'
+    record = {'image_id': 10, 'category_id': 2, 'bbox': [0, 0, 1, 1], 'score': 0.5}
+    text = json.dumps([{**record, **results}]) if isinstance(results, dict) else results
+    path.write_text(text)
+
+    with pytest.raises(DatasetError) as caught:
+        load_results(load_annotations(folder / 'ann.json'), path)
+    expected = f'{path} holds no COCO results for these annotations: it '
+    assert expected in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Recognise a data folder's form, and check what every form needs."""
 
 import logging
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mmengine.logging import print_log
 
@@ -136,12 +137,6 @@ def _common_classes(
                 f'those of {files["train"].ann_file} are {_join(names["train"])}: '
                 'give both the same, in the same order.'
             )
-    nameless = [name for name in names['train'] if not _is_text(name)]
-    if nameless:
-        raise DatasetError(
-            f'The annotation file {files["train"].ann_file} has a category named '
-            f'{nameless[0]!r}: give it a name in quotes.'
-        )
     twice = {name for name in names['train'] if names['train'].count(name) > 1}
     if twice:
         raise DatasetError(
@@ -167,8 +162,7 @@ def _unused_parents(content: CheckedCOCO) -> set[str]:
     parents = {
         category['supercategory']
         for category in categories
-        if _is_text(category.get('supercategory'))
-        and category['supercategory'] != category['name']
+        if category.get('supercategory') not in (None, category['name'])
     }
     used = {item['category_id'] for item in content.dataset['annotations']}
     return {
@@ -185,16 +179,6 @@ def _check_content(ann_file: Path, content: CheckedCOCO) -> None:
                 f'The annotation file {ann_file} has no {what}: fill the split, or '
                 'leave it out if it is the test split.'
             )
-    for image in content.dataset['images']:
-        if not _is_text(image['file_name']):
-            raise DatasetError(
-                f'The annotation file {ann_file} gives file_name '
-                f'{image["file_name"]!r}: write the name of the image.'
-            )
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value.strip() != ''
 
 
 def _image_folder(
@@ -202,7 +186,7 @@ def _image_folder(
 ) -> Path:
     """Return the folder that has the first images, and check that it has all others."""
     for folder in folders:
-        if all((folder / name).is_file() for name in names[:_PROBES]):
+        if all(os.path.isfile(folder / name) for name in names[:_PROBES]):
             break
     else:
         listing = ', '.join(str(folder) for folder in folders)
@@ -211,7 +195,7 @@ def _image_folder(
             f'together in any of {listing}: put them there or mend file_name.'
         )
     for name in names:
-        if not (folder / name).is_file():
+        if not os.path.isfile(folder / name):
             raise DatasetError(
                 f'The image {folder / name} does not exist, but {ann_file} lists it: '
                 'restore the file or remove its entry.'

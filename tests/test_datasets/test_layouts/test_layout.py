@@ -150,12 +150,25 @@ def test_a_category_that_is_its_own_parent_stays(root: Path) -> None:
     [
         ('val', lambda c: c['categories'].reverse(), r'val.json are dog, cat, but'),
         ('val', lambda c: c['categories'].pop(), r'train.json are cat, dog: give both'),
-        ('train', lambda c: c['images'].clear(), r'train.json has no image: fill'),
+        ('train', lambda c: c.update(images=[], annotations=[]), r'has no image: fill'),
         ('val', lambda c: c['annotations'].clear(), r'val.json has no object: fill'),
         ('val', lambda c: c.pop('images'), r"val.json has no list 'images'"),
-        ('val', lambda c: c['images'][0].update(file_name=7), r'gives file_name 7'),
+        ('val', lambda c: c['images'][0].update(file_name=7), r'gives the file_name 7'),
+        (
+            'val',
+            lambda c: c['images'][0].update(file_name='x' * 5000),
+            r'images of .*val.json, x+, do not lie together',
+        ),
     ],
-    ids=['order', 'fewer classes', 'no image', 'no object', 'no list', 'no name'],
+    ids=[
+        'order',
+        'fewer classes',
+        'no image',
+        'no object',
+        'no list',
+        'no name',
+        'a name that is too long',
+    ],
 )
 def test_faulty_annotations_stop(
     root: Path, split: str, change: Change, message: str
@@ -174,7 +187,7 @@ def test_faulty_annotations_stop(
             [{'id': 5, 'name': 'cat'}, {'id': 6, 'name': 'cat'}],
             'train.json has the category cat more than once: rename',
         ),
-        ([{'id': 5, 'name': 7}], 'train.json has a category named 7: give it'),
+        ([{'id': 5, 'name': 7}], r'train.json gives the name 7 in categories\[0\]'),
     ],
     ids=['none', 'id twice', 'name twice', 'no text'],
 )
@@ -184,7 +197,7 @@ def test_faulty_categories_stop(
     for split in ('train', 'val'):
         _change(
             root / 'annotations' / f'{split}.json',
-            lambda content: content.update(categories=categories),
+            lambda content: content.update(categories=categories, annotations=[]),
         )
 
     _stops(root, message)

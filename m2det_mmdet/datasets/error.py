@@ -1,0 +1,7 @@
+"""What is wrong with the files of a data set."""
+
+from ..utils.errors import M2DetError
+
+
+class DatasetError(M2DetError, ValueError):
+    """The files of a dataset do not fit its config."""
