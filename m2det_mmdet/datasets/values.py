@@ -19,6 +19,13 @@ def shown(value: Any) -> str:
     return short.repr(value)
 
 
+def one_line(text: Any, most: int = 200) -> str:
+    """Return a text, as of another library's error, on one line and cut where long."""
+    line = ' '.join(str(text).split())
+    line = ''.join(x if x.isprintable() else '\N{REPLACEMENT CHARACTER}' for x in line)
+    return line if len(line) <= most else f'{line[:most]}...'
+
+
 def is_number(value: Any) -> bool:
     """Whether a value is a finite number, small enough to compute with."""
     return type(value) in (int, float) and -_LARGEST <= value <= _LARGEST

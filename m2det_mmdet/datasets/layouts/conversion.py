@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -10,10 +10,12 @@ from typing import NamedTuple
 from mmengine.logging import print_log
 
 from ...utils.files import write_whole
+from ..error import DatasetError
+from ..values import is_box, is_positive, is_text, shown
 from .splits import Files, relative_to
 
 # Part of the fingerprint: with a new number, files of an older conversion are not used.
-_REVISION = 1
+_REVISION = 2
 _SHOWN = 3  # files that a warning names
 
 
@@ -60,25 +62,31 @@ def convert(
     read: Callable[[Source], Labels],
     *,
     classes: Sequence[str] | None = None,
+    check: Callable[[], None] = lambda: None,
+    settings: Sequence[Hashable] = (),
 ) -> dict[str, Files]:
     """Write the labels of each split as COCO JSON, unless the files exist.
 
     Args:
         root: The data folder; ``file_name`` is relative to it.
         cache: Folder to write to. The name of a subfolder is a fingerprint of the
-            classes and of the paths, sizes and times of the sources.
+            classes and settings, and of the paths, sizes and times of the sources.
         sources: The images of each split.
         read: Reads the labels of an image.
         classes: Names of all classes; by default those in the labels, sorted.
+        check: Called before anything is read.
+        settings: What else decides how labels are read.
 
     Raises:
-        M2DetError: What ``read`` raises, or that the cache cannot be written.
+        M2DetError: What ``check`` and ``read`` raise, that a label has a value that is
+            none of COCO's, or that the cache cannot be written.
     """
-    folder = cache / _digest(root, sources, classes)
+    folder = cache / _digest(root, sources, (classes, *settings))
     ann_files = {split: folder / f'{split}.json' for split in sources}
     if not all(path.is_file() for path in ann_files.values()):
+        check()
         labels = {
-            split: [(source, read(source)) for source in entries]
+            split: [(source, _checked(source, read(source))) for source in entries]
             for split, entries in sources.items()
         }
         classes = classes or sorted(
@@ -96,8 +104,28 @@ def convert(
     return {split: Files(path, (root,)) for split, path in ann_files.items()}
 
 
-def _digest(root: Path, sources: Sources, classes: Sequence[str] | None) -> str:
-    digest = sha256(repr((_REVISION, str(root), classes)).encode())
+def _checked(source: Source, labels: Labels) -> Labels:
+    """Return the labels of an image if COCO's form can hold them."""
+    problems = [
+        f'the size {shown(labels.size)}, which is not two positive numbers'
+        for side in labels.size
+        if not is_positive(side)
+    ]
+    for name, box, _ in labels.boxes:
+        if not is_text(name):
+            problems.append(f'the name {shown(name)}, which is not text of one line')
+        if not is_box(box):
+            problems.append(f'the box {shown(box)}, which is not four finite numbers')
+    if problems:
+        raise DatasetError(
+            f'The annotation file {source.label} gives {problems[0]}: mend or remove '
+            'it.'
+        )
+    return labels
+
+
+def _digest(root: Path, sources: Sources, settings: Sequence[Hashable]) -> str:
+    digest = sha256(repr((_REVISION, str(root), settings)).encode())
     for split, entries in sources.items():
         for entry in entries:
             digest.update(repr((split, *map(_state, entry))).encode())
@@ -107,7 +135,7 @@ def _digest(root: Path, sources: Sources, classes: Sequence[str] | None) -> str:
 def _state(path: Path) -> tuple[str, int, int] | str:
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except OSError:
         return str(path)
     return str(path), status.st_size, status.st_mtime_ns
 

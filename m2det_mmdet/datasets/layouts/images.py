@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from ..coco import DatasetError
+from ..error import DatasetError
 
 # Formats that OpenCV reads on every platform.
 SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}

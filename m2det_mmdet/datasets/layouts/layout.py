@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from mmengine.logging import print_log
 
-from ..coco import CheckedCOCO, DatasetError, load_annotations
+from ..coco import CheckedCOCO, load_annotations
+from ..error import DatasetError
 from .forms import coco, voc, yolo
 from .splits import Files
 

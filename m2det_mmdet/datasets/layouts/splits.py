@@ -5,7 +5,7 @@ from collections.abc import Container
 from pathlib import Path
 from typing import NamedTuple
 
-from ..coco import DatasetError
+from ..error import DatasetError
 
 # Names of each split in folders and files, the usual one first.
 NAMES = {'train': ('train',), 'val': ('val', 'valid', 'validation'), 'test': ('test',)}

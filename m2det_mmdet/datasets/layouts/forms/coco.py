@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ...coco import DatasetError
+from ...error import DatasetError
 from ..splits import NAMES, Files, check_splits
 
 # Relative to the data folder; the first pattern that matches a file is used.

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ...coco import DatasetError
+from ...error import DatasetError
+from ...values import one_line, shown
 from ..conversion import LabelledBox, Labels, Source, convert
 from ..images import image_size, is_image, read_lines
 from ..splits import NAMES, Files, check_splits
@@ -53,7 +54,7 @@ def read_labels(source: Source) -> Labels:
     """
     path = source.label
     try:
-        tree = ElementTree.parse(path).getroot()
+        tree = _parse(path.read_bytes())
         boxes = [_labelled_box(item) for item in tree.findall('object')]
         width, height = (
             int(float(tree.findtext(f'size/{side}') or 0))
@@ -73,8 +74,8 @@ def read_labels(source: Source) -> Labels:
         LookupError,
     ) as error:
         raise DatasetError(
-            f'The annotation file {path} cannot be read as VOC XML ({error}): mend it '
-            'or export it again.'
+            f'The annotation file {path} cannot be read as VOC XML '
+            f'({one_line(error)}): mend it or export it again.'
         ) from error
     known = width > 0 and height > 0
     return Labels((width, height) if known else image_size(source.image), boxes)
@@ -101,18 +102,27 @@ def _sources(
     name, count = next(iter(Counter(names).most_common(1)), ('', 0))
     if count != 1:
         raise DatasetError(
-            f'The list {list_file} names {name or "no image"}'
+            f'The list {list_file} names {one_line(name) or "no image"}'
             f'{f" {count} times" if count else ""}: write each name once.'
         )
     for name in names:
         if len(images.get(name, ())) != 1:
             found = ' and '.join(path.name for path in images.get(name, ())) or 'none'
             raise DatasetError(
-                f'The list {list_file} names {name}, for which {part / "JPEGImages"} '
-                f'must have one image, and has {found}: mend the list or the folder.'
+                f'The list {list_file} names {one_line(name)}, for which '
+                f'{part / "JPEGImages"} must have one image, and has {found}: mend the '
+                'list or the folder.'
             )
     labels = part / 'Annotations'
     return [Source(images[name][0], labels / f'{name}.xml') for name in names]
+
+
+def _parse(content: bytes) -> ElementTree.Element:
+    # The entities of a DOCTYPE can stand for billions of characters. Without zeros
+    # UTF-16 is read like UTF-8 here.
+    if b'<!DOCTYPE' in content.replace(b'\0', b''):
+        raise ValueError('it has a DOCTYPE, which VOC files do not need')
+    return ElementTree.fromstring(content)
 
 
 def _labelled_box(item: ElementTree.Element) -> LabelledBox:
@@ -121,7 +131,8 @@ def _labelled_box(item: ElementTree.Element) -> LabelledBox:
         raise ValueError('an object has no name')
     corners = [item.findtext(f'bndbox/{corner}') for corner in _CORNERS]
     if None in corners:
-        raise ValueError(f'an object {name} lacks one of {", ".join(_CORNERS)}')
+        listing = ', '.join(_CORNERS)
+        raise ValueError(f'an object {shown(name)} lacks one of {listing}')
     x1, y1, x2, y2 = (int(float(corner)) - 1 for corner in corners)
     difficult = bool(int(item.findtext('difficult') or 0))
     return LabelledBox(name, (x1, y1, x2 - x1, y2 - y1), difficult)

@@ -1,13 +1,16 @@
 """Folders in YOLO's form: a text file of boxes for each image."""
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePath
 
-from ...coco import DatasetError
+from ...error import DatasetError
+from ...values import one_line
 from ..conversion import Source, convert
 from ..images import is_image, read_lines
 from ..splits import NAMES, Files, check_splits, relative_to
+from .yolo_key_points import check_polygons
 from .yolo_labels import read_labels
 from .yolo_yaml import find_description, read_description
 
@@ -34,24 +37,29 @@ def read(root: Path, cache: Path) -> dict[str, Files]:
     """
     description = find_description(root)
     if description is not None:
-        classes, places = read_description(description)
+        classes, places, num_key_values = read_description(description)
         check_splits(root, places, f'{description.name}, as SPLIT: FOLDER')
     else:
         places = _usual_places(root)
         check_splits(root, places, 'images/SPLIT with labels/SPLIT')
-        classes = _read_classes(root)
+        classes, num_key_values = _read_classes(root), None
     twice = {name for name in classes if classes.count(name) > 1}
     if twice:
         raise DatasetError(
             f'The data folder {root} has several classes named {min(twice)}: rename '
             'them, or give them one number in the labels.'
         )
+    sources = {split: _sources(root, split, paths) for split, paths in places.items()}
+    labels = [source.label for entries in sources.values() for source in entries]
     return convert(
         root,
         cache,
-        {split: _sources(root, split, paths) for split, paths in places.items()},
-        partial(read_labels, classes=classes),
+        sources,
+        partial(read_labels, classes=classes, num_key_values=num_key_values),
         classes=classes,
+        # Without the key kpt_shape the labels have to tell.
+        check=partial(check_polygons, labels if num_key_values is None else ()),
+        settings=(num_key_values,),
     )
 
 
@@ -117,11 +125,11 @@ def _images(root: Path, place: Path) -> Iterator[Path]:
         return
     for line in filter(None, map(str.strip, read_lines(place))):
         paths = [folder / line for folder in (place.parent, root)]
-        image = next((path for path in paths if path.is_file()), None)
+        image = next(filter(os.path.isfile, paths), None)
         if image is None:
             raise DatasetError(
-                f'The list {place} names the image {line}, which does not exist: '
-                f'correct it, relative to {place.parent}.'
+                f'The list {place} names the image {one_line(line)}, which does not '
+                f'exist: correct it, relative to {place.parent}.'
             )
         yield image
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from ...coco import DatasetError
+from ...error import DatasetError
+from ...values import one_line, shown
 from ..conversion import LabelledBox, Labels, Source
 from ..images import image_size, read_lines
 
@@ -10,12 +11,20 @@ from ..images import image_size, read_lines
 _ROUNDING = 1e-3
 
 
-def read_labels(source: Source, classes: Sequence[str]) -> Labels:
+def read_labels(
+    source: Source, classes: Sequence[str], num_key_values: int | None
+) -> Labels:
     """Read the objects of an image; without a label file it has none.
 
     A line is a class, counted from 0, and ``cx cy w h`` or the corners ``x y`` of a
     polygon, which becomes the box around it. All are fractions of the image's width
     and height.
+
+    Args:
+        source: The image and its file.
+        classes: Names of the classes.
+        num_key_values: How many numbers of key points follow a box. If there are some,
+            no line is a polygon; they are left out.
 
     Raises:
         DatasetError: If a line is wrong; it names the line and the reason.
@@ -27,7 +36,7 @@ def read_labels(source: Source, classes: Sequence[str]) -> Labels:
         if not line.strip():
             continue
         try:
-            label, (x, y, w, h) = _parse(line, len(classes))
+            label, (x, y, w, h) = _parse(line, len(classes), num_key_values or 0)
         except ValueError as error:
             raise DatasetError(
                 f'Line {number} of {source.label} {error}: mend or remove it.'
@@ -37,15 +46,24 @@ def read_labels(source: Source, classes: Sequence[str]) -> Labels:
     return Labels((width, height), boxes)
 
 
-def _parse(line: str, num_classes: int) -> tuple[int, tuple[float, ...]]:
+def _parse(
+    line: str, num_classes: int, num_key_values: int
+) -> tuple[int, tuple[float, ...]]:
     """Return the label and the box, xywh in 0..1."""
     numbers = [_number(word) for word in line.split()]
     label, *values = numbers
     if not label.is_integer() or not 0 <= label < num_classes:
         raise ValueError(
-            f'has the class {line.split()[0]}, where {num_classes} names make it one '
-            f'of 0 to {num_classes - 1}'
+            f'has the class {one_line(line.split()[0], 60)}, where {num_classes} '
+            f'names make it one of 0 to {num_classes - 1}'
         )
+    if num_key_values:
+        if len(values) not in (4, 4 + num_key_values):
+            raise ValueError(
+                f'has {len(values)} numbers after the class, where a box has 4, and '
+                f'{4 + num_key_values} with the key points of kpt_shape'
+            )
+        values = values[:4]
     outside = [x for x in values if not -_ROUNDING <= x <= 1 + _ROUNDING]
     if outside:
         raise ValueError(f'has {outside[0]:g}, which is no part of the image in 0..1')
@@ -57,7 +75,7 @@ def _parse(line: str, num_classes: int) -> tuple[int, tuple[float, ...]]:
     if len(values) < 6 or len(values) % 2:
         raise ValueError(
             f'has {len(values)} numbers after the class, where a box has 4 and a '
-            'polygon 6, 8, 10, ...'
+            'polygon 6, 8, 10, ... (key points need kpt_shape in data.yaml)'
         )
     left, top, right, bottom = (
         pick(values[axis::2]) for pick in (min, max) for axis in (0, 1)
@@ -69,4 +87,4 @@ def _number(word: str) -> float:
     try:
         return float(word)
     except ValueError:
-        raise ValueError(f'has {word!r}, which is no number') from None
+        raise ValueError(f'has {shown(word)}, which is no number') from None

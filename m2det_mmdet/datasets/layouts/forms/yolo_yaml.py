@@ -1,15 +1,34 @@
 """The YAML file that describes a data set in YOLO's form."""
 
 import logging
+import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from mmengine.logging import print_log
 
-from ...coco import DatasetError
+from ...error import DatasetError
+from ...values import is_count, is_text, one_line, shown
 from ..splits import NAMES
+
+_MOST_VALUES = 1_000_000  # of a file, where aliases stand for what they repeat
+
+
+class Description(NamedTuple):
+    """What the file says.
+
+    Attributes:
+        classes: Names in the order of their numbers.
+        places: Folders or lists of images of each split.
+        num_key_values: How many numbers of key points follow a box in a label, by
+            ``kpt_shape``: 0 if that is null, ``None`` if there is no such key.
+    """
+
+    classes: tuple[str, ...]
+    places: dict[str, list[Path]]
+    num_key_values: int | None
 
 
 def find_description(root: Path) -> Path | None:
@@ -31,8 +50,8 @@ def find_description(root: Path) -> Path | None:
     return found[0] if found else None
 
 
-def read_description(path: Path) -> tuple[tuple[str, ...], dict[str, list[Path]]]:
-    """Read the classes, and the folders or lists of images of each split.
+def read_description(path: Path) -> Description:
+    """Read the classes, the folders or lists of images, and the form of the labels.
 
     Paths are relative to ``path`` in the file, or else to the file's folder. Roboflow
     writes a wrong ``../`` in front; if a path does not exist, it is tried without that.
@@ -51,17 +70,40 @@ def read_description(path: Path) -> tuple[tuple[str, ...], dict[str, list[Path]]
         found = [_resolve(path, content, split, entry) for entry in entries]
         if any(found):
             places[split] = [place for place in found if place]
-    return _classes(path, content), places
+    return Description(_classes(path, content), places, _key_values(path, content))
 
 
 def _load(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding='utf-8-sig'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problem = ' '.join(str(error).split())
+        loader = yaml.SafeLoader(path.read_text(encoding='utf-8-sig'))
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _size(node, {}) > _MOST_VALUES:
+            raise ValueError(f'its aliases stand for over {_MOST_VALUES} values')
+        return loader.construct_document(node)
+    except RecursionError as error:
+        raise DatasetError(
+            f'The file {path} nests lists or keys too deeply: mend it.'
+        ) from error
+    # PyYAML raises the last three for a value that its tag does not fit, as !!int ''.
+    except (OSError, yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+        problem = one_line(error).split('; use sys.')[0]
         raise DatasetError(
             f'The file {path} cannot be read as YAML ({problem}): mend it.'
         ) from error
+
+
+def _size(node: yaml.Node, known: dict[int, float]) -> float:
+    """Count the values below a node, those behind aliases each time they are named."""
+    if id(node) not in known:
+        # What holds itself is endless.
+        known[id(node)] = math.inf
+        parts = [] if isinstance(node, yaml.ScalarNode) else node.value
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in parts for part in pair]
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _describes_data(path: Path) -> bool:
@@ -77,38 +119,72 @@ def _classes(path: Path, content: dict) -> tuple[str, ...]:
     if isinstance(names, dict):
         if set(names) != set(range(len(names))):
             raise DatasetError(
-                f'The file {path} numbers its names {", ".join(map(str, names))}: '
+                f'The file {path} numbers its names {shown([*names])}: '
                 'number them from 0 on without gaps.'
             )
         names = [names[index] for index in range(len(names))]
     if not names or not isinstance(names, list):
         raise DatasetError(
-            f'The file {path} gives names: {names}: list the names of the classes.'
+            f'The file {path} gives names: {shown(names)}: list the names of the '
+            'classes.'
         )
     # YAML does not read a class called no, on or 1.5 as text.
     wrong = [name for name in names if not isinstance(name, str)]
     if wrong:
         raise DatasetError(
-            f'The file {path} has the name {wrong[0]!r}, which YAML does not read '
-            'as text: put it in quotes.'
+            f'The file {path} has the name {shown(wrong[0])}, which YAML does not '
+            'read as text: put it in quotes.'
+        )
+    unseen = [name for name in names if not is_text(name)]
+    if unseen:
+        raise DatasetError(
+            f'The file {path} has the name {shown(unseen[0])}, which is not text of '
+            'one line: give the class another.'
         )
     if content.get('nc', len(names)) != len(names):
         raise DatasetError(
-            f'The file {path} gives {len(names)} names, but nc: {content["nc"]}: '
-            'make them agree.'
+            f'The file {path} gives {len(names)} names, but nc: '
+            f'{shown(content["nc"])}: make them agree.'
         )
     return tuple(names)
 
 
+def _key_values(path: Path, content: dict) -> int | None:
+    if 'kpt_shape' not in content:
+        return None
+    shape = content['kpt_shape']
+    if shape is None:
+        return 0
+    if (
+        not isinstance(shape, list)
+        or len(shape) != 2
+        or not all(map(is_count, shape))
+        or shape[1] not in (2, 3)
+    ):
+        raise DatasetError(
+            f'The file {path} gives kpt_shape: {shown(shape)}: write the number of key '
+            'points, and 2 or 3 numbers for each, as [17, 3].'
+        )
+    return shape[0] * shape[1]
+
+
 def _resolve(path: Path, content: dict, split: str, entry: Any) -> Path | None:
     """Return the path of an entry; ``None`` for a missing test split."""
-    base = path.parent / str(content.get('path') or '')
+    base = content.get('path') or ''
+    for key, value in (('path', base), (split, entry)):
+        if not isinstance(value, str | int):
+            raise DatasetError(
+                f'The file {path} gives {key}: {shown(value)}, which is no path: '
+                f'correct it, relative to {path.parent}.'
+            )
     names = dict.fromkeys((str(entry), str(entry).removeprefix('../')))
-    places = [folder / name for folder in (base, path.parent) for name in names]
-    found = next((place for place in places if place.exists()), None)
+    folders = (path.parent / str(base), path.parent)
+    places = [folder / name for folder in folders for name in names]
+    # Unlike those of Path, these take names that the operating system refuses.
+    found = next((x for x in places if os.path.isdir(x) or os.path.isfile(x)), None)
     if found is not None:
         return Path(os.path.normpath(found))
-    problem = f'The file {path} gives {split}: {entry}, which does not exist'
+    problem = f'The file {path} gives {split}: {one_line(entry)}, which does not exist'
     if split != 'test':
         raise DatasetError(f'{problem}: correct it, relative to {path.parent}.')
     print_log(f'{problem}: no test.', logger='current', level=logging.WARNING)

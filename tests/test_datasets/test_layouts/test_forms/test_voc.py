@@ -251,17 +251,59 @@ def test_two_images_for_a_name_stop(root: Path, write_image: Callable) -> None:
         ('<?xml version="1.0" encoding="utf-99"?>', r'c.xml .*unknown encoding'),
         (CAT.replace('13', 'nan'), r'c.xml cannot .*convert float NaN'),
         (CAT.replace('13', '1e999'), r'c.xml cannot .*convert float infinity'),
-        (CAT.replace('<xmin>3</xmin>', ''), r'object cat lacks one of xmin, ymin'),
+        (CAT.replace('<xmin>3</xmin>', ''), r"object 'cat' lacks one of xmin, ymin"),
         (CAT.replace('<name>cat</name>', ''), r'an object has no name'),
+        (
+            '<!DOCTYPE a [<!ENTITY b "cat">]><annotation>&b;</annotation>',
+            r'XML \(it has a DOCTYPE, which',
+        ),
+        (CAT.replace('13', 'x' * 1000), r"string to float: 'x{150,180}\.\.\.\): mend"),
+        (
+            CAT.replace('cat', 'a\nb'),
+            r"c.xml gives the name 'a\\nb', which is not text of one line: mend",
+        ),
+        (
+            CAT.replace('13', '1e300'),
+            r'c.xml gives the box .* is not four finite',
+        ),
+        (
+            SIZE.replace('40', '1e300') + CAT,
+            r'c.xml gives the size .*, which is not two positive numbers',
+        ),
+        (
+            '<annotation>' + '<a>' * 100_000,
+            r'c.xml cannot be read as VOC XML',
+        ),
     ],
-    ids=['empty', 'cut', 'encoding', 'nan', 'infinite', 'no corner', 'no name'],
+    ids=[
+        'empty',
+        'cut',
+        'encoding',
+        'nan',
+        'infinite',
+        'no corner',
+        'no name',
+        'entities',
+        'long text',
+        'two lines',
+        'a large corner',
+        'a large image',
+        'deep',
+    ],
 )
 def test_faulty_xml_stops(root: Path, content: str, message: str) -> None:
     if content.endswith('</object>'):
-        content = f'<annotation>{SIZE}{content}</annotation>'
+        content = f'<annotation>{content}{SIZE}</annotation>'
     (root / 'Annotations' / 'c.xml').write_text(content)
 
     _stops(root, message)
+
+
+def test_entities_are_found_in_utf_16(root: Path) -> None:
+    text = '<!DOCTYPE a [<!ENTITY b "cat">]><annotation>&b;</annotation>'
+    (root / 'Annotations' / 'c.xml').write_text(text, encoding='utf-16')
+
+    _stops(root, r'XML \(it has a DOCTYPE, which')
 
 
 def test_missing_files_stop(root: Path) -> None:

@@ -15,6 +15,16 @@ from m2det_mmdet.datasets.layouts import read_layout
 BOX, BOX_PIXELS = '1 0.5 0.25 0.2 0.3', (16, 2, 8, 6)
 TRIANGLE, TRIANGLE_PIXELS = '0 0.25 0.5 0.75 0.1 0.5 0.9', (10, 2, 20, 16)
 
+# Nine levels of nine aliases: 387 million values.
+BOMB = '\n'.join(
+    ['x0: &x0 {{a: 1}}']
+    + [f'x{i}: &x{i} [{", ".join([f"*x{i - 1}"] * 9)}]' for i in range(1, 10)]
+    + ['{key}: *x9']
+)
+# A box and three key points: with whether each is seen, and without.
+POSE_3 = f'{BOX} 0.45 0.2 1 0.55 0.3 1 0 0 0'
+POSE_2 = f'{BOX} 0.45 0.2 0.55 0.3 0 0'
+
 
 @pytest.fixture
 def root(tmp_path: Path, write_image: Callable) -> Path:
@@ -80,6 +90,129 @@ def test_boxes_and_polygons_are_converted(
     # pycocotools takes 0 for no match.
     assert [item['id'] for item in content['annotations']] == [1, 2]
     assert [(i['width'], i['height']) for i in content['images']] == [(40, 20)] * 2
+
+
+def test_aliases_of_usual_size_are_read(root: Path, tmp_path: Path) -> None:
+    text = 'train: &t images/train\nval: *t\nnames: [cat, dog]'
+    (root / 'data.yaml').write_text(text)
+
+    assert read_layout(root, tmp_path / 'cache').val.size == 2
+
+
+@pytest.mark.parametrize(
+    ('shape', 'line'),
+    [
+        ([3, 3], POSE_3),
+        ([3, 2], POSE_2),
+        ([3, 3], f'{BOX} 0.45 0.2 2 1.5 0.3 2 nan 0 0'),
+        ([2, 2], f'{BOX} 0.45 0.2 0.55 0.3'),
+        ([3, 3], BOX),
+    ],
+    ids=['3 numbers', '2 numbers', 'outside', 'as many as corners', 'none'],
+)
+def test_a_label_with_key_points_has_the_box_of_its_first_four_numbers(
+    root: Path, tmp_path: Path, objects: Callable, shape: list[int], line: str
+) -> None:
+    _write_label(root, 'train/a', f'{line}\n{line}')
+    _describe(root, kpt_shape=shape)
+    layout = read_layout(root, tmp_path / 'cache')
+
+    found = objects(layout.train.ann_file)
+    assert _boxes(found, 'train/a') == [('dog', BOX_PIXELS, 0)] * 2
+
+
+@pytest.mark.parametrize('line', [TRIANGLE, POSE_2, f'{POSE_3} 1'])
+def test_key_points_of_another_number_stop(root: Path, line: str) -> None:
+    _write_label(root, 'train/b', f'{BOX}\n{line}')
+    _describe(root, kpt_shape=[3, 3])
+
+    count = len(line.split()) - 1
+    _stops(
+        root,
+        rf'^Line 2 of {root}/labels/train/b.txt has {count} numbers after the class, '
+        r'where a box has 4, and 13 with the key points of kpt_shape: mend or remove',
+    )
+
+
+@pytest.mark.parametrize(
+    ('line', 'shape'),
+    [
+        (POSE_3, r'\[3, 3\]'),
+        (POSE_2, r'\[3, 2\]'),
+        (f'{BOX} 0.45 0.2 2 0.5 0.25 2', r'\[2, 3\]'),
+        (f'{BOX} 0.45 0.2 1 0.5 0.25 1', r'\[2, 3\]'),
+        (f'{BOX} 0.45 0.2 0.5 0.25', r'\[2, 2\]'),
+        (f'{BOX} 0.45 0.2', r'\[1, 2\]'),
+    ],
+)
+def test_key_points_that_the_description_does_not_name_stop(
+    root: Path, line: str, shape: str
+) -> None:
+    _write_label(root, 'val/c', f'{line}\n{BOX}')
+
+    count = len(line.split()) - 1
+    _stops(
+        root,
+        rf'^The labels, as {root}/labels/val/c.txt, have {count} numbers '
+        rf'.*: write kpt_shape: {shape} into data.yaml, or kpt_shape: null if they are',
+    )
+
+
+def test_polygons_that_look_like_key_points_can_be_named_so(
+    root: Path, tmp_path: Path, objects: Callable
+) -> None:
+    _write_label(root, 'train/a', f'{BOX} 0.45 0.2')
+    (root / 'data.yaml').write_text(
+        (root / 'data.yaml').read_text() + 'kpt_shape: null'
+    )
+    layout = read_layout(root, tmp_path / 'cache')
+
+    # Corners (20, 5), (8, 6), (18, 4).
+    found = objects(layout.train.ann_file)
+    assert _boxes(found, 'train/a') == [('dog', (8, 4, 12, 2), 0)]
+
+
+def test_what_the_description_says_of_key_points_converts_anew(
+    root: Path, tmp_path: Path, objects: Callable
+) -> None:
+    _write_label(root, 'train/a', TRIANGLE)
+    read_layout(root, tmp_path / 'cache')
+    _describe(root, kpt_shape=[1, 2])
+    layout = read_layout(root, tmp_path / 'cache')
+
+    found = objects(layout.train.ann_file)
+    # Centre (10, 10), 30 x 2.
+    assert _boxes(found, 'train/a') == [('cat', (-5, 9, 30, 2), 0)]
+
+
+@pytest.mark.parametrize(
+    ('lines', 'pixels'),
+    [
+        # An oriented box, (20, 8) (24, 12) (20, 16) (16, 12), also where the first two
+        # corners could be a box in the image with the others in it.
+        (['1 0.5 0.4 0.6 0.6 0.5 0.8 0.4 0.6'], [(16, 8, 8, 8)]),
+        # One polygon whose corners look like a box and points, and one of more corners.
+        (
+            [f'{BOX} 0.45 0.2', '1 0.5 0.5 0.6 0.5 0.6 0.6 0.5 0.7'],
+            [(8, 4, 12, 2), (20, 10, 4, 4)],
+        ),
+        # Of two, one whose first corners are no box in the image.
+        (
+            [f'{BOX} 0.45 0.2', '1 0.9 0.9 0.8 0.9 0.8 0.8'],
+            [(8, 4, 12, 2), (32, 16, 4, 2)],
+        ),
+    ],
+    ids=['oriented box', 'numbers of corners', 'places of corners'],
+)
+def test_polygons_are_told_from_key_points(
+    root: Path, tmp_path: Path, objects: Callable, lines: list[str], pixels: list[tuple]
+) -> None:
+    _write_label(root, 'train/a', '\n'.join([*lines, BOX]))
+    layout = read_layout(root, tmp_path / 'cache')
+
+    found = objects(layout.train.ann_file)
+    expected = [('dog', box, 0) for box in [*pixels, BOX_PIXELS]]
+    assert _boxes(found, 'train/a') == expected
 
 
 def test_a_class_without_objects_stays(root: Path, tmp_path: Path) -> None:
@@ -291,13 +424,32 @@ def test_rounding_errors_pass(root: Path, tmp_path: Path) -> None:
         ({'train': 'gone'}, 'gives train: gone, which does not exist: correct it'),
         ({'val': 5}, 'gives val: 5, which does not exist'),
         ({'names': None}, 'gives names: None: list the names'),
-        ({'names': 'cat'}, 'gives names: cat: list the names'),
-        ({'names': {0: 'cat', 2: 'dog'}}, 'numbers its names 0, 2: number them from 0'),
+        ({'names': 'cat'}, "gives names: 'cat': list the names"),
+        (
+            {'names': {0: 'cat', 2: 'dog'}},
+            r'its names \[0, 2\]: number them from 0',
+        ),
         (
             {'names': ['cat', False]},
             'the name False, which YAML does not read as text',
         ),
         ({'nc': 3}, 'gives 2 names, but nc: 3: make them agree'),
+        ({'names': ['cat', ' ']}, r"the name ' ', which is not text of one line"),
+        (
+            {'names': ['cat', 'a\nb']},
+            r"the name 'a\\nb', which is not text of",
+        ),
+        ({'train': 'x' * 5000}, r'gives train: x{200}\.\.\., which does not exist'),
+        ({'train': {'a': 'b'}}, r"gives train: {'a': 'b'}, which is no path: correct"),
+        ({'path': [1]}, r'gives path: \[1\], which is no path: correct it'),
+        ({'train': '/dev/zero'}, r'gives train: /dev/zero, which does not exist'),
+        *(
+            (
+                {'kpt_shape': value},
+                r'gives kpt_shape: .*: write the number of key',
+            )
+            for value in (17, [17], [17, 4], ['17', 3], [-1, 2], [17, 3, 2])
+        ),
     ],
 )
 def test_a_faulty_description_stops(root: Path, changes: dict, message: str) -> None:
@@ -308,7 +460,21 @@ def test_a_faulty_description_stops(root: Path, changes: dict, message: str) -> 
 
 @pytest.mark.parametrize(
     ('text', 'message'),
-    [('names: [a, b', 'cannot be read as YAML'), ('', 'has no keys: write names')],
+    [
+        ('names: [a, b', 'cannot be read as YAML'),
+        ('', 'has no keys: write names'),
+        *(
+            (BOMB.format(key=key), 'over 1000000 values')
+            for key in ('names', 'nc', '<<')
+        ),
+        ('names: &a [*a]', 'cannot be read as YAML .*over 1000000 values'),
+        ('names: ' + '[' * 1000, 'nests lists or keys too deeply'),
+        ('nc: ' + '1' * 5000, r'has 5000 digits\): mend|has no val split'),
+        ("nc: !!int ''", 'cannot be read as YAML'),
+        ('nc: !!bool x', 'cannot be read as YAML'),
+        ('nc: !!timestamp x', 'cannot be read as YAML'),
+        ('nc: 2024-13-45', r'cannot be read as YAML \(month must be in 1..12\)'),
+    ],
 )
 def test_a_file_that_is_no_description_stops(
     root: Path, text: str, message: str
