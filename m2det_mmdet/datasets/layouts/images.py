@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from ..error import DatasetError
+from ..values import one_line
 
 # Formats that OpenCV reads on every platform.
 SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
@@ -34,9 +35,11 @@ def image_size(path: Path) -> tuple[int, int]:
         raise DatasetError(
             f'The image {path} does not exist: restore it or remove its labels.'
         ) from error
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    # Pillow raises ValueError, SyntaxError and others for headers that are damaged.
+    except Exception as error:
         raise DatasetError(
-            f'The image {path} cannot be read ({error}): restore it or remove it.'
+            f'The image {path} cannot be read ({one_line(error)}): restore it or '
+            'remove it.'
         ) from error
     return (height, width) if turned else (width, height)
 

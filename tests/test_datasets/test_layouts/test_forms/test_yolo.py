@@ -1,12 +1,16 @@
 """Data folders in YOLO's form."""
 
+import io
 import json
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 import yaml
+from PIL import Image
 
 from m2det_mmdet.datasets import DatasetError
 from m2det_mmdet.datasets.layouts import read_layout
@@ -515,6 +519,44 @@ def test_faulty_images_stop(root: Path, write_image: Callable) -> None:
     for suffix in ('jpg', 'PNG'):
         write_image(image.with_suffix(f'.{suffix}'))
     _stops(root, r'c.PNG and .*c.jpg of val share the labels .*c.txt: rename or remove')
+
+
+def _png(side: int, *, header: int = 13) -> bytes:
+    """A PNG that claims to be square, with ``header`` of 13 bytes in its header."""
+    size = struct.pack('>IIBBBBB', side, side, 8, 2, 0, 0, 0)[:header]
+    chunks = [
+        struct.pack('>I', len(data))
+        + kind
+        + data
+        + struct.pack('>I', crc32(kind + data))
+        for kind, data in ((b'IHDR', size), (b'IDAT', b''))
+    ]
+    return b'\x89PNG\r\n\x1a\n' + b''.join(chunks)
+
+
+def _webp(exif: bytes) -> bytes:
+    file = io.BytesIO()
+    Image.new('RGB', (40, 20)).save(file, 'webp', exif=exif)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (_png(100_000), r'Image size \(10000000000 pixels\) exceeds'),
+        (_png(40, header=9), 'Truncated IHDR chunk'),
+        (_png(40)[:20], ''),
+        (_webp(b'Exif\0\0no EXIF at all'), 'not a TIFF file'),
+    ],
+    ids=['claims to be large', 'short header', 'cut', 'damaged EXIF'],
+)
+def test_damaged_headers_of_images_stop(
+    root: Path, content: bytes, message: str
+) -> None:
+    image = root / 'images' / 'val' / 'c.jpg'
+    image.write_bytes(content)
+
+    _stops(root, rf'^The image {image} cannot be read \(.*{message}.*: restore it or')
 
 
 def test_an_image_listed_twice_stops(root: Path) -> None:
