@@ -14,9 +14,8 @@ from pycocotools.cocoeval import COCOeval
 
 
 def install() -> None:
-    """Replace mmdet's evaluation of boxes, if faster-coco-eval is there."""
-    if find_spec('faster_coco_eval'):
-        coco_metric.COCOeval = evaluation_of
+    """Replace mmdet's evaluation."""
+    coco_metric.COCOeval = evaluation_of
 
 
 def evaluation_of(truth: COCO, found: COCO, iou_type: str) -> Any:
@@ -25,10 +24,13 @@ def evaluation_of(truth: COCO, found: COCO, iou_type: str) -> Any:
     Args:
         truth: Annotations.
         found: Detections, as ``truth.loadRes`` makes them.
-        iou_type: ``'bbox'``, which faster-coco-eval computes; or another kind, which
-            pycocotools does.
+        iou_type: ``'bbox'``, which faster-coco-eval computes where it is installed; or
+            another kind, which pycocotools does.
     """
-    if iou_type != 'bbox':
+    # faster-coco-eval takes objects without the key for no crowds, pycocotools fails.
+    for annotation in truth.anns.values():
+        annotation.setdefault('iscrowd', 0)
+    if iou_type != 'bbox' or not find_spec('faster_coco_eval'):
         return COCOeval(truth, found, iou_type)
     from faster_coco_eval import COCOeval_faster
 

@@ -95,3 +95,24 @@ def _evaluated(evaluation: COCOeval, limits: tuple[int, ...]) -> COCOeval:
     evaluation.accumulate()
     evaluation.summarize()
     return evaluation
+
+
+@pytest.mark.parametrize('installed', [True, False])
+def test_objects_without_iscrowd_are_no_crowds(
+    installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not installed:
+        monkeypatch.setattr('m2det_mmdet.compat.coco_eval.find_spec', lambda name: None)
+    box = {'image_id': 1, 'category_id': 1, 'bbox': [2, 3, 40, 50]}
+    truth = COCO()
+    truth.dataset = {
+        'images': [{'id': 1}],
+        'annotations': [{**box, 'id': 1, 'area': 2000}],
+        'categories': [{'id': 1}],
+    }
+    truth.createIndex()
+    found = truth.loadRes([{**box, 'score': 0.5}])
+    evaluation = _evaluated(evaluation_of(truth, found, 'bbox'), (1, 10, 100))
+
+    assert isinstance(evaluation, COCOeval) is not installed
+    assert evaluation.stats[0] == pytest.approx(1)
