@@ -525,11 +525,8 @@ def _png(side: int, *, header: int = 13) -> bytes:
     """A PNG that claims to be square, with ``header`` of 13 bytes in its header."""
     size = struct.pack('>IIBBBBB', side, side, 8, 2, 0, 0, 0)[:header]
     chunks = [
-        struct.pack('>I', len(data))
-        + kind
-        + data
-        + struct.pack('>I', crc32(kind + data))
-        for kind, data in ((b'IHDR', size), (b'IDAT', b''))
+        struct.pack('>I', len(chunk) - 4) + chunk + struct.pack('>I', crc32(chunk))
+        for chunk in (b'IHDR' + size, b'IDAT')
     ]
     return b'\x89PNG\r\n\x1a\n' + b''.join(chunks)
 
