@@ -1,12 +1,9 @@
 """Draw ground truth beside predictions."""
 
-import json
 from pathlib import Path
 
-from pycocotools.coco import COCO
-
-from ..datasets.coco import CheckedCOCO, load_annotations
-from ..evaluation.coco_records import check_records
+from ..datasets.coco import load_annotations
+from ..evaluation.coco_records import load_results
 from ..utils.errors import M2DetError
 from ..utils.files import check_output
 from ..utils.images import check_picture, write_picture
@@ -51,7 +48,7 @@ def draw(
     check_output(Path(out), force=force)
     with prints_to(quiet_log()):
         truth = load_annotations(annotations)
-        predictions = _load_results(truth, Path(results))
+        predictions = load_results(results, truth)
     try:
         picture = draw_comparison(
             truth, predictions, images, num_images=num_images, score_thr=score_thr
@@ -60,17 +57,3 @@ def draw(
         raise M2DetError(f'{annotations} cannot be drawn: {error}') from error
     write_picture(Path(out), picture)
     return Path(out)
-
-
-def _load_results(truth: CheckedCOCO, path: Path) -> COCO:
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-        records = check_records(content, truth)
-    except FileNotFoundError as error:
-        raise M2DetError(f'There is no results file {path}: check the path.') from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise M2DetError(
-            f'{path} holds no COCO results for these annotations: {error}.'
-        ) from error
-    # loadRes fails on an empty list.
-    return truth.loadRes(records) if records else COCO()

@@ -1,6 +1,5 @@
 """A COCO dataset with clear errors for faults in its files."""
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,9 +14,8 @@ from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import DATASETS
 from mmengine.fileio import get
 from mmengine.logging import print_log
-from pycocotools.coco import COCO as PlainCOCO  # noqa: N811
 
-from .coco_form import check_annotations, check_results
+from .coco_form import check_annotations
 from .error import DatasetError
 
 
@@ -176,34 +174,6 @@ def load_annotations(ann_file: str | Path) -> CheckedCOCO:
     """
     with _explained(str(ann_file)):
         return CheckedCOCO(str(ann_file))
-
-
-def load_results(truth: CheckedCOCO, results: str | Path) -> PlainCOCO:
-    """Load predictions in COCO's results format from disk.
-
-    Args:
-        truth: The annotations that they are for.
-        results: JSON, a list of boxes with their scores.
-
-    Raises:
-        DatasetError: If the file is absent or holds no results for ``truth``.
-    """
-    try:
-        with open(results, encoding='utf-8') as file:
-            records = json.load(file)
-        check_results(records, truth.dataset)
-    except OSError as error:
-        raise DatasetError(
-            f'There is no results file {results} that can be read ({error.strerror}): '
-            'check the path.'
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(
-            f'{results} holds no COCO results for these annotations: it '
-            f'{_reading_problem(error)}.'
-        ) from error
-    # loadRes fails on an empty list.
-    return truth.loadRes(records) if records else PlainCOCO()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The form of COCO's files, checked before pycocotools and mmdet read them."""
+"""The form of annotation files, checked before pycocotools and mmdet read them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -56,12 +56,6 @@ _RULES = {
         ),
     },
 }
-_RESULT_RULES = {
-    'image_id': _ID,
-    'category_id': _ID,
-    'bbox': _BOX,
-    'score': _Rule(is_number, 'a finite number'),
-}
 
 
 def check_annotations(content: Any) -> None:
@@ -88,20 +82,6 @@ def check_annotations(content: Any) -> None:
     for name in ('info', 'categories'):
         if not is_shallow(content.get(name)):
             raise DatasetError(f'nests lists or objects too deeply in {name!r}')
-
-
-def check_results(records: Any, content: dict) -> None:
-    """Check predictions in COCO's results format.
-
-    Args:
-        records: The parsed file.
-        content: The annotations that the predictions are for.
-
-    Raises:
-        DatasetError: The first record and value that is wrong, without the file's name.
-    """
-    _check_entries('results', records, _RESULT_RULES)
-    _check_references('results', records, content)
 
 
 def _check_entries(name: str, entries: Any, rules: dict[str, _Rule]) -> None:

@@ -1,8 +1,8 @@
 """Predictions as records of COCO's results format."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
-from textwrap import shorten
 from typing import Any
 
 from mmdet.datasets import CocoDataset
@@ -10,11 +10,12 @@ from mmengine.structures import InstanceData
 from pycocotools import mask as masks
 from pycocotools.coco import COCO
 
+from ..datasets.values import is_box, is_number, shown
+from ..utils.errors import M2DetError
+
 # COCO has 80 classes with ids from 1 to 90: these ten were never annotated.
 _COCO_GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)
 _COCO_IDS = tuple(id_ for id_ in range(1, 91) if id_ not in _COCO_GAPS)
-# torch takes no larger whole number.
-_LARGEST = 2.0**63
 
 
 class CocoIds:
@@ -121,6 +122,29 @@ def to_records(
     ]
 
 
+def load_results(file: str | Path, truth: COCO) -> COCO:
+    """Load predictions in COCO's results format.
+
+    Args:
+        file: JSON, a list of records as :func:`check_records` takes them.
+        truth: The annotations that they are for.
+
+    Raises:
+        M2DetError: If the file cannot be read, or a record is wrong; names both.
+    """
+    try:
+        content = json.loads(Path(file).read_text(encoding='utf-8'))
+        records = check_records(content, truth)
+    except FileNotFoundError as error:
+        raise M2DetError(f'There is no results file {file}: check the path.') from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise M2DetError(
+            f'{file} holds no COCO results for these annotations: {error}.'
+        ) from error
+    # loadRes fails on an empty list.
+    return truth.loadRes(records) if records else COCO()
+
+
 def check_records(records: Any, truth: COCO) -> list[dict[str, Any]]:
     """Compare results, as they were read of a file, with annotations.
 
@@ -137,23 +161,22 @@ def check_records(records: Any, truth: COCO) -> list[dict[str, Any]]:
         ValueError: Which record is wrong, and how.
     """
     if not isinstance(records, list):
-        raise ValueError(f'they are no list but {_short(records)}')
+        raise ValueError(f'they are no list but {shown(records)}')
     return [_checked(index, record, truth) for index, record in enumerate(records)]
 
 
 def _checked(index: int, record: Any, truth: COCO) -> dict[str, Any]:
     if not isinstance(record, dict):
-        raise ValueError(f'record {index} is {_short(record)}, no object')
+        raise ValueError(f'record {index} is {shown(record)}, no object')
     for key, known in (('image_id', truth.imgs), ('category_id', truth.cats)):
         id_ = record.get(key)
         if not isinstance(id_, int | str) or id_ not in known:
             raise ValueError(
-                f'record {index} has the {key} {_short(id_)}, which the annotations '
-                'lack'
+                f'record {index} has the {key} {shown(id_)}, which the annotations lack'
             )
-    if not _are_numbers([record.get('score')]):
+    if not is_number(record.get('score')):
         raise ValueError(
-            f'record {index} has the score {_short(record.get("score"))}, which is no '
+            f'record {index} has the score {shown(record.get("score"))}, which is no '
             'finite number'
         )
     if 'bbox' not in record and 'segmentation' in record:
@@ -166,14 +189,14 @@ def _checked(index: int, record: Any, truth: COCO) -> dict[str, Any]:
             )
         return {**record, 'bbox': box}
     box = record.get('bbox')
-    if not (isinstance(box, list) and len(box) == 4 and _are_numbers(box)):
+    if not is_box(box):
         raise ValueError(
-            f'record {index} has the bbox {_short(box)}, which is not four finite '
+            f'record {index} has the bbox {shown(box)}, which is not four finite '
             'numbers'
         )
     if min(box[2:]) < 0:
         raise ValueError(
-            f'record {index} has the bbox {_short(box)}, whose width and height are '
+            f'record {index} has the bbox {shown(box)}, whose width and height are '
             'not both positive'
         )
     return record
@@ -188,17 +211,6 @@ def _box_around(mask: Any, size: list[int]) -> list[float] | None:
         return masks.toBbox(mask).tolist()
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return None
-
-
-def _are_numbers(values: list[Any]) -> bool:
-    return all(
-        isinstance(x, int | float) and not isinstance(x, bool) and abs(x) < _LARGEST
-        for x in values
-    )
-
-
-def _short(value: Any) -> str:
-    return shorten(repr(value), 60, placeholder=' ...')
 
 
 def _ids_by_name(classes: Sequence[str], annotations: COCO) -> tuple[int, ...]:

@@ -16,8 +16,6 @@ from torch.utils.data import DataLoader
 from m2det_mmdet.datasets.coco import (
     CheckedCocoDataset,
     DatasetError,
-    load_annotations,
-    load_results,
 )
 
 SIDE = 48  # pixels of each image
@@ -461,48 +459,6 @@ def test_a_file_that_is_no_annotation_file_stops(
 def test_a_folder_is_no_annotation_file(folder: Path) -> None:
     with pytest.raises(DatasetError, match=r'cannot be read \(Is a directory\)'):
         _build(folder, ann_file='.')
-
-
-@pytest.mark.parametrize(
-    ('results', 'message'),
-    [
-        ('[' * 100_000, 'COCO JSON (it nests lists or objects too deeply)'),
-        ('{}', 'gives {} for results, which is no list'),
-        ('null', 'gives None for results, which is no list'),
-        ('[5]', 'gives 5 for results[0], which is no object with image_id,'),
-        ('[{"image_id": 10}]', 'lacks category_id, bbox, score in results[0]'),
-        (
-            {'bbox': [0, 0, 1]},
-            'gives the bbox [0, 0, 1] in results[0], which is not four',
-        ),
-        (
-            {'score': 'high'},
-            "gives the score 'high' in results[0], which is not a finite",
-        ),
-        ({'image_id': []}, 'gives the image_id [] in results[0], which is not a whole'),
-        (
-            {'image_id': 77},
-            'gives the image_id 77 in results[0], which no entry of images',
-        ),
-        (
-            {'category_id': 77},
-            'gives the category_id 77 in results[0], which no entry of',
-        ),
-    ],
-)
-def test_results_of_another_form_stop(
-    folder: Path, results: str | dict, message: str
-) -> None:
-    path = folder / 'results.json'
-    record = {'image_id': 10, 'category_id': 2, 'bbox': [0, 0, 1, 1], 'score': 0.5}
-    text = json.dumps([{**record, **results}]) if isinstance(results, dict) else results
-    path.write_text(text)
-
-    with pytest.raises(DatasetError) as caught:
-        load_results(load_annotations(folder / 'ann.json'), path)
-    expected = f'{path} holds no COCO results for these annotations: it '
-    assert expected in str(caught.value)
-    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from mmdet.evaluation import CocoMetric
 from PIL import Image
 
 from m2det_mmdet.datasets import CheckedCocoDataset
-from m2det_mmdet.datasets.coco import load_annotations, load_results
+from m2det_mmdet.datasets.coco import load_annotations
 from m2det_mmdet.datasets.layouts import read_layout
-from m2det_mmdet.evaluation import CocoIds
+from m2det_mmdet.evaluation.coco_records import CocoIds, load_results
 from m2det_mmdet.utils.errors import M2DetError
 from m2det_mmdet.visualization import draw_comparison
 
@@ -288,7 +288,7 @@ def _use(root: Path, cache: Path) -> None:
     metric.evaluate(len(samples))
     cache.mkdir(parents=True, exist_ok=True)
     (cache / 'results.json').write_text(json.dumps(records))
-    results = load_results(truth, cache / 'results.json')
+    results = load_results(cache / 'results.json', truth)
     draw_comparison(truth, results, split.images, num_images=1)
 
 
