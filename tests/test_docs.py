@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -153,9 +154,22 @@ def _run_speed(text: str, folder: Path, trained: SimpleNamespace) -> None:
     assert found['speed'].images_per_second > 0
 
 
+def _run_partial_results(text: str, folder: Path, _: SimpleNamespace) -> None:
+    (folder / 'OUT').mkdir()
+    lines = [[{'image_id': 1}, {'image_id': 1}], [], [{'image_id': 3}]]
+    partial = folder / 'OUT' / 'results.partial.jsonl'
+    partial.write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
+
+    _program(text, folder, {}, {})
+
+    records = json.loads((folder / 'results.json').read_text())
+    assert [record['image_id'] for record in records] == [1, 1, 3]
+
+
 # What each program needs is prepared; one that nobody prepares for fails.
 RUN: dict[str, Callable[[str, Path, SimpleNamespace], None]] = {
     'README.md': _run_readme,
+    'docs/prediction.md': _run_partial_results,
     'docs/release.md': _run_release,
     'docs/speed.md': _run_speed,
 }

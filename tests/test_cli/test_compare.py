@@ -226,7 +226,7 @@ def test_moved_data_and_what_changes_no_result_keep_finished_runs(
     workers.calls = []
     moved = shutil.copytree(trained.scenes, tmp_path / 'moved')
     alone[alone.index('--data') + 1] = str(moved)
-    options = ['--cfg-options', 'helper=1', 'log_level=ERROR', 'work_dir=x']
+    options = ['--cfg-options', 'data=x', 'log_level=ERROR', 'work_dir=x']
 
     assert main([*alone, *force, *options, 'default_hooks.logger.interval=7']) == 0
 
@@ -726,7 +726,7 @@ def test_a_detector_that_finds_nothing_has_an_ap_of_zero(
 ) -> None:
     (tmp_path / 'train').mkdir()
     (tmp_path / 'train' / 'epoch_1.pth').touch()
-    (tmp_path / 'config.py').write_text('')
+    (tmp_path / 'config.py').write_text('model = dict()')
     runner = SimpleNamespace(test=lambda: metrics)
     monkeypatch.setattr(compare_worker, 'build_runner', lambda _cfg: runner)
 

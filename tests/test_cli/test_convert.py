@@ -1,5 +1,6 @@
 """The command that converts the authors' checkpoints."""
 
+import errno
 import os
 import pickle
 import zipfile
@@ -287,7 +288,9 @@ def test_what_is_there_is_not_replaced_unasked(
     assert set(os.listdir(tmp_path)) == {'there.pth', 'link.pth'}
 
 
-@pytest.mark.parametrize('error', [OSError('disk full'), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    'error', [OSError(errno.ENOSPC, 'disk full'), KeyboardInterrupt()]
+)
 def test_a_failed_write_leaves_the_old_file(
     error: BaseException,
     released: SimpleNamespace,
