@@ -26,6 +26,8 @@ ZEROS = 3 * 2**30
 GIGABYTE = 2**20  # in kB, as the system counts
 # Seconds for one call, beside other work.
 LIMIT = 120
+# Characters of an answer in the table.
+_SHOWN = 150
 
 
 class Outcome:
@@ -44,15 +46,17 @@ def commands(trained: SimpleNamespace) -> dict[str, Callable[[str, Path], object
 
     def cli(*argv: str) -> Callable[[str, Path], object]:
         def call(file: str, folder: Path) -> int:
-            known = {'FILE': file, 'FOLDER': str(folder)}
-            return main([known.get(x, x.replace('FILE', file)) for x in argv])
+            return main(
+                [x.replace('FILE', file).replace('FOLDER', str(folder)) for x in argv]
+            )
 
         return call
 
     def compare(file: str, folder: Path) -> object:
         (folder / 'train').mkdir()
         shutil.copy(file, folder / 'train' / 'epoch_1.pth')
-        shutil.copy(config, folder / 'config.py')
+        hooks = "custom_hooks = [dict(type='TrainingCostHook')]"
+        (folder / 'config.py').write_text(f'_base_ = {config!r}\n{hooks}\n')
         return worker._train(folder / 'config.py')
 
     options = ('--work-dir', 'FOLDER', '--cfg-options', 'train_cfg.max_epochs=2')
@@ -65,7 +69,7 @@ def commands(trained: SimpleNamespace) -> dict[str, Callable[[str, Path], object
             'bench', config, '--checkpoint', 'FILE', '--images', '1', '--warm-up', '0',
             '--batch-sizes', '1',
         ),
-        'convert': cli('convert', 'FILE', config, f'{trained.scenes}/../out.pth'),
+        'convert': cli('convert', 'FILE', config, 'FOLDER/out.pth', '--to-release'),
         'compare': compare,
         'DetInferencer(None, ...)': lambda file, _: DetInferencer(
             None, file, device='cpu'
@@ -102,7 +106,7 @@ def in_a_process(
     code = os.waitstatus_to_exitcode(status)
     output = log.read_text()
     last = (output.strip().splitlines() or [''])[-1]
-    text = 'works' if code == 0 else f'{last[:110]}'
+    text = 'works' if code == 0 else last.replace(str(file), 'FILE')[:_SHOWN]
     return Outcome(f'killed by {-code}' if code < 0 else text, output, usage.ru_maxrss)
 
 
@@ -136,7 +140,7 @@ def test_no_command_runs_deletes_or_breaks(
             found = in_a_process(call, file, tmp_path / 'folder')
             memory.setdefault(name, found.memory)
             more = found.memory - memory[name]
-            row[name] = found.text.replace(str(file), 'FILE').replace('m2det ', '')
+            row[name] = found.text
             place = f'{kind.name}, {name}: {found.text}'
             if 'Traceback' in found.output or 'killed' in found.text:
                 faults.append(place)
