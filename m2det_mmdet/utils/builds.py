@@ -9,12 +9,15 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmengine.registry import Registry
 
 _UNEXPECTED = re.compile(
     r"(?:(\w+)\.)?(\w+)\(\) got an unexpected keyword argument '(\w+)'"
 )
-_UNKNOWN = re.compile(r'(\S+) is not in the \S+ registry')
+_UNKNOWN = re.compile(r'(\S+) is not in the .+ registry')
 _LISTED = 20
 
 
@@ -42,20 +45,13 @@ def unknown_type(error: BaseException) -> str | None:
     """Return the sentence on a ``type`` that no registry knows.
 
     Args:
-        error: Any error; only MMEngine's :class:`KeyError` of a registry has such a
-            sentence.
+        error: Any error; only that of a name which MMEngine did not find in a registry
+            has such a sentence.
     """
-    match = _UNKNOWN.search(str(error))
-    if not isinstance(error, KeyError) or match is None:
+    looked_up = _looked_up(error)
+    if looked_up is None:
         return None
-    registries = [
-        frame.f_locals['registry']
-        for frame in _frames(error)
-        if 'registry' in frame.f_locals
-    ]
-    if not registries:
-        return None
-    registry, name = registries[-1], match[1].strip('\'"')
+    registry, name = looked_up
     known, parent = {*registry.module_dict}, registry.parent
     while parent is not None:
         known |= {*parent.module_dict}
@@ -64,6 +60,20 @@ def unknown_type(error: BaseException) -> str | None:
         'check it, and add the module that registers it to custom_imports.'
     )
     return f'There is no {registry.name} of the type {name}: {hint}'
+
+
+def _looked_up(error: BaseException) -> tuple['Registry', str] | None:
+    """Registry, and the name in a config that it does not know."""
+    scopes = [frame.f_locals for frame in _frames(error)]
+    match = _UNKNOWN.search(str(error))
+    if isinstance(error, KeyError) and match is not None:
+        registries = [scope['registry'] for scope in scopes if 'registry' in scope]
+        return (registries[-1], match[1].strip('\'"')) if registries else None
+    # MMEngine asks for an optimizer's arguments before it builds it, of None too.
+    for scope in scopes:
+        if 'registry' in scope and scope.get('optimizer_cls', error) is None:
+            return scope['registry'], scope['optimizer_cfg']['type']
+    return None
 
 
 def did_you_mean(name: str, known: list[str], likeness: float = 0.6) -> str:

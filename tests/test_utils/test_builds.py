@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import HOOKS, OPTIMIZERS
+from mmengine.registry import HOOKS, OPTIMIZERS, PARAM_SCHEDULERS
 from mmengine.runner import Runner
 from torch import nn
 
@@ -91,6 +91,11 @@ def test_what_a_module_does_wrong_is_not_laid_to_the_config(build: Any) -> None:
         (MODELS, 'MLFPM', 'no model of the type MLFPM: did you mean MLFPN?'),
         # A hook of the parent registry.
         (HOOKS, 'CheckpointHok', 'no hook of the type CheckpointHok: did you mean Ch'),
+        (
+            PARAM_SCHEDULERS,
+            'LinerLR',
+            'no parameter scheduler of the type LinerLR: did',
+        ),
         (MODELS, 'Zzzzzz', 'type Zzzzzz: check it, and add the module that registers'),
     ],
 )
@@ -98,6 +103,14 @@ def test_an_unknown_type_comes_with_similar_ones(
     registry: Any, name: str, sentence: str
 ) -> None:
     assert sentence in unknown_type(caught(registry.build, {'type': name}))
+
+
+def test_an_unknown_optimizer_comes_with_similar_ones() -> None:
+    wrapper = {**WRAPPER, 'optimizer': {'type': 'Adm', 'lr': 1.0}}
+
+    error = caught(build_optim_wrapper, nn.Linear(1, 1), wrapper)
+
+    assert 'no optimizer of the type Adm: did you mean Adam' in unknown_type(error)
 
 
 def test_another_key_error_is_none_of_a_registry() -> None:
