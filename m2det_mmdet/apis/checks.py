@@ -38,9 +38,14 @@ def start_processes(cfg: Config, launcher: str) -> None:
     """Let the processes of a launcher know of each other, as the runner would later.
 
     Raises:
-        M2DetError: If the launcher is unknown.
+        M2DetError: If the launcher is unknown, or did not start this process.
     """
     check_one_of('launcher', launcher, LAUNCHERS)
+    if launcher == 'pytorch' and 'RANK' not in os.environ:
+        raise M2DetError(
+            "The launcher 'pytorch' needs the processes that torchrun starts: call "
+            '`torchrun --nproc-per-node N -m m2det_command train ...`, or leave it out.'
+        )
     cfg.launcher = launcher
     if launcher != 'none' and not is_distributed():
         init_dist(launcher, **(cfg.get('env_cfg') or {}).get('dist_cfg', {}))

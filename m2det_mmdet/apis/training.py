@@ -1,5 +1,6 @@
 """Train a detector."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.dist import get_world_size
 from mmengine.runner import IterBasedTrainLoop, Runner, find_latest_checkpoint
 
 from ..analysis.machine import describe_machine
@@ -150,6 +152,7 @@ def train(
         cfg.get('load_from'),
         complete=bool(cfg.get('resume')),
     )
+    _check_batches(cfg, len(datasets['train']))
     images = {stage: len(dataset) for stage, dataset in datasets.items()}
     runner = build_runner(cfg, datasets=datasets, on_console=False)
     # The loaders have copies.
@@ -231,6 +234,18 @@ def _warn_of_slow_precision(cfg: Config) -> None:
     if wrapper.get('type') == 'AmpOptimWrapper':
         device = torch.device(get_device())
         warn_if_slow(device, wrapper.get('dtype') or 'float16', 'mixed precision')
+
+
+def _check_batches(cfg: Config, images: int) -> None:
+    """Stop where an epoch would have no batch, and nothing would be trained."""
+    loader = cfg.train_dataloader
+    size = loader.get('batch_size') or 1
+    own = math.ceil(images / get_world_size())
+    if own == 0 or (loader.get('drop_last') and own < size):
+        raise M2DetError(
+            f'The {own} images that each process trains on make no batch of {size}: '
+            f'set train_dataloader.batch_size to {max(own, 1)} or less, or add images.'
+        )
 
 
 def _enable_auto_scale_lr(cfg: Config) -> None:

@@ -81,8 +81,11 @@ def check_checkpoint(name: str) -> None:
     Raises:
         CheckpointError: If ``name`` is no URL and no file.
     """
-    if '://' not in name and not Path(name).expanduser().is_file():
-        raise CheckpointError(f'There is no checkpoint {name}: check the path.')
+    if '://' in name or (path := Path(name).expanduser()).is_file():
+        return
+    if path.is_dir():
+        raise CheckpointError(f'{name} is a folder: name a checkpoint (.pth) in it.')
+    raise CheckpointError(f'There is no checkpoint {name}: check the path.')
 
 
 def load_from_safe_local(filename: str, map_location: MapLocation = None) -> Any:

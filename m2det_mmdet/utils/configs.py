@@ -17,6 +17,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 # In a wheel, and in the repository.
 _ROOTS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
 _SUFFIXES = ('.py', '.json', '.yml', '.yaml')
+_WEIGHTS = ('.pth', '.pt')
 _EXAMPLE = 'm2det_vgg_320'
 # Marks the copies of configs that a run leaves in its work folder.
 DUMP_SUFFIX = '_full'
@@ -106,7 +107,8 @@ def load_config(
 def _read(name: str) -> Config:
     path = find_config(name)
     if path.suffix not in _SUFFIXES:
-        raise M2DetError(f'{name} is no config: its name would end in .py.')
+        order = ' (the config comes first)' if path.suffix in _WEIGHTS else ''
+        raise M2DetError(f'{name} is no config: its name would end in .py{order}.')
     return Config.fromfile(path)
 
 

@@ -129,3 +129,41 @@ def test_an_unknown_precision_names_the_known(
 ) -> None:
     assert main(['train', trained.config, '--amp-dtype', 'int8']) == 2
     assert "choose from 'float16', 'bfloat16'" in capsys.readouterr().err
+
+
+def test_a_training_without_a_batch_does_not_start(
+    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    options = ['train_dataloader.batch_size=9', 'train_dataloader.drop_last=True']
+    argv = ['train', trained.config, '--work-dir', str(tmp_path / 'work')]
+
+    assert main([*argv, '--cfg-options', *options]) == 2
+
+    assert (
+        'The 4 images that each process trains on make no batch of 9: set train_'
+        in (capsys.readouterr().err)
+    )
+    assert not (tmp_path / 'work').exists()
+
+
+def test_a_launcher_that_did_not_start_the_process_is_named(
+    trained: SimpleNamespace,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv('RANK', raising=False)
+
+    assert main(['train', trained.config, '--launcher', 'pytorch']) == 2
+
+    assert 'torchrun --nproc-per-node' in capsys.readouterr().err
+
+
+def test_swapped_arguments_are_told(
+    trained: SimpleNamespace, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(['test', trained.checkpoint, trained.config]) == 2
+    assert 'epoch_1.pth is no config: its name would end in .py (the config comes' in (
+        capsys.readouterr().err
+    )
+    assert main(['test', trained.config, str(trained.work_dir)]) == 2
+    assert 'is a folder: name a checkpoint (.pth) in it' in capsys.readouterr().err
