@@ -7,16 +7,25 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
-from torch import Tensor
+from torch import Tensor, UntypedStorage
+from torch.storage import TypedStorage
 
 from .errors import Refusal
-from .safe_types import Array, DType, to_numpy
+from .safe_types import Array, DType, History, to_numpy
+from .values import short
 
 # MMEngine's checkpoints are seven deep; Python's own functions stop at a thousand.
 _DEPTH = 100
 # A tensor that repeats its values, as an index that was expanded, may be larger
 # than what is stored of it.
 _REPEATED = 2**28
+# Values that stand in several places count several times: lists of two of a list of
+# two, and so on, are few in a file and endless for who copies them.
+_VALUES = 2**21
+_STAND_INS = Array | DType | History
+# Left over where :func:`_open` replaces none, or by themselves.
+_PARTS_ALONE = DType | History | TypedStorage | UntypedStorage
+_END = object()
 
 
 def clean(content: Any, size: int) -> Any:
@@ -27,35 +36,38 @@ def clean(content: Any, size: int) -> Any:
         size: Bytes of the file.
 
     Returns:
-        ``content``, with NumPy's arrays in the place of stand-ins, and without the
-        attributes that a file may give to containers and tensors.
+        ``content``, with NumPy's arrays and MMEngine's histories in the place of
+        stand-ins, and without the attributes that a file may give to containers.
 
     Raises:
         Refusal: If there is a tensor without values or with a layout that no detector
             has, a history that is none, or more bytes or levels than can be.
     """
     root = [content]
-    waiting: list[tuple[Any, int]] = [(root, 0)]
-    # Values that stand in several places are looked at once.
-    seen: set[int] = set()
+    # One for each level; a list of all that waits would be larger than the content.
+    levels = [iter([root])]
     stored: dict[int, int] = {}
-    while waiting:
-        value, depth = waiting.pop()
-        if id(value) in seen:
+    visits = 0
+    while levels:
+        value = next(levels[-1], _END)
+        if value is _END:
+            levels.pop()
             continue
-        seen.add(id(value))
-        if depth > _DEPTH:
-            raise Refusal(f'its parts lie more than {_DEPTH} levels deep')
+        visits += 1
+        if visits > _VALUES:
+            raise Refusal(f'it holds more than {_VALUES} values')
         if isinstance(value, Tensor):
             _check_tensor(value)
             storage = value.untyped_storage()
             stored[storage.data_ptr()] = storage.nbytes()
         elif isinstance(value, np.ndarray):
             stored[id(value)] = value.nbytes
-        elif isinstance(value, HistoryBuffer):
-            _check_history(value)
-        else:
-            waiting.extend((inner, depth + 1) for inner in _open(value))
+        elif isinstance(value, _PARTS_ALONE):
+            raise Refusal('it holds parts of tensors or arrays where none can be')
+        elif isinstance(value, dict | list | tuple | set):
+            if len(levels) > _DEPTH:
+                raise Refusal(f'its parts lie more than {_DEPTH} levels deep')
+            levels.append(_open(value))
     if sum(stored.values()) > size:
         raise Refusal('it holds more bytes than the file')
     return root[0]
@@ -68,14 +80,18 @@ def _open(value: Any) -> Iterator[Any]:
             _keep_versions(value)
         # The config's dictionary has ways of its own to give and take values.
         for key, inner in dict.items(value):
-            if isinstance(inner, Array | DType):
-                dict.__setitem__(value, key, to_numpy(inner))
+            if isinstance(inner, _STAND_INS):
+                dict.__setitem__(value, key, _own(inner))
         yield from dict.values(value)
-    elif isinstance(value, list):
-        value[:] = map(to_numpy, value)
+    else:
+        if isinstance(value, list):
+            value[:] = map(_own, value)
         yield from value
-    elif isinstance(value, tuple | set | frozenset):
-        yield from value
+
+
+def _own(value: Any) -> Any:
+    """Return what NumPy and MMEngine would have read in the place of ``value``."""
+    return _history(value) if isinstance(value, History) else to_numpy(value)
 
 
 def _keep_versions(weights: OrderedDict) -> None:
@@ -107,17 +123,29 @@ def _check_tensor(tensor: Tensor) -> None:
         )
 
 
-def _check_history(history: HistoryBuffer) -> None:
-    """Check a history of logged values, and drop all attributes but its own."""
-    state = history.__dict__
+def _history(history: History) -> HistoryBuffer:
+    """Check a history of logged values, and keep no attributes but MMEngine's."""
     values, counts = (
-        np.asarray(to_numpy(state.get(key)))
-        for key in ('_log_history', '_count_history')
+        to_numpy(history.state.get(key)) for key in ('_log_history', '_count_history')
     )
-    length = state.get('max_length')
-    numbers = values.dtype.kind in 'biuf' and counts.dtype.kind in 'biuf'
-    if not (numbers and values.ndim == 1 and values.shape == counts.shape):
+    length = history.state.get('max_length')
+    if not (
+        _are_numbers(values) and _are_numbers(counts) and len(values) == len(counts)
+    ):
         raise Refusal('it holds a history of logged values that are no numbers')
     if not isinstance(length, int) or length < 1:
-        raise Refusal(f'it holds a history of {length!r} logged values')
-    history.__dict__ = HistoryBuffer(values, counts, length).__dict__
+        raise Refusal(f'it holds a history of {short(length)} logged values')
+    made = HistoryBuffer(max_length=length)
+    # Not copies, as several histories may be given one array.
+    made._log_history, made._count_history = values, counts
+    return made
+
+
+def _are_numbers(values: Any) -> bool:
+    """Whether it is a row of numbers; one without any is none that was logged."""
+    return (
+        isinstance(values, np.ndarray)
+        and values.dtype.kind in 'biuf'
+        and values.ndim == 1
+        and values.size > 0
+    )

@@ -239,7 +239,7 @@ def _explained(source: str, file: str | BinaryIO) -> Iterator[None]:
     except Exception as error:
         message = str(error)
         # The file is sound, its device is not here: torch says what to do.
-        if 'map_location' in message:
+        if isinstance(error, RuntimeError) and 'map_location' in message:
             raise
         refused = re.search(r'GLOBAL (\S+)', message)
         if refused:

@@ -7,6 +7,7 @@ import codecs
 import os
 import shutil
 import zipfile
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
 
 
@@ -80,6 +82,7 @@ def kinds(victim: Path, zeros: int) -> Iterator[Hostile]:
     yield from _of_wrong_parts()
     yield from _of_wrong_numbers()
     yield from _of_absurd_sizes(zeros)
+    yield from _that_call_what_is_allowed()
     yield from _of_strange_weights()
 
 
@@ -241,6 +244,55 @@ def _of_absurd_sizes(zeros: int) -> Iterator[Hostile]:
         lambda x: x['state_dict'].update(x=torch.zeros(zeros, dtype=torch.uint8)),
         compressed=True,
     )
+
+
+def _that_call_what_is_allowed() -> Iterator[Hostile]:
+    """Calls of what torch and MMEngine allow, with arguments that they never write."""
+    repeated = torch.ones(1).expand(10**8)
+    scalar = np.int64(1).__reduce__()[0]
+    reconstruct = np.array(1).__reduce__()[0]
+    shared: Any = ('a',)
+    for _ in range(24):
+        shared = (shared, shared)
+    for name, value in {
+        'a set of a tensor': Call(set, repeated),
+        'a Counter of a tensor': Call(Counter, repeated),
+        'an OrderedDict of a tensor': Call(OrderedDict, [repeated]),
+        'bytearray of a NumPy number': Call(
+            bytearray, Call(scalar, np.dtype('i8'), (10**10).to_bytes(8, 'little'))
+        ),
+        'a tensor that becomes larger': Call(
+            torch._utils._rebuild_device_tensor_from_cpu_tensor,
+            repeated,
+            torch.float64,
+            'cpu',
+            False,
+        ),
+        'a storage without values': Call(torch.UntypedStorage, 10**9),
+        'texts without letters': Built(
+            reconstruct,
+            (np.ndarray, (0,), b'b'),
+            (1, (10**8,), np.dtype('S'), False, bytearray()),
+        ),
+        'tuples of two of a tuple': shared,
+        'a method of a strange name': Call(getattr, HistoryBuffer, shared),
+    }.items():
+        yield Hostile(name, _at('meta', 'x', value=value))
+    history = Built(HistoryBuffer, (), {'_log_history': repeated, 'max_length': 10**9})
+    yield Hostile('a history of a tensor', _at('meta', 'x', value=history))
+
+
+def that_changes(owner: type, name: str) -> Call:
+    """Pickles as calls of allowed functions that set an attribute of a class."""
+    current = Call(getattr, HistoryBuffer, 'current')
+
+    def returned(value: Any) -> Built:
+        return Built(HistoryBuffer, (), {'_log_history': [value]})
+
+    # ``current`` returns the last value, and is a method of one that MMEngine makes.
+    config = Call(ConfigDict, {'as_subclass': current})
+    rebuild = torch._tensor._rebuild_from_type_v2
+    return Call(rebuild, current, returned(owner), (returned(config),), {name: 5})
 
 
 def _doubled(times: int) -> Any:

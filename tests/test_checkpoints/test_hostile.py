@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader, Runner
 
 from m2det_mmdet.analysis.structure import structure_of
@@ -17,7 +18,7 @@ from m2det_mmdet.checkpoints.resuming import check_resumable
 from m2det_mmdet.checkpoints.weights import WeightsError, check_weights
 from m2det_mmdet.utils.errors import M2DetError
 
-from .hostile import kinds
+from .hostile import Built, kinds, that_changes
 
 # Little enough to write fast.
 ZEROS = 2**24
@@ -190,6 +191,24 @@ def test_a_refused_checkpoint_stops_a_training_with_one_sentence(
         file = write(name, good, victim)
         with pytest.raises(M2DetError, match='cannot go on from this checkpoint'):
             train(trained.config, work_dir=tmp_path / 'run', resume=file)
+
+
+@pytest.mark.parametrize('owner', [torch.Tensor, torch.nn.Parameter, HistoryBuffer])
+def test_a_file_sets_no_attribute_of_a_class(owner: type, tmp_path: Path) -> None:
+    torch.save({'meta': that_changes(owner, 'hostile')}, tmp_path / 'x.pth')
+    with pytest.raises(CheckpointError, match='made by no function of tensors'):
+        load(str(tmp_path / 'x.pth'))
+
+    assert not hasattr(owner, 'hostile')
+
+
+def test_a_history_changes_no_statistics(tmp_path: Path) -> None:
+    saved = HistoryBuffer([1.0], [1]).__getstate__() | {'statistics_methods': {'a': 5}}
+    history = Built(HistoryBuffer, (), saved)
+    torch.save({'meta': {'x': history}}, tmp_path / 'x.pth')
+    load(str(tmp_path / 'x.pth'))
+
+    assert 'a' not in HistoryBuffer._statistics_methods
 
 
 def test_threads_that_load_at_once_do_not_disturb_each_other(

@@ -4,6 +4,7 @@ import io
 import os
 import threading
 from argparse import Namespace
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,7 @@ def test_plain_content_loads(zipped: bool, tmp_path: Path) -> None:
         'text': 'ä' * 300,
         'none': None,
         'set': {1, 2},
+        'empty': (b'', bytearray(), set(), OrderedDict(), torch.Size([])),
         'weights': {'w': torch.ones(2, dtype=torch.bfloat16)},
     }
     file = tmp_path / 'plain.pth'
@@ -108,7 +110,7 @@ def test_plain_content_loads(zipped: bool, tmp_path: Path) -> None:
 
     assert loaded['history'].statistics('mean') == 1.5
     assert type(loaded['config']) is ConfigDict
-    for key in ('config', 'meta', 'text', 'none', 'set', 'scalars'):
+    for key in ('config', 'meta', 'text', 'none', 'set', 'empty', 'scalars'):
         assert loaded[key] == content[key]
     for got, saved in zip(loaded['arrays'], content['arrays'], strict=True):
         assert got.dtype == saved.dtype
