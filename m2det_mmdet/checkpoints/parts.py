@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .errors import Refusal
-from .values import is_count, short
+from .values import is_count, short, shown
 
 _PARTS = {
     'state_dict': Mapping,
@@ -21,6 +21,8 @@ _PARTS = {
     'param_schedulers': (list, Mapping),
 }
 _HUB = ('log_scalars', 'runtime_info', 'resumed_keys')
+# MMEngine compares all of them with each other.
+_ENTRIES = 10**4
 # Counts and seeds above are slips, and some loops would count up to them.
 _COUNTS = {'epoch': 2**31, 'iter': 2**40, 'seed': 2**32}
 
@@ -90,10 +92,14 @@ def _are_colours(colours: Any) -> bool:
 def _check_hub(hub: dict[str, Any]) -> None:
     for name in _HUB:
         _check_mapping(f'message_hub.{name}', hub.get(name))
+        if len(hub[name]) > _ENTRIES:
+            raise Refusal(f'its message_hub.{name} has {len(hub[name])} entries')
     hub['runtime_info'].pop('cfg', None)
     for key, value in hub['resumed_keys'].items():
         if not isinstance(value, bool):
-            raise Refusal(f'its message_hub.resumed_keys.{key} is {short(value)}')
+            raise Refusal(
+                f'its message_hub.resumed_keys.{shown(key)} is {short(value)}'
+            )
 
 
 def _check_mapping(name: str, value: Any) -> None:

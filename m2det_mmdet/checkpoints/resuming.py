@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import AmpOptimWrapper, OptimWrapper, OptimWrapperDict
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
 
 from .errors import CheckpointError
-from .values import is_count, short
+from .values import is_count, short, shown
+
+# Above are no numbers of epochs or iterations.
+_LAST = 2**40
 
 
 def check_resumable(checkpoint: Mapping[str, Any], runner: Runner) -> None:
@@ -70,6 +73,12 @@ def _unlike_optimizer(saved: Any, wrapper: OptimWrapper) -> str | None:
         return next(filter(None, problems), None)
     if not isinstance(saved, Mapping):
         return f'its optimizer is {short(saved)}'
+    if isinstance(wrapper, AmpOptimWrapper) and 'loss_scaler' in saved:
+        scaler, own = saved['loss_scaler'], wrapper.loss_scaler.state_dict()
+        if not isinstance(scaler, Mapping) or not all(
+            _is_like(scaler.get(key), value) for key, value in own.items()
+        ):
+            return 'its optimizer.loss_scaler is none of PyTorch'
     groups, state = saved.get('param_groups'), saved.get('state')
     whole = _is_list_of_mappings(groups) and isinstance(state, Mapping)
     if not whole or not all(isinstance(group.get('params'), list) for group in groups):
@@ -94,16 +103,27 @@ def _unlike_optimizer(saved: Any, wrapper: OptimWrapper) -> str | None:
 def _is_state(entries: Any, parameter: Tensor) -> bool:
     """Whether an optimizer may keep this of a parameter.
 
-    That is a number, or a tensor of the parameter's shape or of fewer dimensions.
+    That is a number, or a tensor of the parameter's shape, of fewer dimensions, or with
+    one row for all, and in no case a larger one.
     """
     return isinstance(entries, Mapping) and all(
         isinstance(name, str)
         and (
-            value.shape == parameter.shape or value.ndim < max(parameter.ndim, 1)
+            _fits(value, parameter)
             if isinstance(value, Tensor)
             else value is None or _is_number(value)
         )
         for name, value in entries.items()
+    )
+
+
+def _fits(value: Tensor, parameter: Tensor) -> bool:
+    if value.numel() > max(parameter.numel(), 1):
+        return False
+    if value.ndim < max(parameter.ndim, 1):
+        return True
+    return value.ndim == parameter.ndim and all(
+        size in (1, own) for size, own in zip(value.shape, parameter.shape, strict=True)
     )
 
 
@@ -135,13 +155,15 @@ def _strange_info(info: Mapping[str, Any]) -> str | None:
         if key.startswith('best_score'):
             fits = _is_number(value)
         elif key == 'keep_ckpt_ids':
-            fits = isinstance(value, list) and all(map(is_count, value))
+            fits = isinstance(value, list) and all(
+                is_count(x) and x < _LAST for x in value
+            )
         elif key.startswith('best_ckpt') or key == 'last_ckpt':
             fits = value is None or isinstance(value, str)
         else:
             continue
         if not fits:
-            return f'its message_hub.runtime_info.{key} is {short(value)}'
+            return f'its message_hub.runtime_info.{shown(key)} is {short(value)}'
     return None
 
 

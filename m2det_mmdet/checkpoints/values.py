@@ -14,6 +14,11 @@ def is_count(value: Any) -> bool:
     return whole and value >= 0
 
 
+def shown(name: str) -> str:
+    """Show a name of a file on one line, with nothing that a terminal obeys."""
+    return repr(name)[1:-1][:60]
+
+
 def short(value: Any) -> str:
     """Show a number or a text, and name other things by their type."""
     if isinstance(value, int) and abs(value) > _LONGEST:

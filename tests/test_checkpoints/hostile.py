@@ -142,6 +142,7 @@ def _that_delete(victim: Path) -> Iterator[Hostile]:
 
     yield Hostile('best_ckpt is a folder', best(str(victim)), 'nobody')
     yield Hostile('best_ckpt is a file', best(f'{victim}/kept.txt'), 'nobody')
+    yield Hostile('best_ckpt is long', best(f'{"1" * 10**5}a1'), 'nobody')
     name = 'best_coco_bbox_mAP_epoch_1.pth'
     yield Hostile('best_ckpt of a run', best(f'{victim}/{name}'), 'nobody')
     ids = ['../' * 9 + f'{victim}/kept.txt', -1]
@@ -185,6 +186,13 @@ def _of_wrong_parts() -> Iterator[Hostile]:
         'resume',
     )
     yield Hostile(
+        'optimizer keeps a larger row',
+        lambda x: x['optimizer']['state'].update(
+            {0: {'momentum_buffer': torch.ones(1).expand(10**7)}}
+        ),
+        'resume',
+    )
+    yield Hostile(
         'lr is a text',
         lambda x: x['optimizer']['param_groups'][0].update(lr='x'),
         'resume',
@@ -211,6 +219,16 @@ def _of_wrong_numbers() -> Iterator[Hostile]:
     history = HistoryBuffer([1.0], [1])
     history._log_history = 'x'
     yield Hostile('a history of texts', _at(*hub, 'train/loss', value=history))
+    many = dict.fromkeys(map(str, range(20_000)), True)
+    place = ('message_hub', 'resumed_keys')
+    yield Hostile('20,000 resumed keys', _at(*place, value=many))
+    place = ('message_hub', 'runtime_info', 'keep_ckpt_ids')
+    name = 'an epoch of 500 digits is kept'
+    yield Hostile(name, _at(*place, value=[10**500]), 'resume')
+    yield Hostile(
+        'a name that a terminal obeys',
+        _at('message_hub', 'resumed_keys', value={'a\n\x1b[2J' * 1000: 5}),
+    )
     place = ('message_hub', 'runtime_info', 'best_score')
     yield Hostile('best_score is a text', _at(*place, value='x'), 'resume')
 

@@ -9,6 +9,9 @@ from mmengine.runner import BaseLoop, Runner
 
 from ...checkpoints.resuming import check_resumable
 
+# No file system has longer names.
+_LONGEST = 256
+
 
 # Also of mmdet's own configs, which name it or name no hook of the kind.
 @HOOKS.register_module(name='CheckpointHook', force=True)
@@ -49,7 +52,8 @@ class OwnCheckpointHook(CheckpointHook):
         if known is None:
             return None
         name = PurePath(known).name
-        number = re.search(r'(\d+)\D*$', name)
+        # A name may be as long as a file, and searching it takes the square of that.
+        number = re.search(r'(\d+)\D*$', name) if len(name) < _LONGEST else None
         tail = self.filename_tmpl.format(int(number[1])) if number else None
         path = self.file_backend.join_path(self.out_dir, name)
         ours = name == tail or (name.startswith('best_') and name.endswith(f'_{tail}'))
