@@ -56,7 +56,10 @@ def _await_image(detector: nn.Module, name: str, neck: nn.Module | None) -> None
 
 
 class _FirstImage:
-    """Starts a :class:`Watch` at the first image of a detector; the second ends it.
+    """Starts a :class:`Watch` at the first image of a detector.
+
+    The image after one that a head took ends it: an image with which the detector fails
+    says nothing of the next.
 
     Args:
         detector: A detector with a backbone, which may lack its heads yet.
@@ -74,7 +77,7 @@ class _FirstImage:
         if self.watch is None:
             self.watch = Watch(self.detector, 'model')
             self.watch.see_image(backbone, args)
-        else:
+        elif self.watch.passed:
             self.watch.end()
             self.handle.remove()
 
@@ -90,6 +93,9 @@ class Watch:
         detector: A detector with a backbone.
         path: Its name in messages.
 
+    Attributes:
+        passed: Whether the last part that was checked fits.
+
     Raises:
         PyramidError: At an image, one sentence that names both sides, their numbers and
             the fix.
@@ -97,6 +103,7 @@ class Watch:
 
     def __init__(self, detector: nn.Module, path: str) -> None:
         self.path = path
+        self.passed = False
         self.pixels: Size | None = None
         neck = getattr(detector, 'neck', None)
         self.giver = f'{path}.{"backbone" if neck is None else "neck"}'
@@ -124,6 +131,7 @@ class Watch:
         maps = [x for x in args[0] if tuple(x.shape[-2:]) != self.pixels]
         got, expected = [x.shape[1] for x in maps], list(neck.in_channels)
         if sorted(got) != sorted(expected):
+            self.passed = False
             raise PyramidError(
                 f'{self.path}.backbone makes {len(got)} maps of {got} channels, but '
                 f'{self.path}.neck expects {len(expected)} of {expected}: make '
@@ -133,6 +141,7 @@ class Watch:
     def _check_head(self, head: nn.Module, args: tuple) -> None:
         if torch.compiler.is_compiling() or self.pixels is None or not _are_maps(args):
             return
+        self.passed = False
         strides = _strides(head, self.pixels)
         if strides is not None:
             giver, taker = self.giver, f'{self.path}.{self.names[head]}'
@@ -140,6 +149,7 @@ class Watch:
                 giver = f'{self.path}.backbone'
             check_strides(giver, taker, args[0], strides, self.pixels)
             check_channels(giver, taker, args[0], head)
+        self.passed = True
 
 
 def check_strides(

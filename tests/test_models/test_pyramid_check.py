@@ -99,6 +99,31 @@ def test_what_fits_passes_and_is_left_as_it_was(config: str) -> None:
     assert count_hooks(model) == 0
 
 
+@pytest.mark.parametrize(
+    ('config', 'changes'),
+    [
+        (RETINANET, {'neck.num_scales': 4}),
+        # Its RPN passes before the extractor fails.
+        (FASTER_RCNN, {'roi_head.bbox_roi_extractor.out_channels': 64}),
+    ],
+)
+def test_what_does_not_fit_stops_every_image(config: str, changes: dict) -> None:
+    model = build(config, **changes)
+
+    for _ in range(3):
+        with pytest.raises(PyramidError):
+            see(model)
+
+
+def test_an_image_that_fails_for_another_reason_is_not_the_first() -> None:
+    model = build(RETINANET, **{'neck.num_scales': 4})
+    with pytest.raises(RuntimeError, match='channel'):
+        model.backbone(torch.empty(1, 4, 64, 64, device='meta'))
+
+    with pytest.raises(PyramidError, match=r'gets 4 of model\.neck'):
+        see(model)
+
+
 def test_a_chain_of_necks_is_watched_too() -> None:
     cfg = Config.fromfile(CONFIGS / RETINANET)
     cfg.model.neck = [cfg.model.neck]
