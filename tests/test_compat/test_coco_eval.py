@@ -98,20 +98,25 @@ def _evaluated(evaluation: COCOeval, limits: tuple[int, ...]) -> COCOeval:
 
 
 @pytest.mark.parametrize('installed', [True, False])
-def test_objects_without_iscrowd_are_no_crowds(
-    installed: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize('id_', [0, 1])
+def test_objects_without_iscrowd_or_of_the_id_0_are_found(
+    id_: int, installed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not installed:
         monkeypatch.setattr('m2det_mmdet.compat.coco_eval.find_spec', lambda name: None)
-    box = {'image_id': 1, 'category_id': 1, 'bbox': [2, 3, 40, 50]}
+    boxes = [
+        {'image_id': 1, 'category_id': 1, 'bbox': [2, top, 40, 50]} for top in (3, 90)
+    ]
     truth = COCO()
     truth.dataset = {
         'images': [{'id': 1}],
-        'annotations': [{**box, 'id': 1, 'area': 2000}],
+        'annotations': [
+            {**box, 'id': id_ + place, 'area': 2000} for place, box in enumerate(boxes)
+        ],
         'categories': [{'id': 1}],
     }
     truth.createIndex()
-    found = truth.loadRes([{**box, 'score': 0.5}])
+    found = truth.loadRes([{**box, 'score': 0.5} for box in boxes])
     evaluation = _evaluated(evaluation_of(truth, found, 'bbox'), (1, 10, 100))
 
     assert isinstance(evaluation, COCOeval) is not installed
