@@ -59,6 +59,18 @@ def find_images(inputs: Sequence[str], exclude: Path | None = None) -> list[Path
     return list(found)
 
 
+def images_in(folder: Path) -> list[Path]:
+    """List the images in a folder and the folders in it, by their suffixes.
+
+    What is hidden, and what operating systems put there, is left out.
+    """
+    return sorted(
+        path
+        for path in folder.rglob('*')
+        if _is_image(path) and not _is_hidden(path.relative_to(folder))
+    )
+
+
 def common_folder(paths: Iterable[Path]) -> Path:
     """Deepest folder that holds all ``paths``: names relative to it are unique."""
     return Path(os.path.commonpath([path.parent for path in paths]))
@@ -142,11 +154,7 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
 def _expand(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():
-        return sorted(
-            found
-            for found in path.rglob('*')
-            if _is_image(found) and not _is_hidden(found.relative_to(path))
-        )
+        return images_in(path)
     if path.is_file():
         return [] if _is_litter(path.name) else [path]
     matches = sorted(map(Path, glob(name, recursive=True)))

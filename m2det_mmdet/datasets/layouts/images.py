@@ -1,4 +1,4 @@
-"""Images on disk: which files they are, and their sizes."""
+"""Sizes of images on disk, and the lines of texts beside them."""
 
 from pathlib import Path
 
@@ -7,16 +7,8 @@ from PIL import ExifTags, Image
 from ..error import DatasetError
 from ..values import one_line
 
-# Formats that OpenCV reads on every platform.
-SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
 # EXIF orientations that turn an image by a quarter.
 _QUARTER_TURNS = {5, 6, 7, 8}
-
-
-def is_image(path: Path) -> bool:
-    """Whether a path has the extension of an image, in upper or lower case."""
-    # macOS leaves hidden files of the same extension beside images.
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith('.')
 
 
 def image_size(path: Path) -> tuple[int, int]:

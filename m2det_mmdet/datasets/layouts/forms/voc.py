@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ....utils.images import images_in
 from ...error import DatasetError
 from ...values import one_line, shown
 from ..conversion import LabelledBox, Labels, Source, convert
-from ..images import image_size, is_image, read_lines
+from ..images import image_size, read_lines
 from ..splits import NAMES, Files, check_splits
 
 PLACES = (
@@ -88,8 +89,8 @@ def _parts(root: Path) -> list[Path]:
 
 def _images_by_stem(folder: Path) -> dict[str, list[Path]]:
     images = defaultdict(list)
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if is_image(path):
+    for path in images_in(folder) if folder.is_dir() else ():
+        if path.parent == folder:
             images[path.stem].append(path)
     return images
 

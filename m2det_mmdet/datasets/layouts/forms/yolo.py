@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePath
 
+from ....utils.images import images_in
 from ...error import DatasetError
 from ...values import one_line
 from ..conversion import Source, convert
-from ..images import is_image, read_lines
+from ..images import read_lines
 from ..splits import NAMES, Files, check_splits, relative_to
 from .yolo_key_points import check_polygons
 from .yolo_labels import read_labels
@@ -121,7 +122,7 @@ def _sources(root: Path, split: str, places: Sequence[Path]) -> list[Source]:
 def _images(root: Path, place: Path) -> Iterator[Path]:
     """Find the images of a folder and its subfolders, or of a list of paths."""
     if place.is_dir():
-        yield from (path for path in sorted(place.rglob('*')) if is_image(path))
+        yield from images_in(place)
         return
     for line in filter(None, map(str.strip, read_lines(place))):
         paths = [folder / line for folder in (place.parent, root)]

@@ -335,10 +335,15 @@ def test_images_in_folders_of_a_split_are_found(
     assert _boxes(found, 'train/deep/d') == [('dog', BOX_PIXELS, 0)]
 
 
-def test_hidden_files_are_no_images(root: Path, tmp_path: Path) -> None:
-    (root / 'images' / 'train' / '._a.jpg').write_bytes(b'of macOS')
+def test_hidden_files_are_no_images(
+    root: Path, tmp_path: Path, write_image: Callable
+) -> None:
+    train = root / 'images' / 'train'
+    (train / '._a.jpg').write_bytes(b'of macOS')
+    for folder in ('.ipynb_checkpoints', '@eaDir', '__MACOSX'):
+        write_image(train / folder / 'a.jpg')
 
-    assert read_layout(root, tmp_path / 'cache').train.size == 2
+    assert read_layout(root, tmp_path).train.size == 2
 
 
 def test_labels_lie_beside_the_last_folder_of_images(
