@@ -3,8 +3,8 @@
 import zipfile
 from typing import BinaryIO
 
+from ..utils.texts import one_line
 from .errors import Refusal
-from .values import shown
 
 
 def check_archive(file: str | BinaryIO, size: int) -> None:
@@ -29,7 +29,8 @@ def check_archive(file: str | BinaryIO, size: int) -> None:
     for part in parts:
         if part.compress_type != zipfile.ZIP_STORED:
             raise Refusal(
-                f'its part {shown(part.filename)} is compressed, as torch writes none'
+                f'its part {one_line(part.filename, 60)} is compressed, as torch writes '
+                'none'
             )
     if sum(part.file_size for part in parts) > size:
         raise Refusal('its parts are larger than the file')

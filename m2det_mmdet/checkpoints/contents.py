@@ -10,9 +10,9 @@ from mmengine.logging import HistoryBuffer
 from torch import Tensor, UntypedStorage
 from torch.storage import TypedStorage
 
+from ..utils.texts import shown
 from .errors import Refusal
 from .safe_types import Array, DType, History, to_numpy
-from .values import short
 
 # MMEngine's checkpoints are seven deep; Python's own functions stop at a thousand.
 _DEPTH = 100
@@ -134,7 +134,7 @@ def _history(history: History) -> HistoryBuffer:
     ):
         raise Refusal('it holds a history of logged values that are no numbers')
     if not isinstance(length, int) or length < 1:
-        raise Refusal(f'it holds a history of {short(length)} logged values')
+        raise Refusal(f'it holds a history of {shown(length)} logged values')
     made = HistoryBuffer(max_length=length)
     # Not copies, as several histories may be given one array.
     made._log_history, made._count_history = values, counts

@@ -31,12 +31,12 @@ from mmengine.runner import CheckpointLoader
 from mmengine.runner import checkpoint as host
 
 from ..utils.builds import did_you_mean
+from ..utils.texts import one_line
 from .archives import check_archive
 from .contents import clean
 from .errors import CheckpointError, Refusal
 from .parts import check_parts
 from .safe_types import safe_globals
-from .values import shown
 
 _TORCHVISION = 'torchvision_0.12.json'
 
@@ -268,7 +268,7 @@ def _downloading(url: str, path: str) -> Iterator[None]:
 
 def _refusal(source: str, name: str) -> str:
     return (
-        f'{source} was refused: it holds {shown(name)}, which is not among the plain '
+        f'{source} was refused: it holds {one_line(name, 60)}, which is not among the plain '
         'types that a checkpoint may hold and could run code; if you trust its author, '
         'load it with torch.load(..., weights_only=False) in a separate session and '
         "save only its 'state_dict'."

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..utils.texts import one_line, shown
+from ..utils.values import is_count
 from .errors import Refusal
-from .values import is_count, short, shown
 
 _PARTS = {
     'state_dict': Mapping,
@@ -42,7 +43,7 @@ def check_parts(checkpoint: Any) -> None:
         if checkpoint.get(name) is None:
             checkpoint.pop(name, None)
         elif not isinstance(checkpoint[name], kind):
-            raise Refusal(f'its part {name} is {short(checkpoint[name])}')
+            raise Refusal(f'its part {name} is {shown(checkpoint[name])}')
         elif kind is Mapping:
             _check_mapping(name, checkpoint[name])
     if 'meta' in checkpoint:
@@ -59,7 +60,7 @@ def _check_meta(meta: dict[str, Any]) -> None:
         if count is None:
             meta.pop(key, None)
         elif not is_count(count) or count >= limit:
-            raise Refusal(f'its meta.{key} is {short(count)}')
+            raise Refusal(f'its meta.{key} is {shown(count)}')
     if (dataset_meta := meta.get('dataset_meta')) is None:
         meta.pop('dataset_meta', None)
     else:
@@ -72,11 +73,11 @@ def _check_classes(place: str, info: Mapping[str, Any]) -> None:
     """Check names and colours; mmdet wrote them in capitals before version 3."""
     for key in ('classes', 'CLASSES'):
         if key in info and not _is_list_of(info[key], str):
-            raise Refusal(f'its {place}{key} are {short(info[key])}, not names')
+            raise Refusal(f'its {place}{key} are {shown(info[key])}, not names')
     for key in ('palette', 'PALETTE'):
         colours = info.get(key)
         if not (colours is None or isinstance(colours, str) or _are_colours(colours)):
-            raise Refusal(f'its {place}{key} is {short(colours)}, not colours')
+            raise Refusal(f'its {place}{key} is {shown(colours)}, not colours')
 
 
 def _are_colours(colours: Any) -> bool:
@@ -97,18 +98,17 @@ def _check_hub(hub: dict[str, Any]) -> None:
     hub['runtime_info'].pop('cfg', None)
     for key, value in hub['resumed_keys'].items():
         if not isinstance(value, bool):
-            raise Refusal(
-                f'its message_hub.resumed_keys.{shown(key)} is {short(value)}'
-            )
+            place = f'message_hub.resumed_keys.{one_line(key, 60)}'
+            raise Refusal(f'its {place} is {shown(value)}')
 
 
 def _check_mapping(name: str, value: Any) -> None:
     """Check that names lead to values."""
     if not isinstance(value, Mapping):
-        raise Refusal(f'{name} is {short(value)}, not a mapping of names')
+        raise Refusal(f'{name} is {shown(value)}, not a mapping of names')
     for key in value:
         if not isinstance(key, str):
-            raise Refusal(f'{name} has {short(key)} where a name would be')
+            raise Refusal(f'{name} has {shown(key)} where a name would be')
 
 
 def _is_list_of(values: Any, kind: Any) -> bool:

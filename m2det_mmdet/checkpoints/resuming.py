@@ -1,16 +1,15 @@
 """What is checked of a checkpoint from which a training goes on."""
 
-import math
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 from mmengine.optim import AmpOptimWrapper, OptimWrapper, OptimWrapperDict
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
 
+from ..utils.texts import one_line, shown
+from ..utils.values import is_count, is_number
 from .errors import CheckpointError
-from .values import is_count, short, shown
 
 # Above are no numbers of epochs or iterations.
 _LAST = 2**40
@@ -72,7 +71,7 @@ def _unlike_optimizer(saved: Any, wrapper: OptimWrapper) -> str | None:
         )
         return next(filter(None, problems), None)
     if not isinstance(saved, Mapping):
-        return f'its optimizer is {short(saved)}'
+        return f'its optimizer is {shown(saved)}'
     if isinstance(wrapper, AmpOptimWrapper) and 'loss_scaler' in saved:
         scaler, own = saved['loss_scaler'], wrapper.loss_scaler.state_dict()
         if not isinstance(scaler, Mapping) or not all(
@@ -93,10 +92,10 @@ def _unlike_optimizer(saved: Any, wrapper: OptimWrapper) -> str | None:
     for group, own in zip(groups, wrapper.param_groups, strict=True):
         for key in own.keys() & group.keys() - {'params'}:
             if not _is_like(group[key], own[key]):
-                return f'its optimizer has a group whose {key} is {short(group[key])}'
+                return f'its optimizer has a group whose {key} is {shown(group[key])}'
         for index, parameter in zip(group['params'], own['params'], strict=True):
             if not (is_count(index) and _is_state(state.get(index, {}), parameter)):
-                return f'its optimizer keeps of parameter {short(index)} what fits none'
+                return f'its optimizer keeps of parameter {shown(index)} what fits none'
     return None
 
 
@@ -111,7 +110,7 @@ def _is_state(entries: Any, parameter: Tensor) -> bool:
         and (
             _fits(value, parameter)
             if isinstance(value, Tensor)
-            else value is None or _is_number(value)
+            else value is None or is_number(value)
         )
         for name, value in entries.items()
     )
@@ -137,13 +136,13 @@ def _unlike_schedulers(saved: Any, runner: Runner) -> str | None:
         pairs = [(saved or [], schedulers)]
     for states, own in pairs:
         if not _is_list_of_mappings(states) or len(states) != len(own):
-            return f'its param_schedulers are {short(states)}, not {len(own)} of a kind'
+            return f'its param_schedulers are {shown(states)}, not {len(own)} of a kind'
         for state, scheduler in zip(states, own, strict=True):
             ours = scheduler.state_dict()
             for key, value in state.items():
                 if key not in ours or not _is_like(value, ours[key]):
                     return (
-                        f'its param_schedulers have {short(key)}={short(value)}, which '
+                        f'its param_schedulers have {shown(key)}={shown(value)}, which '
                         f'no {type(scheduler).__name__} of the config has'
                     )
     return None
@@ -153,7 +152,7 @@ def _strange_info(info: Mapping[str, Any]) -> str | None:
     """Check what MMEngine itself takes out of the message hub again."""
     for key, value in info.items():
         if key.startswith('best_score'):
-            fits = _is_number(value)
+            fits = is_number(value)
         elif key == 'keep_ckpt_ids':
             fits = isinstance(value, list) and all(
                 is_count(x) and x < _LAST for x in value
@@ -163,7 +162,8 @@ def _strange_info(info: Mapping[str, Any]) -> str | None:
         else:
             continue
         if not fits:
-            return f'its message_hub.runtime_info.{shown(key)} is {short(value)}'
+            place = f'message_hub.runtime_info.{one_line(key, 60)}'
+            return f'its {place} is {shown(value)}'
     return None
 
 
@@ -172,16 +172,12 @@ def _is_like(saved: Any, own: Any) -> bool:
     if isinstance(own, bool | str):
         return isinstance(saved, type(own))
     if isinstance(own, int | float):
-        return _is_number(saved) or (isinstance(saved, Tensor) and saved.numel() == 1)
+        return is_number(saved) or (isinstance(saved, Tensor) and saved.numel() == 1)
     if isinstance(own, list | tuple):
         if not isinstance(saved, list | tuple) or len(saved) != len(own):
             return False
         return all(map(_is_like, saved, own))
     return not isinstance(own, Mapping) or isinstance(saved, Mapping)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and math.isfinite(value)
 
 
 def _is_list_of_mappings(value: Any) -> bool:

@@ -29,8 +29,8 @@ from torch._weights_only_unpickler import _get_allowed_globals
 from torch.serialization import StorageType
 from torch.storage import TypedStorage
 
+from ..utils.texts import shown
 from .errors import Refusal
-from .values import short
 
 # Numbers and text; no objects, no structures.
 _DTYPE = re.compile(r'[<>=|]?[?bBhHiIlLqQefdgFDSU]\d*')
@@ -55,7 +55,7 @@ class DType:
 
     def __init__(self, code: str, align: bool = False, copy: bool = True) -> None:
         if not (isinstance(code, str) and _DTYPE.fullmatch(code)):
-            raise Refusal(f'it holds a NumPy dtype {short(code)}')
+            raise Refusal(f'it holds a NumPy dtype {shown(code)}')
         self.numpy = np.dtype(code)
 
     def __setstate__(self, state: tuple) -> None:
@@ -71,7 +71,7 @@ class Array(np.ndarray):
     def __setstate__(self, state: tuple) -> None:
         version, shape, dtype, fortran, data = state
         if not isinstance(dtype, DType):
-            raise Refusal(f'it holds a NumPy array of {short(dtype)}')
+            raise Refusal(f'it holds a NumPy array of {shown(dtype)}')
         if math.prod(filter(None, shape)) > max(_EMPTY, len(data)):
             raise Refusal('it holds a NumPy array of more values than bytes')
         super().__setstate__((version, shape, dtype.numpy, fortran, data))
@@ -239,7 +239,7 @@ def _strange(kind: str) -> Callable:
 def _be(kind: Any, value: Any) -> Any:
     """Return ``value`` if it is of a kind; a file may put anything anywhere."""
     if not isinstance(value, kind):
-        raise Refusal(f'it builds something of {short(value)}, as torch does not')
+        raise Refusal(f'it builds something of {shown(value)}, as torch does not')
     return value
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..utils.errors import M2DetError
+from ..utils.texts import one_line
 from .foreign import foreign_owner
-from .values import shown
 
 # Counters of batches, which old files lack and nothing here uses.
 _COUNTER = 'num_batches_tracked'
@@ -150,4 +150,4 @@ def _count_and_name(names: Sequence[str]) -> str:
     if not names:
         return 'none'
     more = ', ...' if len(names) > _NAMED else ''
-    return f'{len(names)} ({", ".join(map(shown, names[:_NAMED]))}{more})'
+    return f'{len(names)} ({", ".join(one_line(name, 60) for name in names[:_NAMED])}{more})'

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -18,6 +17,7 @@ from mmengine.config import Config
 
 from ..utils.errors import M2DetError
 from ..utils.files import write_whole, writing
+from ..utils.texts import one_line
 from .settings import differences, leaves
 from .worker import CONFIG, MACHINES, STEPS, checkpoints
 
@@ -230,7 +230,7 @@ def _dump(cfg: Config, file: Path) -> None:
         reason = f'it holds {", ".join(objects[:_LISTED])}' if objects else str(error)
         raise RunError(
             'The config cannot be written to a file, from which processes read it '
-            f'({type(error).__name__}: {shorten(reason, 300, placeholder=" ...")}): '
+            f'({type(error).__name__}: {one_line(reason, 300)}): '
             'give it numbers, texts, lists and dicts alone.'
         ) from error
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..utils.texts import one_line
 from .identity import digest_of_file
 
 # What counts of a config, besides its hooks and what its data hold. Everything else is
@@ -160,5 +161,4 @@ def leaves(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
 def _shown(values: dict[str, Any], key: str) -> str:
     if key not in values:
         return 'absent'
-    text = str(values[key])
-    return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}...'
+    return one_line(values[key], _SHOWN)

@@ -3,19 +3,18 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from ..utils.texts import shown
+from ..utils.values import is_count, is_number
 from .error import DatasetError
 from .values import (
     is_box,
-    is_count,
     is_flag,
     is_flat,
-    is_number,
     is_positive,
     is_segmentation,
     is_shallow,
     is_text,
     is_whole,
-    shown,
 )
 
 

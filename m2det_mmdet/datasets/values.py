@@ -1,34 +1,13 @@
-"""What a value in a data file must be, and how a message shows one that is not."""
+"""What a value in a data file must be."""
 
 from math import fsum
-from reprlib import Repr
 from typing import Any
 from unicodedata import category
 
-# Up to here whole numbers are exact as floats, which pycocotools keeps ids as.
-_LARGEST = 2**53
+from ..utils.values import is_count, is_number
+
 # Unicode's control characters, halves of characters, and ends of lines.
 _UNSEEN = {'Cc', 'Cs', 'Zl', 'Zp'}
-
-
-def shown(value: Any) -> str:
-    """Return a value as Python text of one line, cut where it is long or deep."""
-    short = Repr()
-    short.maxlevel = 2
-    short.maxstring = short.maxlong = short.maxother = 60
-    return short.repr(value)
-
-
-def one_line(text: Any, most: int = 200) -> str:
-    """Return a text, as of another library's error, on one line and cut where long."""
-    line = ' '.join(str(text).split())
-    line = ''.join(x if x.isprintable() else '\N{REPLACEMENT CHARACTER}' for x in line)
-    return line if len(line) <= most else f'{line[:most]}...'
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a finite number, small enough to compute with."""
-    return type(value) in (int, float) and -_LARGEST <= value <= _LARGEST
 
 
 def is_positive(value: Any) -> bool:
@@ -39,11 +18,6 @@ def is_positive(value: Any) -> bool:
 def is_whole(value: Any) -> bool:
     """Whether a value is a whole number, which may be written as ``1.0``."""
     return is_number(value) and value == int(value)
-
-
-def is_count(value: Any) -> bool:
-    """Whether a value is 0, 1, 2, ..."""
-    return type(value) is int and 0 <= value <= _LARGEST
 
 
 def is_flag(value: Any) -> bool:

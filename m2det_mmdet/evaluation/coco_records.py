@@ -10,8 +10,10 @@ from mmengine.structures import InstanceData
 from pycocotools import mask as masks
 from pycocotools.coco import COCO
 
-from ..datasets.values import is_box, is_number, shown
+from ..datasets.values import is_box
 from ..utils.errors import M2DetError
+from ..utils.texts import shown
+from ..utils.values import is_number
 
 # COCO has 80 classes with ids from 1 to 90: these ten were never annotated.
 _COCO_GAPS = (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)

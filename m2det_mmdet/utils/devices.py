@@ -8,6 +8,7 @@ import torch
 from mmengine.device import get_device
 
 from .errors import M2DetError
+from .texts import one_line
 
 
 def find_device(name: str | None) -> torch.device:
@@ -20,7 +21,7 @@ def find_device(name: str | None) -> torch.device:
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        reason = one_line(str(error).partition('\n')[0])
         raise M2DetError(
             f'The device {name} cannot be used here ({reason}): take cpu.'
         ) from error

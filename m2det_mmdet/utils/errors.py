@@ -10,9 +10,9 @@ import re
 import sysconfig
 import traceback
 from pathlib import Path
-from textwrap import shorten
 
 from .builds import unknown_type, wrong_argument
+from .texts import one_line
 
 _LONGEST = 300
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -75,15 +75,12 @@ def explain(error: BaseException) -> str:
         text = error.msg
     if not text and places and cause is error:
         text = f'`{linecache.getline(*places[-1]).strip()}`'
-    said = f'{name}: {_short(text)}' if text else name
+    said = f'{name}: {one_line(text, _LONGEST)}' if text else name
     if cause is not error:
-        said += f', caused by {type(cause).__name__}: {_short(sentence_of(cause))}'
+        reason = one_line(sentence_of(cause), _LONGEST)
+        said += f', caused by {type(cause).__name__}: {reason}'
     place = _describe(places)
     return said + (f' ({place})' if place else '')
-
-
-def _short(text: str) -> str:
-    return shorten(text, _LONGEST, placeholder=' ...')
 
 
 def _first_cause(error: BaseException) -> BaseException:

@@ -9,7 +9,6 @@ one beside it.
 import inspect
 import logging
 from collections.abc import Mapping
-from textwrap import shorten
 from typing import Any
 
 from mmengine.config import Config
@@ -18,6 +17,7 @@ from mmengine.runner import Runner
 
 from .builds import did_you_mean
 from .errors import M2DetError
+from .texts import one_line
 
 # What MMEngine, MMDetection's tools and this package's commands read of a config's top
 # level, besides the arguments of the runner.
@@ -49,12 +49,12 @@ def amend(cfg: Config, settings: Mapping[str, Any], name: str) -> None:
             names similar keys.
     """
     for key, value in settings.items():
-        setting = f'The setting {key}={shorten(str(value), 60, placeholder=" ...")}'
+        setting = f'The setting {key}={one_line(value, 60)}'
         _check(cfg, key, setting, name)
         try:
             cfg.merge_from_dict({key: value})
         except (KeyError, TypeError, AssertionError) as error:
-            reason = shorten(str(error.args[0]), 120, placeholder=' ...')
+            reason = one_line(error.args[0], 120)
             raise M2DetError(
                 f'{setting} does not fit the config {name}: {reason}'
             ) from error

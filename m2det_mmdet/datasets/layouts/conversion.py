@@ -10,8 +10,9 @@ from typing import NamedTuple
 from mmengine.logging import print_log
 
 from ...utils.files import write_whole
+from ...utils.texts import shown
 from ..error import DatasetError
-from ..values import is_box, is_positive, is_text, shown
+from ..values import is_box, is_positive, is_text
 from .splits import Files, relative_to
 
 # Part of the fingerprint: with a new number, files of an older conversion are not used.
@@ -181,9 +182,9 @@ def _warn_of_left_out(labels: Mapping[str, list[tuple[Source, Labels]]]) -> None
         if not _has_area(item)
     ]
     if files:
-        shown = ', '.join(dict.fromkeys(files[:_SHOWN]))
+        named = ', '.join(dict.fromkeys(files[:_SHOWN]))
         print_log(
-            f'{len(files)} boxes without area are left out, as in {shown}.',
+            f'{len(files)} boxes without area are left out, as in {named}.',
             logger='current',
             level=logging.WARNING,
         )

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from PIL import ExifTags, Image
 
+from ...utils.texts import one_line
 from ..error import DatasetError
-from ..values import one_line
 
 # EXIF orientations that turn an image by a quarter.
 _QUARTER_TURNS = {5, 6, 7, 8}

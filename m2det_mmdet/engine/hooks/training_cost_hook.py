@@ -10,8 +10,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ...checkpoints.errors import CheckpointError
-from ...checkpoints.values import is_count, short
 from ...utils.devices import peak_memory
+from ...utils.texts import shown
+from ...utils.values import is_count, is_number
 
 SECONDS = 'training_seconds'
 MEMORY = 'training_peak_memory'
@@ -46,10 +47,10 @@ class TrainingCostHook(Hook):
         self._before = hub.get_info(SECONDS, 0.0)
         self._memory = hub.get_info(MEMORY, None)
         # They come from a file.
-        if not (isinstance(self._before, float | int) and self._before >= 0):
-            raise CheckpointError(_STRANGE.format(SECONDS, short(self._before)))
+        if not (is_number(self._before) and self._before >= 0):
+            raise CheckpointError(_STRANGE.format(SECONDS, shown(self._before)))
         if not (self._memory is None or is_count(self._memory)):
-            raise CheckpointError(_STRANGE.format(MEMORY, short(self._memory)))
+            raise CheckpointError(_STRANGE.format(MEMORY, shown(self._memory)))
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start the clock."""

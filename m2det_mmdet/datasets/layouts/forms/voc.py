@@ -6,8 +6,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ....utils.images import images_in
+from ....utils.texts import one_line, shown
 from ...error import DatasetError
-from ...values import one_line, shown
 from ..conversion import LabelledBox, Labels, Source, convert
 from ..images import image_size, read_lines
 from ..splits import NAMES, Files, check_splits

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path, PurePath
 
 from ....utils.images import images_in
+from ....utils.texts import one_line
 from ...error import DatasetError
-from ...values import one_line
 from ..conversion import Source, convert
 from ..images import read_lines
 from ..splits import NAMES, Files, check_splits, relative_to

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from ....utils.texts import one_line, shown
 from ...error import DatasetError
-from ...values import one_line, shown
 from ..conversion import LabelledBox, Labels, Source
 from ..images import image_size, read_lines
 

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import yaml
 from mmengine.logging import print_log
 
+from ....utils.texts import one_line, shown
+from ....utils.values import is_count
 from ...error import DatasetError
-from ...values import is_count, is_text, one_line, shown
+from ...values import is_text
 from ..splits import NAMES
 
 _MOST_VALUES = 1_000_000  # of a file, where aliases stand for what they repeat
