@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..ops.failures import reason_of
-from ..utils.errors import M2DetError
+from ..utils.errors import clause_of
 
 Result = TypeVar('Result')
 
@@ -16,7 +15,7 @@ class Failure:
 
     Args:
         part: What was to be measured, in words.
-        reason: Why that failed, in one line.
+        reason: Why that failed, in one line without a full stop.
     """
 
     part: str
@@ -41,7 +40,5 @@ class Attempts:
         try:
             return function()
         except Exception as error:  # What the modules of any model may raise.
-            ours = isinstance(error, M2DetError)
-            reason = str(error) if ours else reason_of(error)
-            self.failures.append(Failure(part, reason))
+            self.failures.append(Failure(part, clause_of(error)))
             return None

@@ -12,7 +12,7 @@ from torch import nn
 from ..datasets.coco import DatasetError, load_annotations
 from ..engine.hooks.class_check_hook import check_classes
 from ..utils.configs import describe
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, clause_of
 
 
 def class_names(
@@ -37,7 +37,7 @@ def class_names(
         try:
             check_classes(model, SimpleNamespace(metainfo={'classes': names}))
         except DatasetError as error:
-            reason = str(error).rstrip('.')
+            reason = clause_of(error)
         else:
             return tuple(names)
     raise M2DetError(

@@ -21,7 +21,7 @@ from ..comparison.plan import (
 from ..comparison.report import Comparison, draw_report, write_report
 from ..comparison.run import Run, RunError, check_changes, locked
 from ..datasets.layouts import DataLayout, read_layout
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, explain
 from ..utils.files import check_output
 from ..utils.logs import quiet_log
 from .checks import check_at_least, our_errors
@@ -174,10 +174,8 @@ def _failing_alone(run: Run, comparison: Comparison) -> Iterator[None]:
     """Let an error cost the run that it befalls, and no other."""
     try:
         yield
-    except M2DetError as error:
-        comparison.fail(run, str(error))
     except Exception as error:  # The next run may not meet it.
-        comparison.fail(run, f'{type(error).__name__}: {error}'.removesuffix(': '))
+        comparison.fail(run, explain(error))
 
 
 def _do_missing(

@@ -8,7 +8,7 @@ import numpy as np
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, clause_of
 from ..utils.images import read_images
 
 
@@ -67,14 +67,6 @@ def detect(
         raise M2DetError(f'The detector found nothing, for it fails: {failure}')
 
 
-def reason_of(error: Exception) -> str:
-    """Type and first line of an error; of our own, which is a sentence, that."""
-    if isinstance(error, M2DetError):
-        return str(error).rstrip('.')
-    first_line = str(error).strip().partition('\n')[0]
-    return f'{type(error).__name__}: {first_line}'
-
-
 def _detect_together(
     detector: DetInferencer, images: list[np.ndarray]
 ) -> list[DetDataSample | str]:
@@ -85,7 +77,7 @@ def _detect_together(
         )['predictions']
         return [_checked(sample.cpu()) for sample in samples]
     except Exception as error:
-        reason = reason_of(error)
+        reason = clause_of(error)
     if len(images) == 1:
         return [reason]
     return [_detect_together(detector, [image])[0] for image in images]

@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..utils.configs import describe, load_config
-from ..utils.errors import M2DetError, sentence_of
+from ..utils.errors import M2DetError, explain
 from ..utils.logs import quiet_log
 from .checks import our_errors
 
@@ -36,8 +36,7 @@ def flatten(
         again = Config.fromstring(text, '.py')
     except Exception as error:
         raise M2DetError(
-            f'{describe(cfg)} cannot be written as a text: '
-            f'{type(error).__name__}: {sentence_of(error)}'
+            f'{describe(cfg)} cannot be written as a text: {explain(error)}'
         ) from error
     before, after = cfg.to_dict(), again.to_dict()
     if before != after:

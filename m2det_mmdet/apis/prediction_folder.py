@@ -8,10 +8,11 @@ from mmdet.visualization import DetLocalVisualizer
 
 from ..evaluation.coco_records import CocoIds, to_records
 from ..evaluation.results_file import ResultsFile
+from ..utils.errors import clause_of
 from ..utils.files import check_output
 from ..utils.images import common_folder, picture_paths, write_picture
 from ..visualization import draw_predictions
-from .detection import Detected, reason_of
+from .detection import Detected
 
 PICTURES = 'pictures'
 
@@ -68,5 +69,5 @@ class PredictionFolder:
             )
             write_picture(self._paths[path], picture)
         except Exception as error:
-            return f'{path} has no picture: drawing it fails ({reason_of(error)}).'
+            return f'{path} has no picture: drawing it fails ({clause_of(error)}).'
         return None

@@ -13,6 +13,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 
 from ..datasets.layouts import DataLayout, Split
+from ..utils.errors import explain
 from .error import ComparisonError
 
 # They say how often a config takes the images of its own data set: of several parts,
@@ -212,7 +213,7 @@ def count_images(cfg: Config, key: str) -> int:
             return len(DATASETS.build(cfg[f'{key}_dataloader'].dataset))
         except Exception as error:  # What data sets raise that do not fit their files.
             raise ComparisonError(
-                f'The data to {key} on cannot be loaded: {error}'
+                f'The data to {key} on cannot be loaded: {explain(error)}'
             ) from error
 
 

@@ -19,7 +19,7 @@ from ..utils.errors import M2DetError
 from ..utils.files import write_whole, writing
 from ..utils.texts import one_line
 from .settings import differences, leaves
-from .worker import CONFIG, MACHINES, STEPS, checkpoints
+from .worker import CONFIG, MACHINES, SAYS, STEPS, checkpoints
 
 _SETTINGS, _RESULT, _FAILURE, _LOG = (
     'settings.json',
@@ -27,7 +27,7 @@ _SETTINGS, _RESULT, _FAILURE, _LOG = (
     'failure.json',
     'log.txt',
 )
-_ERROR = re.compile(r'([\w.]+(Error|Exception)|m2det \w+)(: |$)')
+_ERROR = re.compile(rf'[\w.]+(Error|Exception)(: |$)|{SAYS}')
 _LISTED = 4  # differences that a sentence names
 _PATIENCE = 10.0  # seconds that a process has to end when it is asked to
 
@@ -291,7 +291,7 @@ def _reason(lines: list[str]) -> str:
     """
     found = [line.strip() for line in lines if _ERROR.match(line)]
     reason = found[-1] if found else lines[-1].strip()
-    return _ERROR.sub('', reason) or reason
+    return reason.removeprefix(SAYS)
 
 
 def _read(file: Path) -> Any:

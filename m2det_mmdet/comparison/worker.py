@@ -29,13 +29,15 @@ from ..checkpoints.loading import CheckpointError
 from ..engine.hooks.training_cost_hook import EPOCHS, MEMORY, SECONDS
 from ..engine.runner import build_runner
 from ..utils.configs import load_config
-from ..utils.errors import M2DetError, explain, mendable
+from ..utils.errors import M2DetError, clause_of, explain, mendable
 from ..utils.files import write_whole
 from .figures import machine_text
 
 CONFIG = 'config.py'
 MACHINES = 'machines.json'
 STEPS = ('train', 'test', 'measure')
+# Before the sentence on an error.
+SAYS = 'm2det compare: '
 
 # Images that are timed in turn; calls on a CPU and elsewhere.
 _IMAGES = 16
@@ -154,7 +156,7 @@ def _flops(cfg: Config) -> dict[str, Any]:
     try:
         return {'flops': measure(cfg).flops}
     except Exception as error:  # What modules raise that do not run without values.
-        return {'flops': None, 'uncounted': f'{type(error).__name__}: {error}'}
+        return {'flops': None, 'uncounted': clause_of(error)}
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -201,4 +203,4 @@ if __name__ == '__main__':
     except Exception as error:
         if mendable(error) is None:
             traceback.print_exc()
-        sys.exit(f'm2det compare: {explain(error)}')
+        sys.exit(f'{SAYS}{explain(error)}')

@@ -83,6 +83,11 @@ def explain(error: BaseException) -> str:
     return said + (f' ({place})' if place else '')
 
 
+def clause_of(error: BaseException) -> str:
+    """Return the sentence of :func:`explain` without its end, for one around it."""
+    return explain(error).removesuffix('.')
+
+
 def _first_cause(error: BaseException) -> BaseException:
     """Return the error with which it began, as Python's traceback does."""
     earlier = error.__cause__

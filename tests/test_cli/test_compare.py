@@ -792,12 +792,19 @@ def test_a_training_that_goes_on_elsewhere_names_both_machines(
 @pytest.mark.parametrize(
     ('lines', 'reason'),
     [
-        ('Traceback\nFooError: first\n\nValueError: It is: bad.\n', 'It is: bad.'),
+        (
+            'Traceback\nFooError: first\n\nValueError: It is: bad.\n',
+            'ValueError: It is: bad.',
+        ),
         (
             'torch.AcceleratorError: CUDA error: assert\nCompile with ...\n',
-            'CUDA error: assert',
+            'torch.AcceleratorError: CUDA error: assert',
         ),
-        ('ValueError: old\nm2det train: There is no image.\n', 'There is no image.'),
+        ('ValueError: old\nm2det compare: There is no image.\n', 'There is no image.'),
+        (
+            'm2det compare: KeyError: 2, caused by IndexError: 3 (neck.py:12)\n',
+            'KeyError: 2, caused by IndexError: 3 (neck.py:12)',
+        ),
         ('Traceback\nAssertionError\n', 'AssertionError'),
         ('Loading\nbus error\n', 'bus error'),
     ],
@@ -835,8 +842,10 @@ def test_a_detector_that_cannot_be_counted_is_named(
     workers.found = compare_worker._flops(Config())
     assert main(alone) == 0
 
-    reason = 'small: operations cannot be counted (NotImplementedError: no values here)'
-    assert reason in _page(tmp_path)
+    reason = (
+        'small: operations cannot be counted (NotImplementedError: no values here ('
+    )
+    assert f'- small: {reason}' in _page(tmp_path)
     assert '| small | 1.50 | - | 10.0 |' in _page(tmp_path)
 
 

@@ -270,8 +270,8 @@ def test_an_image_that_the_detector_fails_with_costs_itself_alone(
     captured = capsys.readouterr()
     assert (
         f'{images / "b" / "x.jpg"} was skipped: the detector fails with it '
-        '(RuntimeError: out of memory).' in captured.err.splitlines()
-    )
+        f'(RuntimeError: out of memory and more ({Path(__file__).resolve()}:'
+    ) in captured.err
     assert {item['file_name'] for item in _records(tmp_path / 'out')} == {'a/x.jpg'}
     # Where it fails with all, that is an error, and older results stay.
     assert _predict(trained, images / 'b', *argv, '--force') == 2

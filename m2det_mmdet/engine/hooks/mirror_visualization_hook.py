@@ -12,7 +12,7 @@ from mmdet.structures import DetDataSample
 from mmengine.fileio import get
 from mmengine.runner import Runner
 
-from ...utils.errors import M2DetError
+from ...utils.errors import M2DetError, clause_of
 from ...utils.images import picture_paths
 
 
@@ -65,7 +65,7 @@ class MirrorVisualizationHook(DetVisualizationHook):
             except Exception as error:
                 runner.logger.warning(
                     f'{sample.img_path} has no picture: drawing it fails '
-                    f'({type(error).__name__}: {error}).'
+                    f'({clause_of(error)}).'
                 )
 
     def _draw(self, sample: DetDataSample) -> None:

@@ -104,5 +104,5 @@ def test_a_picture_that_fails_costs_itself_alone(
 
     assert len(list((tmp_path / 'work').glob('*/shown/b/*'))) == 2
     assert result.metrics
-    warning = 'a/x.jpg has no picture: drawing it fails (ValueError: too large).'
+    warning = 'a/x.jpg has no picture: drawing it fails (ValueError: too large ('
     assert warning in capsys.readouterr().err
