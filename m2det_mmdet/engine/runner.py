@@ -8,6 +8,7 @@ from typing import Any
 
 from mmdet.registry import RUNNERS
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
@@ -50,6 +51,7 @@ def build_runner(
         # It would be that of an earlier run in this process, which writes elsewhere;
         # without a name the runner gives it one of its own.
         cfg.visualizer.pop('name', None)
+    _name_checkpoint_hook(cfg)
     try:
         # A log keeps the stream that is standard output when it is made.
         with nullcontext() if on_console else redirect_stdout(io.StringIO()):
@@ -68,6 +70,13 @@ def build_runner(
     if cfg.filename is not None:
         _rename_dumped_config(cfg, runner)
     return runner
+
+
+def _name_checkpoint_hook(cfg: Config) -> None:
+    """Let a config that names MMEngine's hook by its class get this package's, too."""
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if hook.get('type') is CheckpointHook:
+        hook.type = 'CheckpointHook'
 
 
 @contextmanager

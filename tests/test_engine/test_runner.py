@@ -2,8 +2,11 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 
-from m2det_mmdet.engine.runner import set_work_dir
+from m2det_mmdet.engine.hooks.checkpoint_hook import OwnCheckpointHook
+from m2det_mmdet.engine.runner import build_runner, set_work_dir
+from m2det_mmdet.utils.configs import load_config
 
 
 @pytest.mark.parametrize(
@@ -24,3 +27,14 @@ def test_the_work_folder_is_named_after_the_config(
     set_work_dir(cfg, given)
 
     assert cfg.work_dir == expected
+
+
+def test_a_checkpoint_hook_that_is_named_by_its_class_is_ours(tmp_path: Path) -> None:
+    cfg = load_config('m2det_r18_scenes')
+    cfg.work_dir = str(tmp_path)
+    cfg.default_hooks.checkpoint.type = CheckpointHook
+
+    runner = build_runner(cfg, on_console=False)
+
+    hooks = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
+    assert [type(hook) for hook in hooks] == [OwnCheckpointHook]
