@@ -28,9 +28,7 @@ def check_archive(file: str | BinaryIO, size: int) -> None:
         file.seek(0)
     for part in parts:
         if part.compress_type != zipfile.ZIP_STORED:
-            raise Refusal(
-                f'its part {one_line(part.filename, 60)} is compressed, as torch writes '
-                'none'
-            )
+            name = one_line(part.filename, 60)
+            raise Refusal(f'its part {name} is compressed, as torch writes none')
     if sum(part.file_size for part in parts) > size:
         raise Refusal('its parts are larger than the file')

@@ -150,4 +150,5 @@ def _count_and_name(names: Sequence[str]) -> str:
     if not names:
         return 'none'
     more = ', ...' if len(names) > _NAMED else ''
-    return f'{len(names)} ({", ".join(one_line(name, 60) for name in names[:_NAMED])}{more})'
+    first = ', '.join(one_line(name, 60) for name in names[:_NAMED])
+    return f'{len(names)} ({first}{more})'

@@ -135,7 +135,7 @@ def test_the_table_has_means_and_spreads_and_survives_a_failure(
 
     page = _page(tmp_path)
     assert TABLE in page
-    assert 'other, seed 1 failed: It does not fit: make it fit.' in page
+    assert 'other, seed 1 failed: ValueError: It does not fit: make it fit.' in page
     assert 'classes, images: 4 in train, 1 in test. Each config was' in page
     assert 'with each of the seeds 0, 1 (mean +- standard deviation), and' in page
     assert 'before a timing up to 2.5 processes ran or waited' in page
@@ -149,7 +149,10 @@ def test_the_table_has_means_and_spreads_and_survives_a_failure(
     first, second = content['configs']
     assert [run['test']['coco/bbox_mAP'] for run in first['runs']] == [0.25, 0.35]
     log = tmp_path / 'out' / 'other' / 'seed_1' / 'log.txt'
-    assert second['failures']['1'] == f'It does not fit: make it fit. (see {log})'
+    assert (
+        second['failures']['1']
+        == f'ValueError: It does not fit: make it fit. (see {log})'
+    )
     spread = pytest.approx(0.1 / 2**0.5)
     for cost, (points, name) in zip((10.0, 2.0), workers.drawn[-2:], strict=True):
         assert points[0] == CostPoint('small', cost, pytest.approx(0.3), spread)
@@ -842,10 +845,8 @@ def test_a_detector_that_cannot_be_counted_is_named(
     workers.found = compare_worker._flops(Config())
     assert main(alone) == 0
 
-    reason = (
-        'small: operations cannot be counted (NotImplementedError: no values here ('
-    )
-    assert f'- small: {reason}' in _page(tmp_path)
+    reason = 'small: operations cannot be counted (NotImplementedError: no values here'
+    assert reason in _page(tmp_path)
     assert '| small | 1.50 | - | 10.0 |' in _page(tmp_path)
 
 
