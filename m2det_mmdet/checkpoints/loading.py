@@ -269,9 +269,9 @@ def _downloading(url: str, path: str) -> Iterator[None]:
 def _refusal(source: str, name: str) -> str:
     return (
         f'{source} was refused: it holds {one_line(name, 60)}, which is not among the '
-        'plain types that a checkpoint may hold and could run code; if you trust its author, '
-        'load it with torch.load(..., weights_only=False) in a separate session and '
-        "save only its 'state_dict'."
+        'plain types that a checkpoint may hold and could run code; if you trust its '
+        'author, load it with torch.load(..., weights_only=False) in a separate '
+        "session and save only its 'state_dict'."
     )
 
 

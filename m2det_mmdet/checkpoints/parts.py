@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from ..utils.texts import one_line, shown
 from ..utils.values import is_count
@@ -46,10 +47,24 @@ def check_parts(checkpoint: Any) -> None:
             raise Refusal(f'its part {name} is {shown(checkpoint[name])}')
         elif kind is Mapping:
             _check_mapping(name, checkpoint[name])
+    if 'ema_state_dict' in checkpoint:
+        _check_averages(checkpoint['ema_state_dict'], checkpoint.get('state_dict', {}))
     if 'meta' in checkpoint:
         _check_meta(checkpoint['meta'])
     if 'message_hub' in checkpoint:
         _check_hub(checkpoint['message_hub'])
+
+
+def _check_averages(averages: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
+    """Check what a resumed training puts in the place of the weights, and back."""
+    for name, average in averages.items():
+        if not name.startswith('module.'):
+            continue
+        weight = weights.get(name.removeprefix('module.'))
+        tensors = isinstance(average, Tensor) and isinstance(weight, Tensor)
+        if not tensors or average.shape != weight.shape:
+            place = f'ema_state_dict.{one_line(name, 60)}'
+            raise Refusal(f'its {place} is no average of a tensor of state_dict')
 
 
 def _check_meta(meta: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ MMDetection exists in two lines with the same import names: open-mmlab's (``mmde
 mixed or too old otherwise shows as an error far from its cause.
 """
 
+import logging
 from collections.abc import Mapping
 from importlib import metadata
 from importlib.util import find_spec
@@ -27,8 +28,10 @@ _OPENMMLAB = {
     'mmengine': ('0.10.7', '1'),
     'mmengine-lite': ('0.10.7', '1'),
 }
-# ``torch.serialization.safe_globals`` came with 2.5.
-_TORCH = {'torch': ('2.5', None)}
+# Before 2.6 a checkpoint runs code in PyTorch's restricted reader (CVE-2025-32434).
+_TORCH = {'torch': ('2.6', None)}
+# Before, a hostile checkpoint can corrupt memory there (CVE-2026-24747).
+_SAFE_TORCH = '2.10'
 _MODULES = {'mmdet': 'MMDetection', 'mmcv': 'MMCV', 'mmengine': 'MMEngine'}
 
 
@@ -39,14 +42,34 @@ class PackagesError(M2DetError, ImportError):
 def check_environment() -> None:
     """Raise where the installed packages cannot work together.
 
+    Warns, in the log of this package, of a PyTorch that is unsafe with checkpoints of
+    others.
+
     Raises:
         PackagesError: One sentence on what is wrong and what to install.
     """
-    names = [*_ONEDL, *_OPENMMLAB, *_TORCH]
+    versions = _installed([*_ONEDL, *_OPENMMLAB, *_TORCH])
     modules = [name for name in (*_MODULES, 'torch') if find_spec(name)]
-    problem = find_problem(_installed(names), modules)
+    problem = find_problem(versions, modules)
     if problem:
         raise PackagesError(problem)
+    warning = find_danger(versions)
+    if warning:
+        logging.getLogger('m2det_mmdet').warning(warning)
+
+
+def find_danger(versions: Mapping[str, str]) -> str | None:
+    """Say what is unsafe about a set of distributions that work together."""
+    # A dependency of MMEngine, which is there by now.
+    from packaging.version import Version
+
+    torch = versions.get('torch')
+    if torch is None or Version(torch) >= Version(_SAFE_TORCH):
+        return None
+    return (
+        f'PyTorch {torch} can be harmed by a hostile checkpoint (CVE-2026-24747): load '
+        f'only your own, or install {_SAFE_TORCH} or later.'
+    )
 
 
 def find_problem(

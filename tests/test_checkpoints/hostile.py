@@ -165,6 +165,10 @@ def _of_wrong_parts() -> Iterator[Hostile]:
         yield Hostile(f'{part} is None', _at(part, value=None), stops)
         stops = 'reading' if part == 'message_hub' else stops
         yield Hostile(f'{part} is {{}}', _at(part, value={}), stops)
+    for name, average in (('of nothing', torch.ones(2)), ('is a text', 'x')):
+        first = 'backbone.conv1.weight' if isinstance(average, str) else 'nothing'
+        content = {f'module.{first}': average}
+        yield Hostile(f'an average {name}', _at('ema_state_dict', value=content))
     yield Hostile('state_dict has numbers', _at('state_dict', value={1: torch.ones(2)}))
     yield Hostile('state_dict of texts', _at('state_dict', value={'a': 'b'}), 'weights')
     yield Hostile(
@@ -366,6 +370,9 @@ def _deflate(path: Path) -> None:
         zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED, compresslevel=1) as target,
     ):
         for part in source.infolist():
-            with source.open(part) as read, target.open(part.filename, 'w') as written:
+            with (
+                source.open(part) as read,
+                target.open(part.filename, 'w', force_zip64=True) as written,
+            ):
                 shutil.copyfileobj(read, written, 2**20)
     whole.unlink()

@@ -1,7 +1,7 @@
 import pytest
 
 from m2det_mmdet.compat import check_environment, environment
-from m2det_mmdet.compat.environment import find_problem
+from m2det_mmdet.compat.environment import find_danger, find_problem
 
 ONEDL = {
     'onedl-mmdetection': '3.5.1',
@@ -83,7 +83,7 @@ def test_mixed_lines_are_named_with_the_repair() -> None:
         (ONEDL, 'onedl-mmengine', '0.10.9', 'onedl-mmengine>=0.10.12,<1'),
         (OPENMMLAB, 'mmdet', '3.2.0', 'mmdet>=3.3.0,<4'),
         (OPENMMLAB, 'mmcv', '2.2.0', 'mmcv>=2.1.0,<2.2.0'),
-        (OPENMMLAB, 'torch', '2.4.1', 'torch>=2.5'),
+        (OPENMMLAB, 'torch', '2.5.1', 'torch>=2.6'),
     ],
 )
 def test_unsupported_versions_are_named(
@@ -100,3 +100,16 @@ def assert_sentence_with(problem: str | None, *parts: str) -> None:
     assert '\n' not in problem
     for part in parts:
         assert part in problem
+
+
+@pytest.mark.parametrize(
+    ('version', 'is_safe'),
+    [('2.6.0', False), ('2.9.1+cu128', False), ('2.10.0', True), ('2.13.0+cpu', True)],
+)
+def test_a_pytorch_that_checkpoints_can_harm_is_told_of(
+    version: str, is_safe: bool
+) -> None:
+    warning = find_danger({'torch': version})
+
+    assert (warning is None) == is_safe
+    assert is_safe or f'PyTorch {version} can be harmed' in warning
