@@ -152,7 +152,7 @@ def test_a_comparison_reports_each_run(
 
     assert capsys.readouterr().out == ''
     assert [event.state for event in events] == ['begins', 'failed']
-    assert events[1].reason.startswith('It does not fit. (see ')
+    assert events[1].reason.startswith('ValueError: It does not fit. (see ')
     assert comparison.failed == [events[0].run]
     assert comparison.table.rows['small']['AP'] is None
 
