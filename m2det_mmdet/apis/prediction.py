@@ -255,6 +255,9 @@ def _of_annotations(ann_file: str | Path) -> Iterator[None]:
     """
     try:
         yield
+    except M2DetError:
+        # It names the file.
+        raise
     except ValueError as error:
         raise M2DetError(f'ann_file {ann_file}: {error}') from error
 

@@ -24,7 +24,6 @@ from .texts import one_line
 _READ = {
     'activation_checkpointing',
     'compile',
-    'custom_imports',
     'efficient_conv_bn_eval',
     'find_unused_parameters',
     'model_wrapper_cfg',
