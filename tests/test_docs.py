@@ -5,12 +5,14 @@ import inspect
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import mmcv.ops
 import pytest
 import torch
 from mmdet.registry import DATASETS, HOOKS, MODELS
@@ -62,6 +64,18 @@ def write(folder: Path, text: str) -> Path:
     path = folder / 'mine.py'
     path.write_text(text)
     return path
+
+
+@pytest.fixture(autouse=True)
+def nms_of_mmcv() -> Iterator[None]:
+    """Give back mmcv's soft-NMS, which a config of the pages replaces."""
+    places = (mmcv.ops, import_module('mmcv.ops.nms'))
+    originals = [place.soft_nms for place in places]
+    yield
+    for place, original in zip(places, originals, strict=True):
+        place.soft_nms = original
+    for package in ('ops', 'compat'):
+        sys.modules.pop(f'm2det_mmdet.{package}.fast_nms', None)
 
 
 @pytest.mark.parametrize('place', CONFIGS)

@@ -56,7 +56,8 @@ def commands(trained: SimpleNamespace) -> dict[str, Callable[[str, Path], object
         (folder / 'train').mkdir()
         shutil.copy(file, folder / 'train' / 'epoch_1.pth')
         hooks = "custom_hooks = [dict(type='TrainingCostHook')]"
-        (folder / 'config.py').write_text(f'_base_ = {config!r}\n{hooks}\n')
+        epochs = 'train_cfg = dict(max_epochs=2)'
+        (folder / 'config.py').write_text(f'_base_ = {config!r}\n{hooks}\n{epochs}\n')
         return worker._train(folder / 'config.py')
 
     options = ('--work-dir', 'FOLDER', '--cfg-options', 'train_cfg.max_epochs=2')
@@ -152,5 +153,5 @@ def test_no_command_runs_deletes_or_breaks(
         # Row by row, so that one that hangs leaves the others.
         (tmp_path / 'hostile_checkpoints.md').write_text(to_markdown(rows) + '\n')
 
-    assert rows[0]['train --resume'] == 'works'
+    assert rows[0]['train --resume'] == rows[0]['compare'] == 'works'
     assert not faults
