@@ -36,6 +36,7 @@ from .archives import check_archive
 from .contents import clean
 from .errors import CheckpointError, Refusal
 from .parts import check_parts
+from .pickles import check_pickle
 from .safe_types import safe_globals
 
 _TORCHVISION = 'torchvision_0.12.json'
@@ -70,6 +71,7 @@ def load_safely(
     with _explained(source or str(file), file), safe_globals():
         size = _size(file)
         check_archive(file, size)
+        check_pickle(file)
         checkpoint = torch.load(file, map_location=map_location, weights_only=True)
         checkpoint = clean(checkpoint, size)
         check_parts(checkpoint)

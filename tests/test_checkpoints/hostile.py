@@ -260,6 +260,13 @@ def _of_absurd_sizes(zeros: int) -> Iterator[Hostile]:
     yield Hostile('a value repeated 1e13 times', _at('state_dict', 'x', value=repeated))
     deep = b'\x80\x02' + 100_000 * b']' + 99_999 * b'a' + b'.'
     yield Hostile('100,000 lists in each other', lambda _: deep)
+    # 40 times a tuple of two of what is on the stack; then it is called, or a key.
+    doubled = b'\x80\x02' + b')q\x00' + 40 * b'h\x00h\x00\x86q\x00'
+    yield Hostile('a tuple doubled 40 times is called', lambda _: doubled + b')R.')
+    yield Hostile(
+        'a tuple doubled 40 times is a key', lambda _: doubled + b'}h\x00K\x01s.'
+    )
+    yield Hostile('a list doubled in itself', lambda _: b'\x80\x02]q\x00h\x00a.')
     yield Hostile(
         'compressed zeros',
         # Made when it is written, so that nothing keeps it.

@@ -1,0 +1,115 @@
+"""What is checked of a pickle before it is read: how large it grows.
+
+A tuple that stands twice in a tuple that stands twice in a tuple is a billion values
+after thirty levels. In memory each is one object, but Python's hash, and the texts of
+torch's errors, go through all of them.
+"""
+
+import pickletools
+import zipfile
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from .errors import Refusal
+
+# Values, with those that stand in several places counted in each.
+_MOST = 2**23
+# Pickles at the begin of a file in torch's format before 1.6.
+_LEGACY = 5
+_PUT = ('PUT', 'BINPUT', 'LONG_BINPUT')
+_GET = ('GET', 'BINGET', 'LONG_BINGET')
+_FILL = ('APPEND', 'APPENDS', 'ADDITEMS', 'SETITEM', 'SETITEMS', 'BUILD')
+
+# A value as what it is made of.
+Node = list['Node']
+
+
+def check_pickle(file: str | BinaryIO) -> None:
+    """Check that what a file says does not grow beyond measure.
+
+    Files that are no pickles pass: torch refuses them.
+
+    Args:
+        file: Path of the file, or the open file, which stands at its begin afterwards.
+
+    Raises:
+        Refusal: If there are too many values, or one that holds itself.
+    """
+    if isinstance(file, str):
+        with open(file, 'rb') as opened:
+            check_pickle(opened)
+        return
+    try:
+        for pickle in _pickles(file):
+            _check_growth(_values(pickle))
+    except (ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile):
+        # torch's reader, which knows less of the format, stops at the same place.
+        pass
+    finally:
+        file.seek(0)
+
+
+def _pickles(file: BinaryIO) -> Iterator[BinaryIO]:
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            for name in archive.namelist():
+                if name.endswith('data.pkl'):
+                    with archive.open(name) as part:
+                        yield part
+        return
+    file.seek(0)
+    for _ in range(_LEGACY):
+        yield file
+
+
+def _values(pickle: BinaryIO) -> list[Node]:
+    """Return all values that a pickle makes, each with those that it is made of."""
+    made: list[Node] = []
+    # ``None`` is a mark.
+    stack: list[Node | None] = []
+    memo: dict[int, Node] = {}
+    for opcode, argument, _ in pickletools.genops(pickle):
+        if opcode.name in _PUT:
+            memo[argument] = stack[-1]
+        elif opcode.name in _GET:
+            stack.append(memo[argument])
+        elif opcode.name == 'MARK':
+            stack.append(None)
+        elif opcode.name not in ('PROTO', 'STOP'):
+            fills = opcode.name in _FILL
+            before = opcode.stack_before[1:] if fills else opcode.stack_before
+            taken = _take(stack, before)
+            if fills:
+                stack[-1].extend(taken)
+            else:
+                made.append(taken)
+                stack.append(taken)
+    return made
+
+
+def _take(stack: list[Node | None], before: list) -> Node:
+    """Take from the stack what an opcode does."""
+    if pickletools.markobject in before:
+        taken = []
+        while (value := stack.pop()) is not None:
+            taken.append(value)
+        return taken
+    return [stack.pop() for _ in before]
+
+
+def _check_growth(made: list[Node]) -> None:
+    """Count each value as often as it stands somewhere."""
+    sizes: dict[int, int] = {}
+    for first in made:
+        waiting = [(first, False)]
+        while waiting:
+            node, is_known = waiting.pop()
+            if is_known:
+                sizes[id(node)] = size = 1 + sum(sizes[id(part)] for part in node)
+                if size > _MOST:
+                    raise Refusal(f'it stands for more than {_MOST:,} values')
+            elif id(node) not in sizes:
+                # Not counted yet: whoever meets it again is inside of it.
+                sizes[id(node)] = _MOST
+                waiting.append((node, True))
+                waiting.extend((part, False) for part in node)
