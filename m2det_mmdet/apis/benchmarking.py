@@ -33,11 +33,16 @@ from ..models.dense_heads import M2DetHead
 from ..ops.kernels import kernel_name
 from ..utils.configs import config_name, describe, load_config
 from ..utils.devices import find_device
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, our_errors
 from ..utils.images import find_images, read_images
 from ..utils.logs import quiet_log
 from ..utils.processors import describe_instructions, slow_precision
-from .checks import acceleration_options, check_at_least, make_faster, our_errors
+from .checks import (
+    acceleration_options,
+    check_at_least,
+    check_test_pipeline,
+    make_faster,
+)
 
 SEED = 0
 # Height, width, channels: a frequent size in COCO, which the pipeline resizes.
@@ -163,11 +168,7 @@ def _images(cfg: Config, folder: str | Path | None, limit: int) -> list[dict]:
 
 def _pipeline(cfg: Config) -> Compose:
     """Test pipeline that begins with an array and reads nothing else."""
-    if 'test_dataloader' not in cfg:
-        raise M2DetError(
-            f'{describe(cfg)} has no test_dataloader, whose pipeline prepares the '
-            'images: add it.'
-        )
+    check_test_pipeline(cfg)
     steps = cfg.test_dataloader.dataset.pipeline
     kept = [step for step in steps if not step.type.split('.')[-1].startswith('Load')]
     return Compose([{'type': 'mmdet.LoadImageFromNDArray'}, *kept])

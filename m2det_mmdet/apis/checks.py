@@ -4,8 +4,6 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +22,12 @@ from ..checkpoints.loading import check_checkpoint
 from ..checkpoints.weights import check_weights
 from ..engine.hooks.class_check_hook import check_classes
 from ..models.acceleration import DTYPES, accelerate
-from ..utils.errors import M2DetError, mendable
+from ..utils.configs import describe
+from ..utils.errors import M2DetError
 from ..utils.logs import prints_to, quiet_log
 
 # What PyTorch calls where CXX is not set.
 _COMPILERS = {'darwin': 'clang++', 'win32': 'cl'}
-
-
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
 
@@ -171,27 +168,17 @@ def check_fraction(name: str, number: float) -> None:
         raise M2DetError(f'{name} must be from 0 to 1, got {number}.')
 
 
-@contextmanager
-def our_errors() -> Iterator[None]:
-    """Raise our error in the place of any other that a user can mend.
-
-    All functions of :mod:`m2det_mmdet.apis` do so; other errors pass as they are.
+def check_test_pipeline(cfg: Config) -> None:
+    """Stop where a config has no pipeline that prepares images for the detector.
 
     Raises:
-        M2DetError: Where :func:`.mendable` has a sentence: on a file, on a module of a
-            config with an unknown type or argument, and on our own errors that arrive
-            as the text of a worker's traceback.
+        M2DetError: One sentence that names the config.
     """
-    try:
-        yield
-    except Exception as error:
-        sentence = mendable(error)
-        if sentence is None or (
-            isinstance(error, M2DetError) and sentence == str(error)
-        ):
-            raise
-        kind = type(error) if isinstance(error, M2DetError) else M2DetError
-        raise kind(sentence) from error
+    if 'test_dataloader' not in cfg:
+        raise M2DetError(
+            f'{describe(cfg)} has no test_dataloader, whose pipeline prepares the '
+            'images: add it.'
+        )
 
 
 def check_at_least(name: str, number: int | None, lowest: int) -> None:

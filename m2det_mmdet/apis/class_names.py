@@ -9,7 +9,8 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from torch import nn
 
-from ..datasets.coco import DatasetError, load_annotations
+from ..datasets.coco import load_annotations
+from ..datasets.error import DatasetError
 from ..engine.hooks.class_check_hook import check_classes
 from ..utils.configs import describe
 from ..utils.errors import M2DetError, clause_of

@@ -21,10 +21,10 @@ from ..comparison.plan import (
 from ..comparison.report import Comparison, draw_report, write_report
 from ..comparison.run import Run, RunError, check_changes, locked
 from ..datasets.layouts import DataLayout, read_layout
-from ..utils.errors import M2DetError, explain
+from ..utils.errors import M2DetError, explain, our_errors
 from ..utils.files import check_output
 from ..utils.logs import quiet_log
-from .checks import check_at_least, our_errors
+from .checks import check_at_least
 
 
 @dataclass(frozen=True)

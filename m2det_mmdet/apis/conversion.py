@@ -18,10 +18,9 @@ from ..checkpoints.errors import CheckpointError
 from ..checkpoints.loading import load_safely
 from ..checkpoints.weights import WeightsError, state_dict_of
 from ..utils.configs import load_config
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, our_errors
 from ..utils.files import check_output, write_whole
 from ..utils.logs import quiet_log
-from .checks import our_errors
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from ..datasets.coco import load_annotations
 from ..evaluation.coco_records import load_results
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, our_errors
 from ..utils.files import check_output
 from ..utils.images import check_picture, write_picture
 from ..utils.logs import prints_to, quiet_log
 from ..visualization import draw_comparison
-from .checks import check_at_least, check_fraction, our_errors
+from .checks import check_at_least, check_fraction
 
 
 @our_errors()

@@ -14,14 +14,13 @@ from ..analysis.random_weights import without_pretrained
 from ..engine.hooks import Evaluated, ProgressHook, Step
 from ..engine.runner import build_runner, logged, set_work_dir
 from ..utils.configs import describe, load_config
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, our_errors
 from ..utils.files import check_output
 from ..utils.logs import outside_of_redirection, quiet_log
 from .checks import (
     acceleration_options,
     check_at_least,
     check_run,
-    our_errors,
     start_processes,
 )
 

@@ -7,9 +7,8 @@ from typing import Any
 from mmengine.config import Config
 
 from ..utils.configs import describe, load_config
-from ..utils.errors import M2DetError, explain
+from ..utils.errors import M2DetError, explain, our_errors
 from ..utils.logs import quiet_log
-from .checks import our_errors
 
 
 @our_errors()

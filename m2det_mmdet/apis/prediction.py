@@ -18,17 +18,17 @@ from ..checkpoints.loading import check_checkpoint
 from ..checkpoints.weights import check_weights
 from ..datasets.coco import load_annotations
 from ..evaluation.coco_records import CocoIds
-from ..utils.configs import describe, load_config
+from ..utils.configs import load_config
 from ..utils.devices import find_device
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, our_errors
 from ..utils.images import find_images
 from ..utils.logs import prints_to, quiet_log
 from .checks import (
     acceleration_options,
     check_at_least,
     check_fraction,
+    check_test_pipeline,
     make_faster,
-    our_errors,
 )
 from .class_names import class_names
 from .detection import Detected, detect
@@ -206,11 +206,7 @@ def _collect(
 
 def _detector(cfg: Config, checkpoint: str | Path, device: str | None) -> DetInferencer:
     """Build the detector with the weights of a checkpoint that has all of them."""
-    if 'test_dataloader' not in cfg:
-        raise M2DetError(
-            f'{describe(cfg)} has no test_dataloader, whose pipeline prepares the '
-            'images: add it.'
-        )
+    check_test_pipeline(cfg)
     if 'visualizer' not in cfg:
         cfg.visualizer = {'type': 'DetLocalVisualizer'}
     weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')

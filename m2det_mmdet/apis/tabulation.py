@@ -13,10 +13,9 @@ from mmengine.config import Config
 from ..analysis.attempts import Attempts, Failure
 from ..analysis.complexity import Complexity, measure
 from ..utils.configs import find_family
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, our_errors
 from ..utils.logs import quiet_log
 from ..utils.tables import ABSENT, to_markdown
-from .checks import our_errors
 
 _PAGE = """# {title}
 

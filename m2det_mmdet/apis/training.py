@@ -18,10 +18,10 @@ from ..engine.hooks import Evaluated, ProgressHook, Step
 from ..engine.loops import TimeBudgetTrainLoop
 from ..engine.runner import build_runner, logged, set_work_dir
 from ..utils.configs import DUMP_SUFFIX, config_name, describe, load_config
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, our_errors
 from ..utils.logs import outside_of_redirection, prints_to, quiet_log
 from ..utils.processors import warn_if_slow
-from .checks import check_one_of, check_run, our_errors, start_processes
+from .checks import check_one_of, check_run, start_processes
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,14 @@ def train(
         if runner.rank == 0:
             report(_started(runner, images, log))
         runner.train()
+    metrics = last[0].metrics if last else {}
+    return _result(runner, log, time.monotonic() - start, metrics)
+
+
+def _result(
+    runner: Runner, log: Path, seconds: float, metrics: dict[str, float]
+) -> TrainingResult:
+    cfg = runner.cfg
     by_iteration = isinstance(runner.train_loop, IterBasedTrainLoop)
     name = f'{config_name(cfg)}{DUMP_SUFFIX}.py' if cfg.filename else None
     return TrainingResult(
@@ -181,8 +189,8 @@ def train(
         best_checkpoint=_checkpoint(runner, 'best_ckpt'),
         epochs=None if by_iteration else runner.epoch,
         iterations=runner.iter,
-        seconds=time.monotonic() - start,
-        metrics=last[0].metrics if last else {},
+        seconds=seconds,
+        metrics=metrics,
     )
 
 

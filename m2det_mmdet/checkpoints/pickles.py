@@ -8,6 +8,7 @@ torch's errors, go through all of them.
 import pickletools
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 from .errors import Refusal
@@ -42,8 +43,8 @@ def check_pickle(file: str | BinaryIO) -> None:
     try:
         for pickle in _pickles(file):
             _check_growth(_values(pickle))
-    except (ValueError, LookupError, TypeError, EOFError, zipfile.BadZipFile):
-        # torch's reader, which knows less of the format, stops at the same place.
+    except zipfile.BadZipFile:
+        # torch refuses it.
         pass
     finally:
         file.seek(0)
@@ -63,14 +64,28 @@ def _pickles(file: BinaryIO) -> Iterator[BinaryIO]:
 
 
 def _values(pickle: BinaryIO) -> list[Node]:
-    """Return all values that a pickle makes, each with those that it is made of."""
+    """Return all values that a pickle makes, each with those that it is made of.
+
+    Of a damaged one they are those before the damage, where torch's reader stops too.
+    """
     made: list[Node] = []
+    with suppress(ValueError, LookupError):
+        _make(pickle, made)
+    return made
+
+
+def _make(pickle: BinaryIO, made: list[Node]) -> None:
+    """Add to ``made`` the values of a pickle, as far as it goes.
+
+    Raises:
+        ValueError, LookupError: At the first place that is damaged.
+    """
     # ``None`` is a mark.
     stack: list[Node | None] = []
     memo: dict[int, Node] = {}
     for opcode, argument, _ in pickletools.genops(pickle):
         if opcode.name in _PUT:
-            memo[argument] = stack[-1]
+            memo[argument] = _top(stack)
         elif opcode.name in _GET:
             stack.append(memo[argument])
         elif opcode.name == 'MARK':
@@ -80,11 +95,16 @@ def _values(pickle: BinaryIO) -> list[Node]:
             before = opcode.stack_before[1:] if fills else opcode.stack_before
             taken = _take(stack, before)
             if fills:
-                stack[-1].extend(taken)
+                _top(stack).extend(taken)
             else:
                 made.append(taken)
                 stack.append(taken)
-    return made
+
+
+def _top(stack: list[Node | None]) -> Node:
+    if stack[-1] is None:
+        raise ValueError('there is a mark in the place of a value')
+    return stack[-1]
 
 
 def _take(stack: list[Node | None], before: list) -> Node:
@@ -94,7 +114,11 @@ def _take(stack: list[Node | None], before: list) -> Node:
         while (value := stack.pop()) is not None:
             taken.append(value)
         return taken
-    return [stack.pop() for _ in before]
+    taken = []
+    for _ in before:
+        taken.append(_top(stack))
+        stack.pop()
+    return taken
 
 
 def _check_growth(made: list[Node]) -> None:

@@ -3,7 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mmengine.optim import AmpOptimWrapper, OptimWrapper, OptimWrapperDict
+from mmengine.optim import (
+    AmpOptimWrapper,
+    OptimWrapper,
+    OptimWrapperDict,
+    _ParamScheduler,
+)
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
 
@@ -72,12 +77,8 @@ def _unlike_optimizer(saved: Any, wrapper: OptimWrapper) -> str | None:
         return next(filter(None, problems), None)
     if not isinstance(saved, Mapping):
         return f'its optimizer is {shown(saved)}'
-    if isinstance(wrapper, AmpOptimWrapper) and 'loss_scaler' in saved:
-        scaler, own = saved['loss_scaler'], wrapper.loss_scaler.state_dict()
-        if not isinstance(scaler, Mapping) or not all(
-            _is_like(scaler.get(key), value) for key, value in own.items()
-        ):
-            return 'its optimizer.loss_scaler is none of PyTorch'
+    if isinstance(wrapper, AmpOptimWrapper) and not _is_scaler_like(saved, wrapper):
+        return 'its optimizer.loss_scaler is none of PyTorch'
     groups, state = saved.get('param_groups'), saved.get('state')
     whole = _is_list_of_mappings(groups) and isinstance(state, Mapping)
     if not whole or not all(isinstance(group.get('params'), list) for group in groups):
@@ -89,13 +90,30 @@ def _unlike_optimizer(saved: Any, wrapper: OptimWrapper) -> str | None:
             f'its optimizer has {sum(sizes)} parameters in {len(sizes)} groups, that '
             f'of the config {sum(ours)} in {len(ours)}'
         )
-    for group, own in zip(groups, wrapper.param_groups, strict=True):
-        for key in own.keys() & group.keys() - {'params'}:
-            if not _is_like(group[key], own[key]):
-                return f'its optimizer has a group whose {key} is {shown(group[key])}'
-        for index, parameter in zip(group['params'], own['params'], strict=True):
-            if not (is_count(index) and _is_state(state.get(index, {}), parameter)):
-                return f'its optimizer keeps of parameter {shown(index)} what fits none'
+    pairs = zip(groups, wrapper.param_groups, strict=True)
+    problems = (_unlike_group(group, own, state) for group, own in pairs)
+    return next(filter(None, problems), None)
+
+
+def _is_scaler_like(saved: Mapping[str, Any], wrapper: AmpOptimWrapper) -> bool:
+    if 'loss_scaler' not in saved:
+        return True
+    scaler, own = saved['loss_scaler'], wrapper.loss_scaler.state_dict()
+    return isinstance(scaler, Mapping) and all(
+        _is_like(scaler.get(key), value) for key, value in own.items()
+    )
+
+
+def _unlike_group(
+    group: Mapping[str, Any], own: Mapping[str, Any], state: Mapping[Any, Any]
+) -> str | None:
+    """Compare a group of parameters, which has as many, and what is kept of each."""
+    for key in own.keys() & group.keys() - {'params'}:
+        if not _is_like(group[key], own[key]):
+            return f'its optimizer has a group whose {key} is {shown(group[key])}'
+    for index, parameter in zip(group['params'], own['params'], strict=True):
+        if not (is_count(index) and _is_state(state.get(index, {}), parameter)):
+            return f'its optimizer keeps of parameter {shown(index)} what fits none'
     return None
 
 
@@ -137,14 +155,20 @@ def _unlike_schedulers(saved: Any, runner: Runner) -> str | None:
     for states, own in pairs:
         if not _is_list_of_mappings(states) or len(states) != len(own):
             return f'its param_schedulers are {shown(states)}, not {len(own)} of a kind'
-        for state, scheduler in zip(states, own, strict=True):
-            ours = scheduler.state_dict()
-            for key, value in state.items():
-                if key not in ours or not _is_like(value, ours[key]):
-                    return (
-                        f'its param_schedulers have {shown(key)}={shown(value)}, which '
-                        f'no {type(scheduler).__name__} of the config has'
-                    )
+        problems = map(_unlike_scheduler, states, own)
+        if problem := next(filter(None, problems), None):
+            return problem
+    return None
+
+
+def _unlike_scheduler(state: Mapping[str, Any], own: _ParamScheduler) -> str | None:
+    ours = own.state_dict()
+    for key, value in state.items():
+        if key not in ours or not _is_like(value, ours[key]):
+            return (
+                f'its param_schedulers have {shown(key)}={shown(value)}, which no '
+                f'{type(own).__name__} of the config has'
+            )
     return None
 
 

@@ -52,11 +52,14 @@ def check_weights(checkpoint: Any, model: nn.Module, *, complete: bool) -> str |
     missing = [name for name in expected if name not in weights]
     if missing:
         missing = _missing_after_renaming(weights, model, misshapen)
+    lack = (
+        f'lacks {_count_and_name(missing)} and has {_count_and_name(misshapen)} of '
+        'another shape'
+    )
     if complete and (missing or misshapen):
         raise WeightsError(
             f'The checkpoint does not fit the config: of {len(expected)} tensors it '
-            f'lacks {_count_and_name(missing)} and has {_count_and_name(misshapen)} of '
-            'another shape; take the config that it was trained with.'
+            f'{lack}; take the config that it was trained with.'
         )
     absent = len(missing) + len(misshapen)
     if expected and absent == len(expected):
@@ -67,9 +70,8 @@ def check_weights(checkpoint: Any, model: nn.Module, *, complete: bool) -> str |
         )
     if 2 * absent > len(expected):
         return (
-            f'Of {len(expected)} tensors of the model the checkpoint lacks '
-            f'{_count_and_name(missing)} and has {_count_and_name(misshapen)} of '
-            'another shape: these begin with random values.'
+            f'Of {len(expected)} tensors of the model the checkpoint {lack}: these '
+            'begin with random values.'
         )
     return None
 

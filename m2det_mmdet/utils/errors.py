@@ -9,6 +9,8 @@ import linecache
 import re
 import sysconfig
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .builds import unknown_type, wrong_argument
@@ -56,6 +58,29 @@ def mendable(error: BaseException) -> str | None:
         full = error.errno == errno.ENOSPC
         return sentence_of(error) if on_file or full else None
     return wrong_argument(error) or unknown_type(error)
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Raise our error in the place of any other that a user can mend.
+
+    All functions of :mod:`m2det_mmdet.apis` do so; other errors pass as they are.
+
+    Raises:
+        M2DetError: Where :func:`mendable` has a sentence: on a file, on a module of a
+            config with an unknown type or argument, and on our own errors that arrive
+            as the text of a worker's traceback.
+    """
+    try:
+        yield
+    except Exception as error:
+        sentence = mendable(error)
+        if sentence is None or (
+            isinstance(error, M2DetError) and sentence == str(error)
+        ):
+            raise
+        kind = type(error) if isinstance(error, M2DetError) else M2DetError
+        raise kind(sentence) from error
 
 
 def explain(error: BaseException) -> str:

@@ -266,6 +266,9 @@ def _of_absurd_sizes(zeros: int) -> Iterator[Hostile]:
     yield Hostile(
         'a tuple doubled 40 times is a key', lambda _: doubled + b'}h\x00K\x01s.'
     )
+    key = doubled + b'}h\x00K\x01s'
+    yield Hostile('a tuple doubled 40 times, then a cut', lambda _: key)
+    yield Hostile('a tuple doubled 40 times, then damage', lambda _: key + b'(\x86.')
     yield Hostile('a list doubled in itself', lambda _: b'\x80\x02]q\x00h\x00a.')
     yield Hostile(
         'compressed zeros',

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
-from ...datasets.coco import DatasetError
+from ...datasets.error import DatasetError
 
 # Parts of detectors whose heads separate only objects from background, and heads that
 # do so anywhere, as in an RPN that stands alone.
