@@ -10,7 +10,6 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..comparison.data import annotation_files
 from ..comparison.plan import (
     Plan,
     Terms,
@@ -21,6 +20,7 @@ from ..comparison.plan import (
 from ..comparison.report import Comparison, draw_report, write_report
 from ..comparison.run import Run, RunError, check_changes, locked
 from ..datasets.layouts import DataLayout, read_layout
+from ..recipes.data import annotation_files
 from ..utils.errors import M2DetError, explain, our_errors
 from ..utils.files import check_output
 from ..utils.logs import quiet_log

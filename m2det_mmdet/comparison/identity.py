@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from .data import DataFiles, data_files, metric_files
-from .error import ComparisonError
+from ..recipes.data import DataFiles, data_files, metric_files
+from ..recipes.error import RecipeError
 
 Digests = dict[str, str]
 
@@ -28,7 +28,7 @@ def data_identity(
         one of the names and sizes (in bytes) of the ``images`` that they list.
 
     Raises:
-        ComparisonError: If annotations cannot be read.
+        RecipeError: If annotations cannot be read.
     """
     files = {key: data_files(cfg, key) for key in ('train', 'test')}
     tested = {found.annotations for found in files['test']}
@@ -43,7 +43,7 @@ def digest_of_file(name: str) -> str:
     """Return a digest of what is in a file.
 
     Raises:
-        ComparisonError: If it cannot be read.
+        RecipeError: If it cannot be read.
     """
     return _digest(_content(name))
 
@@ -80,7 +80,7 @@ def _content(name: str) -> bytes:
     try:
         return Path(name).read_bytes()
     except OSError as error:
-        raise ComparisonError(
+        raise RecipeError(
             f'{name} cannot be read ({error.strerror}): check the path, or give other '
             'data with --data.'
         ) from error

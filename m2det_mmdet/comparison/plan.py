@@ -11,9 +11,7 @@ from mmengine.registry import init_default_scope
 
 from ..analysis.structure import structure_of
 from ..datasets.layouts import DataLayout
-from ..utils.configs import load_config
-from ..utils.errors import M2DetError, explain
-from .data import (
+from ..recipes.data import (
     DataFiles,
     annotation_files,
     check_metric,
@@ -22,10 +20,12 @@ from .data import (
     repetitions,
     use_data,
 )
-from .error import ComparisonError
+from ..recipes.error import RecipeError
+from ..recipes.schedule import epoch_length, set_epochs, set_minutes
+from ..utils.configs import load_config
+from ..utils.errors import M2DetError, explain
 from .identity import Digests, data_identity
 from .run import Run
-from .schedule import epoch_length, set_epochs, set_minutes
 from .settings import settings_of
 
 _IMPORT = 'm2det_mmdet'
@@ -150,7 +150,7 @@ def plan_runs(
             amended[name] = {
                 seed: _seeded(cfg, seed, data, remarks) for seed in terms.seeds
             }
-        except ComparisonError as error:
+        except RecipeError as error:
             amended[name] = dict.fromkeys(terms.seeds, str(error))
         except Exception as error:  # What configs hold that nobody thought of.
             reason = f'The config cannot be prepared: {explain(error)}'
@@ -178,7 +178,7 @@ def _amend(
     And how the budget changed its schedule, in words.
 
     Raises:
-        ComparisonError: If the config cannot be compared so.
+        RecipeError: If the config cannot be compared so.
     """
     cfg = deepcopy(cfg)
     # Its data sets and metrics may be this package's.

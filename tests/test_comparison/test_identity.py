@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from m2det_mmdet.comparison.error import ComparisonError
 from m2det_mmdet.comparison.identity import data_identity
+from m2det_mmdet.recipes.error import RecipeError
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_what_is_known_is_not_read_again(data: Path) -> None:
     shutil.rmtree(data)
 
     assert data_identity(_config(data), known) == found
-    with pytest.raises(ComparisonError, match=r'all.json cannot be read \(No such fi'):
+    with pytest.raises(RecipeError, match=r'all.json cannot be read \(No such fi'):
         data_identity(_config(data), {})
 
 

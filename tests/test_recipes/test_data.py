@@ -6,7 +6,8 @@ from mmdet.datasets import VOCDataset
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 
-from m2det_mmdet.comparison.data import (
+from m2det_mmdet.datasets.layouts import DataLayout, Split
+from m2det_mmdet.recipes.data import (
     annotation_files,
     check_metric,
     count_images,
@@ -15,8 +16,7 @@ from m2det_mmdet.comparison.data import (
     set_num_classes,
     use_data,
 )
-from m2det_mmdet.comparison.error import ComparisonError
-from m2det_mmdet.datasets.layouts import DataLayout, Split
+from m2det_mmdet.recipes.error import RecipeError
 
 CLASSES = ('disc', 'car')
 BOXES = [{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations', 'with_bbox': True}]
@@ -111,7 +111,7 @@ def test_a_detector_of_something_else_than_boxes_is_refused(
     cfg = _config({'type': 'CocoDataset', 'pipeline': BOXES})
     cfg.test_evaluator = {'type': 'CocoMetric', 'metric': 'proposal_fast'}
 
-    with pytest.raises(ComparisonError, match='evaluated by proposal_fast, not by bbo'):
+    with pytest.raises(RecipeError, match='evaluated by proposal_fast, not by bbo'):
         use_data(cfg, layout)
 
 
@@ -124,7 +124,7 @@ def test_own_data_need_a_metric_that_gives_the_ap_of_boxes(
 ) -> None:
     cfg = _config({'type': 'CocoDataset'}, test_evaluator=evaluator)
 
-    with pytest.raises(ComparisonError, match='gives no box AP of COCO: give --data'):
+    with pytest.raises(RecipeError, match='gives no box AP of COCO: give --data'):
         check_metric(cfg)
 
     cfg.test_evaluator = [{'type': 'VOCMetric'}, {'type': 'GradedCocoMetric'}]
@@ -145,7 +145,7 @@ def test_a_metric_that_does_not_tell_the_ap_is_refused(
     metric = {'type': 'CocoMetric', 'metric': 'bbox', **setting}
     cfg = _config({'type': 'CocoDataset'}, test_evaluator=metric)
 
-    with pytest.raises(ComparisonError, match=f'test_evaluator has {name}, with'):
+    with pytest.raises(RecipeError, match=f'test_evaluator has {name}, with'):
         check_metric(cfg)
 
     check_metric(_config({}, test_evaluator={'type': 'CocoMetric', 'prefix': None}))
@@ -155,7 +155,7 @@ def test_semantic_segmentations_are_not_had(layout: DataLayout) -> None:
     steps = [{'type': 'LoadAnnotations', 'with_bbox': True, 'with_seg': True}]
     cfg = _config({'type': 'CocoDataset', 'pipeline': steps})
 
-    with pytest.raises(ComparisonError, match='learns from semantic segmentations'):
+    with pytest.raises(RecipeError, match='learns from semantic segmentations'):
         use_data(cfg, layout)
 
 
@@ -163,7 +163,7 @@ def test_images_that_do_not_load_end_in_one_sentence(layout: DataLayout) -> None
     cfg = _config({'type': 'CocoDataset', 'pipeline': BOXES})
     use_data(cfg, layout)
 
-    with pytest.raises(ComparisonError, match=r'to test on cannot be loaded: .*val.js'):
+    with pytest.raises(RecipeError, match=r'to test on cannot be loaded: .*val.js'):
         count_images(cfg, 'test')
 
 
@@ -215,7 +215,7 @@ def test_a_wrapper_that_mixes_images_is_kept(layout: DataLayout) -> None:
 def test_what_cannot_be_pointed_at_the_data_is_refused(
     train: dict, message: str, layout: DataLayout
 ) -> None:
-    with pytest.raises(ComparisonError, match=message):
+    with pytest.raises(RecipeError, match=message):
         use_data(_config(train), layout)
 
 

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.hooks import EMAHook, Hook
 from mmengine.hub import get_config
 
-from m2det_mmdet.comparison.phases import move_switches
+from m2det_mmdet.recipes.phases import move_switches
 
 
 class Head:

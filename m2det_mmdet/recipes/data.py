@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 
 from ..datasets.layouts import DataLayout, Split
 from ..utils.errors import explain
-from .error import ComparisonError
+from .error import RecipeError
 
 # They say how often a config takes the images of its own data set: of several parts,
 # many times, or rare classes more often. An epoch is one pass over the images.
@@ -46,7 +46,7 @@ def use_data(cfg: Config, layout: DataLayout) -> None:
     The test split is that of ``layout``, or its validation split where it has none.
 
     Raises:
-        ComparisonError: If the config wraps its data in a way that is not known, or
+        RecipeError: If the config wraps its data in a way that is not known, or
             its detector needs masks that the data do not have.
     """
     _check_masks(cfg, layout)
@@ -167,7 +167,7 @@ def _pointed(dataset: dict, split: Split, classes: Sequence[str]) -> ConfigDict:
         inner = _inner(dataset)
         pipelines = {json.dumps(part, default=str) for part in _pipelines(dataset)}
         if len(pipelines) > 1:
-            raise ComparisonError(
+            raise RecipeError(
                 f'{name} joins {len(inner)} data sets with different pipelines: give '
                 'them one pipeline.'
             )
@@ -178,7 +178,7 @@ def _pointed(dataset: dict, split: Split, classes: Sequence[str]) -> ConfigDict:
         )
     if 'dataset' in dataset or 'datasets' in dataset:
         known = ', '.join((*_PASSED_BY, *_KEPT))
-        raise ComparisonError(
+        raise RecipeError(
             f'The data set is wrapped in {name}, and only {known} can be pointed at '
             'other data.'
         )
@@ -204,7 +204,7 @@ def count_images(cfg: Config, key: str) -> int:
         key: ``train`` or ``test``.
 
     Raises:
-        ComparisonError: If the data do not load.
+        RecipeError: If the data do not load.
     """
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     # pycocotools prints how long it reads.
@@ -212,7 +212,7 @@ def count_images(cfg: Config, key: str) -> int:
         try:
             return len(DATASETS.build(cfg[f'{key}_dataloader'].dataset))
         except Exception as error:  # What data sets raise that do not fit their files.
-            raise ComparisonError(
+            raise RecipeError(
                 f'The data to {key} on cannot be loaded: {explain(error)}'
             ) from error
 
@@ -221,11 +221,11 @@ def check_metric(cfg: Config) -> None:
     """Stop where a config that keeps its own data is not evaluated as COCO is.
 
     Raises:
-        ComparisonError: If its metrics give no box AP, which is known before training.
+        RecipeError: If its metrics give no box AP, which is known before training.
     """
     metric = _coco_metric(cfg)
     if metric is None or 'bbox' not in _kinds(metric):
-        raise ComparisonError(
+        raise RecipeError(
             'The test_evaluator gives no box AP of COCO: give --data, or a CocoMetric.'
         )
     items = metric.get('metric_items')
@@ -236,7 +236,7 @@ def check_metric(cfg: Config) -> None:
     }
     found = [setting for setting, is_set in hiding.items() if is_set]
     if found:
-        raise ComparisonError(
+        raise RecipeError(
             f'The test_evaluator has {" and ".join(found)}, with which it does not '
             'give coco/bbox_mAP: leave it out.'
         )
@@ -247,7 +247,7 @@ def _evaluator(cfg: Config, split: Split) -> ConfigDict:
     own = _coco_metric(cfg) or {}
     kinds = _kinds(own)
     if 'bbox' not in kinds:
-        raise ComparisonError(
+        raise RecipeError(
             f'The config is evaluated by {", ".join(kinds)}, not by bbox: the figures '
             'of a comparison are those of boxes with a class.'
         )
@@ -284,12 +284,12 @@ def _is_coco(metric: dict) -> bool:
 def _check_masks(cfg: Config, layout: DataLayout) -> None:
     steps = json.dumps(_pipelines(cfg.train_dataloader.dataset), default=str)
     if '"with_seg": true' in steps:
-        raise ComparisonError(
+        raise RecipeError(
             'The detector learns from semantic segmentations, which the data do not '
             'have: take a variant that learns from boxes.'
         )
     if '"with_mask": true' in steps and not _has_masks(layout.train.ann_file):
-        raise ComparisonError(
+        raise RecipeError(
             'The detector learns from masks, and the annotations have boxes only: '
             'take a variant that learns from boxes.'
         )

@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from .data import count_images
-from .error import ComparisonError
+from .error import RecipeError
 from .phases import find_switches, move_switches
 
 # A warm-up that counts iterations takes at most this part of the run.
@@ -26,7 +26,7 @@ def epoch_length(cfg: Config) -> int:
     """Batches that one pass over the training images takes.
 
     Raises:
-        ComparisonError: If the data do not load, or are not one whole batch.
+        RecipeError: If the data do not load, or are not one whole batch.
     """
     images = count_images(cfg, 'train')
     loader = cfg.train_dataloader
@@ -36,7 +36,7 @@ def epoch_length(cfg: Config) -> int:
     whole = loader.get('drop_last') or sampler.get('drop_last')
     batches = images // batch if whole else math.ceil(images / batch)
     if batches == 0:
-        raise ComparisonError(
+        raise RecipeError(
             f'{images} training images are not one whole batch of {batch}, and '
             'drop_last leaves others out: give a smaller --batch-size.'
         )
@@ -60,7 +60,7 @@ def set_epochs(cfg: Config, epochs: int, length: int) -> list[str]:
         What was scaled, and how, in words.
 
     Raises:
-        ComparisonError: If the config has schedules for several optimizers or one
+        RecipeError: If the config has schedules for several optimizers or one
             that waits for a validation, does not say how long it trains, or counts
             iterations of a run whose number of iterations it does not say.
     """
@@ -72,7 +72,7 @@ def set_epochs(cfg: Config, epochs: int, length: int) -> list[str]:
     for scheduler in schedulers:
         if scheduler.get('by_epoch', True):
             if old_epochs is None:
-                raise ComparisonError(
+                raise RecipeError(
                     f'{scheduler.type} counts epochs, but the config trains by '
                     'iterations: set by_epoch=False.'
                 )
@@ -118,13 +118,13 @@ def _schedulers(cfg: Config) -> list[ConfigDict]:
     if isinstance(schedulers, dict):
         schedulers = [schedulers]
     if any('type' not in scheduler for scheduler in schedulers):
-        raise ComparisonError(
+        raise RecipeError(
             'param_scheduler has schedules for several optimizers, which cannot be '
             'scaled: take a config with one optimizer.'
         )
     for scheduler in schedulers:
         if 'ReduceOnPlateau' in str(scheduler.type):
-            raise ComparisonError(
+            raise RecipeError(
                 f'{scheduler.type} waits for figures of a validation, which is left '
                 'out here: take another schedule, or --minutes.'
             )
@@ -136,7 +136,7 @@ def _old_length(cfg: Config) -> tuple[int | None, int | None]:
     train_cfg = cfg.get('train_cfg') or {}
     epochs, iterations = train_cfg.get('max_epochs'), train_cfg.get('max_iters')
     if not epochs and not iterations:
-        raise ComparisonError(
+        raise RecipeError(
             'train_cfg has neither max_epochs nor max_iters, to which the schedule '
             'belongs: add one.'
         )
@@ -154,7 +154,7 @@ def _time_of_iteration(
         if iteration <= old:
             return iteration * new / old if old else 0
         if old_iters is None:
-            raise ComparisonError(
+            raise RecipeError(
                 f'param_scheduler counts {iteration} iterations in a config that '
                 'trains by epochs: write them with by_epoch=True.'
             )

@@ -6,9 +6,9 @@ from mmdet.registry import PARAM_SCHEDULERS
 from mmengine.config import Config
 from torch import nn
 
-from m2det_mmdet.comparison import schedule
-from m2det_mmdet.comparison.error import ComparisonError
-from m2det_mmdet.comparison.schedule import epoch_length, set_epochs, set_minutes
+from m2det_mmdet.recipes import schedule
+from m2det_mmdet.recipes.error import RecipeError
+from m2det_mmdet.recipes.schedule import epoch_length, set_epochs, set_minutes
 
 
 def _config(schedulers: list[dict] | None, **train_cfg: object) -> Config:
@@ -368,7 +368,7 @@ def test_minutes_tell_what_waits_for_an_epoch() -> None:
 def test_a_schedule_of_unknown_length_is_refused(
     scheduler: dict, train_cfg: dict, message: str
 ) -> None:
-    with pytest.raises(ComparisonError, match=message):
+    with pytest.raises(RecipeError, match=message):
         set_epochs(_config([scheduler], **train_cfg), 2, 10)
 
 
@@ -376,7 +376,7 @@ def test_schedules_of_several_optimizers_are_refused() -> None:
     cfg = _config(None, max_epochs=3)
     cfg.param_scheduler = {'generator': [{'type': 'StepLR'}]}
 
-    with pytest.raises(ComparisonError, match='several optimizers'):
+    with pytest.raises(RecipeError, match='several optimizers'):
         set_epochs(cfg, 2, 10)
 
 
