@@ -33,7 +33,7 @@ ARGUMENTS = {
     'predict': 'config --cfg-options checkpoint inputs -o --out --score-thr --ann-file '
     f'--device --batch-size {NETWORK} --force',
     'config': 'config --cfg-options -o --out --force',
-    'scenes': 'out --num-train --num-val --num-test --size --seed --force',
+    'scenes': 'out --num-train --num-val --num-test --size --seed --collection --force',
     'draw': 'annotations results images -o --out --num-images --score-thr --force',
     'table': 'family --out --force',
     'compare': 'configs --data --out --epochs --minutes --seeds --batch-size --workers '

@@ -1,6 +1,7 @@
 """Write the generated demo data set, in COCO format.
 
-m2det scenes OUT [--num-train N] [--num-val N] [--num-test N] [--seed N] [--force]
+m2det scenes OUT [--num-train N] [--num-val N] [--num-test N] [--seed N]
+    [--collection figures|toys] [--force]
 """
 
 import argparse
@@ -35,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--seed', type=at_least(0), default=0, help='same seed, same images'
     )
     parser.add_argument(
+        '--collection',
+        choices=['figures', 'toys'],
+        default='figures',
+        help='ten classes in three grades, or four others (default: figures)',
+    )
+    parser.add_argument(
         '--force', action='store_true', help='replace scenes written there before'
     )
 
@@ -52,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
             num_test=args.num_test,
             size=tuple(args.size),
             seed=args.seed,
+            collection=args.collection,
             overwrite=args.force,
             progress=advance,
         )

@@ -10,6 +10,7 @@ from pycocotools.coco import COCO
 
 from m2det_mmdet.datasets.scenes import (
     CLASSES,
+    COLLECTIONS,
     GRADES,
     Scene,
     ScenesError,
@@ -22,6 +23,7 @@ from m2det_mmdet.datasets.scenes.shapes import DRAWINGS
 from m2det_mmdet.datasets.scenes.sprites import pick_colours, rasterise, render
 
 FEW = {'num_train': 3, 'num_val': 2, 'num_test': 2, 'size': (160, 128)}
+TOYS = COLLECTIONS['toys'].drawings
 SHORTER = 256  # of the scenes below, pixels
 BLACK_AND_WHITE = np.array([[0.0, 0.0, 0.0], [255.0, 255.0, 255.0]])
 
@@ -77,13 +79,13 @@ def test_inside_parts_add_nothing_to_the_extent() -> None:
 
 
 @pytest.mark.parametrize('side', [20.0, 150.0])
-@pytest.mark.parametrize('name', CLASSES)
+@pytest.mark.parametrize('name', [*CLASSES, *TOYS])
 def test_the_longer_side_of_a_posed_figure_is_the_one_asked_for(
     name: str, side: float
 ) -> None:
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        sprite = render(rng, DRAWINGS[name](rng), side, unlike=np.zeros(3))
+        sprite = render(rng, {**DRAWINGS, **TOYS}[name](rng), side, unlike=np.zeros(3))
         rows, columns = np.nonzero(sprite.mask)
         lengths = np.ptp(columns) + 1, np.ptp(rows) + 1
         # Less at most the tip of a triangle, narrower than half a pixel.
@@ -279,6 +281,21 @@ def test_annotations_are_those_of_the_scene(written: Path) -> None:
     assert labels == [CLASSES.index(item.name) + 1 for item in scene.objects]
 
 
+def test_toys_are_other_classes(tmp_path: Path) -> None:
+    write_scenes(tmp_path, **FEW, collection='toys')
+
+    content = json.loads((tmp_path / 'annotations' / 'train.json').read_text())
+    scene = compose_scene(
+        np.random.default_rng([0, 0, 1]), FEW['size'], collection=COLLECTIONS['toys']
+    )
+    names = [category['name'] for category in content['categories']]
+    assert names == ['house', 'tree', 'fish', 'boat']
+    assert not {*names} & {*CLASSES}
+    labels = [a['category_id'] for a in content['annotations'] if a['image_id'] == 2]
+    assert labels == [names.index(item.name) + 1 for item in scene.objects]
+    assert labels
+
+
 def test_progress_counts_images_of_all_splits(tmp_path: Path) -> None:
     calls = []
     write_scenes(tmp_path, **FEW, progress=lambda *call: calls.append(call))
@@ -296,6 +313,7 @@ def test_progress_counts_images_of_all_splits(tmp_path: Path) -> None:
         ({'num_test': -5}, r'num_test must be at least 1, got -5\.'),
         ({'size': (320, 64)}, r'size must be at least 128 x 128 .*got 320 x 64\.'),
         ({'seed': -1}, r'seed must not be negative, got -1\.'),
+        ({'collection': 'cars'}, r"one of figures, toys, got 'cars'\."),
     ],
 )
 def test_bad_arguments_are_named_and_nothing_is_written(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .backgrounds import Size, add_distractors, develop, make_background, mean_colour
-from .shapes import CLASSES, DRAWINGS
+from .collections import COLLECTIONS, Collection
+from .shapes import Drawing
 from .sprites import Sprite, overlap, paste, render
 
 MAX_OBJECTS = 8
@@ -24,7 +25,7 @@ class SceneObject:
     """An annotated object.
 
     Attributes:
-        name: Its class, one of ``CLASSES``.
+        name: Its class.
         box: Extent of its visible pixels, ``(x, y, width, height)``, whole pixels.
         area: Number of its visible pixels.
         visible: Share of its pixels that neither others nor the border hide, 0..1.
@@ -52,7 +53,12 @@ class Scene:
     owners: np.ndarray
 
 
-def compose_scene(rng: np.random.Generator, size: Size) -> Scene:
+def compose_scene(
+    rng: np.random.Generator,
+    size: Size,
+    *,
+    collection: Collection = COLLECTIONS['figures'],
+) -> Scene:
     """Make one scene.
 
     Objects are placed from large to small. An object is left out if no place is found
@@ -61,6 +67,7 @@ def compose_scene(rng: np.random.Generator, size: Size) -> Scene:
     Args:
         rng: Source of everything random.
         size: Width and height of the image, pixels.
+        collection: The classes of its objects.
     """
     canvas = make_background(rng, size)
     add_distractors(rng, canvas)
@@ -68,8 +75,10 @@ def compose_scene(rng: np.random.Generator, size: Size) -> Scene:
     count = rng.integers(1, MAX_OBJECTS + 1)
     low, high = SIDES
     sides = low * (high / low) ** (rng.uniform(size=count) ** SKEW) * min(size)
+    classes = tuple(collection.drawings)
     for side in sorted(sides, reverse=True):
-        board.add(rng, CLASSES[rng.integers(len(CLASSES))], side)
+        name = classes[rng.integers(len(classes))]
+        board.add(rng, name, collection.drawings[name], side)
     return Scene(develop(rng, board.canvas), board.objects(), board.owners)
 
 
@@ -87,9 +96,11 @@ class _Board:
         self._names: list[str] = []
         self._pixels: list[int] = []  # of each object, before any occlusion
 
-    def add(self, rng: np.random.Generator, name: str, side: float) -> None:
+    def add(
+        self, rng: np.random.Generator, name: str, draw: Drawing, side: float
+    ) -> None:
         """Draw an object of a class where it fits, or leave it out."""
-        sprite = render(rng, DRAWINGS[name](rng), side, unlike=self._backdrop)
+        sprite = render(rng, draw(rng), side, unlike=self._backdrop)
         for _ in range(_TRIES):
             left, top = self._random_place(rng, sprite)
             owners = self._owners_with(sprite, left, top)

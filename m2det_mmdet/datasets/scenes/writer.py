@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from ...utils.errors import M2DetError
+from .collections import COLLECTIONS, Collection
 from .composer import Scene, SceneObject, compose_scene
-from .shapes import CLASSES, GRADES
 
 SPLITS = ('train', 'val', 'test')
 MIN_SIDE = 128  # pixels; in smaller images small composed objects lose their parts
@@ -38,6 +38,7 @@ def write_scenes(
     num_test: int = 200,
     size: tuple[int, int] = (320, 320),
     seed: int = 0,
+    collection: str = 'figures',
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> None:
@@ -59,16 +60,20 @@ def write_scenes(
         num_test: Number of test images.
         size: Width and height of the images, pixels.
         seed: Not negative.
+        collection: ``'figures'``, ten classes in three grades, or ``'toys'``, four
+            other classes.
         overwrite: Replace earlier scenes, also half-written ones. Other files are
             never touched.
         progress: Called after each image with the number of images done and the total.
 
     Raises:
-        ScenesError: If a number of images, the size or the seed is out of range, or
-            ``out`` holds other files, or scenes and ``overwrite`` is off.
+        ScenesError: If a number of images, the size or the seed is out of range, the
+            collection is unknown, or ``out`` holds other files, or scenes and
+            ``overwrite`` is off.
     """
     counts = dict(zip(SPLITS, (num_train, num_val, num_test), strict=True))
     _check_arguments(counts, size, seed)
+    classes = _find_collection(collection)
     out = Path(out)
     _make_room(out, overwrite=overwrite)
     _write_json(out / _SETTINGS, {'images': counts, 'seed': seed, 'size': size})
@@ -77,18 +82,22 @@ def write_scenes(
     tick = _ticker(progress, sum(counts.values()))
     for index, (split, count) in enumerate(counts.items()):
         rngs = (np.random.default_rng([seed, index, number]) for number in range(count))
-        scenes = (compose_scene(rng, size) for rng in rngs)
-        coco = _write_split(out / split, scenes, tick)
+        scenes = (compose_scene(rng, size, collection=classes) for rng in rngs)
+        coco = _write_split(out / split, scenes, classes, tick)
         _write_json(partial / f'{split}.json', coco)
     partial.rename(out / 'annotations')
 
 
 def _write_split(
-    folder: Path, scenes: Iterable[Scene], tick: Callable[[], None]
+    folder: Path,
+    scenes: Iterable[Scene],
+    collection: Collection,
+    tick: Callable[[], None],
 ) -> dict[str, list]:
     """Write the images of a split and return its annotations in COCO's form."""
     folder.mkdir()
     images, annotations = [], []
+    numbers = {name: index for index, name in enumerate(collection.drawings, start=1)}
     for image_id, scene in enumerate(scenes, start=1):
         name = f'{image_id:06d}.jpg'
         _write_jpeg(folder / name, scene.image)
@@ -98,23 +107,27 @@ def _write_split(
         )
         for item in scene.objects:
             # From 1 on: pycocotools takes an annotation id of 0 for "no match".
-            annotations.append(_annotation(item, len(annotations) + 1, image_id))
+            annotations.append(
+                _annotation(item, numbers, len(annotations) + 1, image_id)
+            )
         tick()
     return {
         'images': images,
         'annotations': annotations,
         'categories': [
-            {'id': index, 'name': name, 'supercategory': GRADES[name]}
-            for index, name in enumerate(CLASSES, start=1)
+            {'id': index, 'name': name, 'supercategory': collection.grades[name]}
+            for name, index in numbers.items()
         ],
     }
 
 
-def _annotation(item: SceneObject, annotation_id: int, image_id: int) -> dict[str, Any]:
+def _annotation(
+    item: SceneObject, numbers: dict[str, int], annotation_id: int, image_id: int
+) -> dict[str, Any]:
     return {
         'id': annotation_id,
         'image_id': image_id,
-        'category_id': CLASSES.index(item.name) + 1,
+        'category_id': numbers[item.name],
         'bbox': list(item.box),
         'area': item.area,
         'iscrowd': 0,
@@ -135,6 +148,14 @@ def _check_arguments(counts: dict[str, int], size: tuple[int, int], seed: int) -
         )
     if seed < 0:
         raise ScenesError(f'seed must not be negative, got {seed}. Use 0 or above.')
+
+
+def _find_collection(name: str) -> Collection:
+    if name not in COLLECTIONS:
+        raise ScenesError(
+            f'collection must be one of {", ".join(COLLECTIONS)}, got {name!r}.'
+        )
+    return COLLECTIONS[name]
 
 
 def _make_room(out: Path, *, overwrite: bool) -> None:
