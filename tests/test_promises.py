@@ -14,8 +14,8 @@ from m2det_mmdet.cli import COMMANDS
 REGISTERED = {
     'DATASETS': 'CheckedCocoDataset',
     'HOOKS': 'AccelerationHook ChannelsLastHook ClassCheckHook FiniteLossHook '
-    'MirrorVisualizationHook PyramidCheckHook TimeBudgetHook TrainingCostHook '
-    'WeightsCheckHook',
+    'FreezeHook MirrorVisualizationHook PlainNamesHook PyramidCheckHook '
+    'ResultsTableHook TimeBudgetHook TrainingCostHook WeightsCheckHook',
     'LOOPS': 'TimeBudgetTrainLoop',
     'METRICS': 'GradedCocoMetric InclusiveCocoMetric',
     'MODELS': 'ARMHead AugFPN AugFPNSingleStageDetector AugFPNTwoStageDetector BiFPN '

@@ -21,7 +21,12 @@ from ..recipes.data import (
     use_data,
 )
 from ..recipes.error import RecipeError
-from ..recipes.schedule import epoch_length, set_epochs, set_minutes
+from ..recipes.schedule import (
+    epoch_length,
+    set_epochs,
+    set_minutes,
+    without_validation,
+)
 from ..utils.configs import load_config
 from ..utils.errors import M2DetError, explain
 from .identity import Digests, data_identity
@@ -187,6 +192,7 @@ def _amend(
     cfg.custom_imports = ConfigDict(
         imports=list(dict.fromkeys([*imports, _IMPORT])), allow_failed_imports=False
     )
+    without_validation(cfg)
     if layout is not None:
         use_data(cfg, layout)
     else:

@@ -41,20 +41,25 @@ class DataFiles(NamedTuple):
 
 
 def use_data(cfg: Config, layout: DataLayout) -> None:
-    """Train and test ``cfg`` on the images of ``layout``; its pipelines are kept.
+    """Train, validate and test ``cfg`` on ``layout``; its pipelines are kept.
 
-    The test split is that of ``layout``, or its validation split where it has none.
+    Where ``layout`` has no test split, the validation split is tested, and a config
+    without validation gets none.
 
     Raises:
         RecipeError: If the config wraps its data in a way that is not known, or
             its detector needs masks that the data do not have.
     """
     _check_masks(cfg, layout)
-    for key, split in (('train', layout.train), ('test', test_split(layout))):
-        loader = cfg[f'{key}_dataloader']
+    splits = {'train': layout.train, 'val': layout.val, 'test': test_split(layout)}
+    for key, split in splits.items():
+        loader = cfg.get(f'{key}_dataloader')
+        if loader is None:
+            continue
         loader.dataset = _pointed(loader.dataset, split, layout.classes)
-    cfg.test_dataloader.dataset.test_mode = True
-    cfg.test_evaluator = _evaluator(cfg, test_split(layout))
+        if key != 'train':
+            loader.dataset.test_mode = True
+            cfg[f'{key}_evaluator'] = _evaluator(cfg, split)
     set_num_classes(cfg.model, len(layout.classes))
 
 

@@ -89,6 +89,12 @@ def set_epochs(cfg: Config, epochs: int, length: int) -> list[str]:
     return remarks
 
 
+def without_validation(cfg: Config) -> None:
+    """Leave out the validations of a config, as where only the last weights count."""
+    for key in ('val_cfg', 'val_dataloader', 'val_evaluator'):
+        cfg[key] = None
+
+
 def set_minutes(cfg: Config, minutes: float) -> list[str]:
     """Train for ``minutes``; :class:`TimeBudgetHook` anneals the learning rate.
 
@@ -257,10 +263,8 @@ def _scale_begin_iter(cfg: Config, total: int, old_iters: int | None) -> list[st
 
 
 def _train_by_epoch(cfg: Config, train_cfg: ConfigDict) -> None:
-    """Train in epochs without validation, also a config that counts iterations."""
+    """Train in epochs, also a config that counts iterations."""
     cfg.train_cfg = train_cfg
-    for key in ('val_cfg', 'val_dataloader', 'val_evaluator'):
-        cfg[key] = None
     # The samplers of such configs never end.
     sampler = cfg.train_dataloader.get('sampler') or {}
     if 'Infinite' in str(sampler.get('type')):

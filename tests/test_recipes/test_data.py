@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,19 @@ def test_loaders_read_the_data_through_the_pipelines_of_the_config(
     }
     assert cfg.model.bbox_head.num_classes == 2
     assert annotation_files(cfg, 'train') == (str(layout.train.ann_file),)
+
+
+def test_a_config_that_validates_does_so_on_the_data(layout: DataLayout) -> None:
+    cfg = _config({'type': 'CocoDataset', 'pipeline': BOXES})
+    cfg.val_dataloader = {'dataset': {'type': 'CocoDataset', 'pipeline': BOXES}}
+    layout = replace(layout, test=Split(Path('test.json'), Path('images'), 1))
+
+    use_data(cfg, layout)
+
+    val, test = cfg.val_dataloader.dataset, cfg.test_dataloader.dataset
+    assert (val.ann_file, val.test_mode) == (str(layout.val.ann_file), True)
+    assert cfg.val_evaluator.ann_file == str(layout.val.ann_file)
+    assert test.ann_file == cfg.test_evaluator.ann_file == 'test.json'
 
 
 def test_a_metric_of_another_family_becomes_cocos(layout: DataLayout) -> None:

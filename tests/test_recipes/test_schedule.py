@@ -8,7 +8,12 @@ from torch import nn
 
 from m2det_mmdet.recipes import schedule
 from m2det_mmdet.recipes.error import RecipeError
-from m2det_mmdet.recipes.schedule import epoch_length, set_epochs, set_minutes
+from m2det_mmdet.recipes.schedule import (
+    epoch_length,
+    set_epochs,
+    set_minutes,
+    without_validation,
+)
 
 
 def _config(schedulers: list[dict] | None, **train_cfg: object) -> Config:
@@ -170,8 +175,16 @@ def test_a_run_in_iterations_becomes_one_in_epochs() -> None:
     assert warm_up.end == 120
     assert steps.milestones == [800, 1000]
     assert cfg.train_dataloader.sampler.type == 'DefaultSampler'
-    assert (cfg.val_cfg, cfg.val_dataloader, cfg.val_evaluator) == (None, None, None)
     assert cfg.log_processor.by_epoch is True
+    assert cfg.val_dataloader.batch_size == 1
+
+
+def test_validations_can_be_left_out() -> None:
+    cfg = _config(None, max_epochs=1)
+
+    without_validation(cfg)
+
+    assert (cfg.val_cfg, cfg.val_dataloader, cfg.val_evaluator) == (None, None, None)
 
 
 def test_what_follows_a_warm_up_is_counted_from_its_end() -> None:

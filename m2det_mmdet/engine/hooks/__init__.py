@@ -5,9 +5,12 @@ from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import OwnCheckpointHook
 from .class_check_hook import ClassCheckHook
 from .finite_loss_hook import FiniteLossHook
+from .freeze_hook import FreezeHook
 from .mirror_visualization_hook import MirrorVisualizationHook
+from .plain_names_hook import PlainNamesHook
 from .progress_hook import Evaluated, ProgressHook, Step
 from .pyramid_check_hook import PyramidCheckHook
+from .results_table_hook import ResultsTableHook
 from .time_budget_hook import TimeBudgetHook
 from .training_cost_hook import TrainingCostHook
 from .weights_check_hook import WeightsCheckHook
@@ -18,10 +21,13 @@ __all__ = [
     'ClassCheckHook',
     'Evaluated',
     'FiniteLossHook',
+    'FreezeHook',
     'MirrorVisualizationHook',
     'OwnCheckpointHook',
+    'PlainNamesHook',
     'ProgressHook',
     'PyramidCheckHook',
+    'ResultsTableHook',
     'Step',
     'TimeBudgetHook',
     'TrainingCostHook',

@@ -1,0 +1,65 @@
+"""Gives the last and the best checkpoint of a run names that do not change."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ...utils.files import writing
+
+# Names, and where the message hub has the files of MMEngine's hook.
+LAST, BEST = 'last.pth', 'best.pth'
+_KEYS = {LAST: 'last_ckpt', BEST: 'best_ckpt'}
+
+
+@HOOKS.register_module()
+class PlainNamesHook(Hook):
+    """Keeps ``last.pth`` and ``best.pth`` beside the checkpoints of MMEngine's hook.
+
+    They are further names of its files, which take no space, or copies where the disk
+    knows one name a file only. Each changes at once or not at all.
+
+    Raises:
+        M2DetError: If a name cannot be written.
+    """
+
+    # After the hook that writes checkpoints.
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self._named: dict[str, Path] = {}
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Name what was saved after the epoch."""
+        self._name(runner)
+
+    def after_val_epoch(self, runner: Runner, *_: Any, **__: Any) -> None:
+        """Name what was saved after the validation."""
+        self._name(runner)
+
+    def _name(self, runner: Runner) -> None:
+        if runner.rank != 0:
+            return
+        for name, key in _KEYS.items():
+            known = runner.message_hub.get_info(key, None)
+            file = Path(known) if known else None
+            if file is not None and file != self._named.get(name) and file.is_file():
+                _give_name(file, Path(runner.work_dir, name))
+                self._named[name] = file
+
+
+def _give_name(file: Path, name: Path) -> None:
+    partial = name.with_name(f'.{name.name}.{os.getpid()}.partial')
+    with writing(name, partial):
+        try:
+            try:
+                os.link(file, partial)
+            except OSError:
+                shutil.copyfile(file, partial)
+            partial.replace(name)
+        finally:
+            partial.unlink(missing_ok=True)
