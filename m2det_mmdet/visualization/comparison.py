@@ -13,6 +13,7 @@ from mmengine.structures import InstanceData
 from pycocotools.coco import COCO
 
 from ..utils.images import read_images
+from .grids import arrange
 
 _CELL = 480  # pixels: the longer side of each drawn image
 _GAP = 8  # pixels: right of each image
@@ -63,7 +64,7 @@ def draw_comparison(
         sample = DetDataSample(gt_instances=gt_instances, pred_instances=pred_instances)
         visualizer.add_datasample(file_name, image, sample, pred_score_thr=score_thr)
         pairs.append(_captioned(mmcv.rgb2bgr(visualizer.get_image()), file_name))
-    return _grid(pairs, num_columns)
+    return arrange(pairs, num_columns)
 
 
 def _read(path: Path) -> tuple[np.ndarray, float]:
@@ -125,15 +126,3 @@ def _captioned(pair: np.ndarray, file_name: str) -> np.ndarray:
             cell, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, _INK, 1, cv2.LINE_AA
         )
     return cell
-
-
-def _grid(cells: Sequence[np.ndarray], num_columns: int) -> np.ndarray:
-    """Arrange cells of one size, row by row, on white."""
-    num_rows = -(-len(cells) // num_columns)
-    blank = np.full_like(cells[0], 255)
-    cells = [*cells, *[blank] * (num_rows * num_columns - len(cells))]
-    rows = [
-        np.hstack(cells[start : start + num_columns])
-        for start in range(0, len(cells), num_columns)
-    ]
-    return np.vstack(rows)

@@ -59,6 +59,19 @@ def cells(size: int) -> list[dict]:
     ]
 
 
+def own(size: int) -> list[dict]:
+    """For data that nothing is known of: a crop, a flip, and light and colours."""
+    return [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations'),
+        dict(type='RandomCrop', crop_type='relative_range', crop_size=(0.5, 0.5)),
+        resize(size),
+        dict(type='RandomFlip', prob=0.5),
+        dict(type='SSDPhotometricDistortion'),
+        dict(type='PackDetInputs'),
+    ]
+
+
 def test(size: int) -> list[dict]:
     return [
         dict(type='LoadImageFromFile'),
@@ -109,5 +122,6 @@ pipelines = dict(
     },
     scenes={128: (scenes(128), test(128), multi_scale([96, 128, 160, 192]))},
     cells={320: (cells(320), test(320), multi_scale([288, 320, 416, 480]))},
+    own={320: (own(320), test(320), multi_scale([256, 320, 416, 480]))},
     refinedet_r18={320: (cells(320), test(320), multi_scale([256, 320, 416, 480]))},
 )
