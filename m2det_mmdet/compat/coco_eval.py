@@ -2,8 +2,9 @@
 
 It gives the same numbers as pycocotools in less than a tenth of the time. Metrics of
 MMDetection call whatever ``mmdet.evaluation.metrics.coco_metric`` has as ``COCOeval``.
-Two ways to write annotations, with which one of them fails or miscounts, are evened out
-before: objects without ``iscrowd``, and an object of the id 0.
+Ways to write annotations with which one of them fails or miscounts are evened out
+before: objects without ``iscrowd``, without an area or with one of 0, and an object of
+the id 0.
 """
 
 from importlib.util import find_spec
@@ -13,6 +14,8 @@ from mmdet.evaluation.metrics import coco_metric
 from mmengine.logging import print_log
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+
+from ..utils.areas import fill_areas
 
 
 def install() -> None:
@@ -32,6 +35,8 @@ def evaluation_of(truth: COCO, found: COCO, iou_type: str) -> Any:
     # faster-coco-eval takes objects without the key for no crowds, pycocotools fails.
     for annotation in truth.anns.values():
         annotation.setdefault('iscrowd', 0)
+    # Both fail without, and count one of 0 as small.
+    fill_areas(truth.anns.values())
     # Both take the id 0 of a matched object for "no match".
     if 0 in truth.anns:
         annotation = truth.anns.pop(0)

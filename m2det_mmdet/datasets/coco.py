@@ -15,6 +15,7 @@ from mmdet.registry import DATASETS
 from mmengine.fileio import get
 from mmengine.logging import print_log
 
+from ..utils.areas import fill_areas
 from .coco_form import check_annotations
 from .error import DatasetError
 
@@ -33,8 +34,15 @@ class CheckedCOCO(COCO):
             raise DatasetError(_reading_problem(error)) from error
 
     def createIndex(self) -> None:  # noqa: N802
-        """Check the form of the file, then index it."""
+        """Check the form of the file and complete its areas, then index it."""
         check_annotations(self.dataset)
+        if filled := fill_areas(self.dataset['annotations']):
+            print_log(
+                f'{len(filled)} objects without an area, as the object of the id '
+                f'{filled[0]["id"]}, get that of their box.',
+                logger='current',
+                level=logging.WARNING,
+            )
         super().createIndex()
 
     def get_cat_ids(
@@ -77,6 +85,8 @@ class CheckedCocoDataset(CocoDataset):
     - an annotation file that is missing, empty or not COCO stops the run;
     - so do classes that the file does not have, or has in another order (mmdet numbers
       classes in the file's order);
+    - an object without an area, or with one of 0, gets that of its box (mmdet fails, or
+      drops it); the log counts them;
     - categories that the config leaves out are allowed; the log names them with the
       number of their objects;
     - if no image has an object, the run stops (AP would be 0 or -1). To test on images

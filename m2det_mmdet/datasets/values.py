@@ -15,6 +15,11 @@ def is_positive(value: Any) -> bool:
     return is_number(value) and value > 0
 
 
+def is_area(value: Any) -> bool:
+    """Whether a value is a number, or nothing."""
+    return value is None or is_number(value)
+
+
 def is_whole(value: Any) -> bool:
     """Whether a value is a whole number, which may be written as ``1.0``."""
     return is_number(value) and value == int(value)

@@ -1,11 +1,15 @@
 """Figures of boxes by faster-coco-eval are those of pycocotools."""
 
 import io
+import json
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from mmdet.evaluation import CocoMetric
 from mmdet.evaluation.metrics import coco_metric
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
@@ -121,3 +125,54 @@ def test_objects_without_iscrowd_or_of_the_id_0_are_found(
 
     assert isinstance(evaluation, COCOeval) is not installed
     assert evaluation.stats[0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize('installed', [True, False])
+@pytest.mark.parametrize('area', [0, None, -7, 'missing'])
+def test_objects_without_an_area_count_by_that_of_their_box(
+    area: Any, installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not installed:
+        monkeypatch.setattr('m2det_mmdet.compat.coco_eval.find_spec', lambda name: None)
+    # 40 x 50 = 2000 pixels: COCO's medium objects have from 1024 to 9216.
+    box = {'image_id': 1, 'category_id': 1, 'bbox': [2, 3, 40, 50]}
+    given = {} if area == 'missing' else {'area': area}
+    truth = COCO()
+    truth.dataset = {
+        'images': [{'id': 1}],
+        'annotations': [{**box, **given, 'id': 1}],
+        'categories': [{'id': 1}],
+    }
+    truth.createIndex()
+    found = truth.loadRes([{**box, 'score': 0.5}])
+    evaluation = _evaluated(evaluation_of(truth, found, 'bbox'), (1, 10, 100))
+
+    assert isinstance(evaluation, COCOeval) is not installed
+    all_sizes, small, medium = evaluation.stats[[0, 3, 4]]
+    assert (all_sizes, small, medium) == pytest.approx((1, -1, 1))
+
+
+@pytest.mark.parametrize('fault', ['id 0', 'no area', 'area 0'])
+def test_a_perfect_detector_has_an_ap_of_1(fault: str, tmp_path: Path) -> None:
+    truth = {'id': 1, 'image_id': 1, 'category_id': 1, 'bbox': [2, 3, 40, 50]}
+    truth |= {'id 0': {'id': 0, 'area': 9}, 'no area': {}, 'area 0': {'area': 0}}[fault]
+    image = {'id': 1, 'file_name': 'a.jpg', 'width': 64, 'height': 64}
+    categories = [{'id': 1, 'name': 'cat'}]
+    ann_file = tmp_path / 'ann.json'
+    ann_file.write_text(
+        json.dumps(
+            {'images': [image], 'annotations': [truth], 'categories': categories}
+        )
+    )
+    metric = CocoMetric(ann_file=str(ann_file), metric='bbox')
+    metric.dataset_meta = {'classes': ('cat',)}
+    found = {
+        'bboxes': torch.tensor([[2.0, 3.0, 42.0, 53.0]]),
+        'scores': torch.tensor([0.9]),
+        'labels': torch.tensor([0]),
+    }
+    sample = {'img_id': 1, 'ori_shape': (64, 64), 'pred_instances': found}
+
+    metric.process({}, [sample])
+
+    assert metric.evaluate(1)['coco/bbox_mAP'] == pytest.approx(1)

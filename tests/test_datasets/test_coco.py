@@ -110,6 +110,29 @@ def test_degenerate_boxes_are_dropped(
     assert _boxes(_build(folder), 0) == left
 
 
+@pytest.mark.parametrize('area', [0, None, -1, 'missing'])
+def test_an_object_without_an_area_is_kept(
+    area: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = []
+    monkeypatch.setattr(
+        'm2det_mmdet.datasets.coco.print_log',
+        lambda message, **_: messages.append(message),
+    )
+
+    def change(content: dict) -> None:
+        content['annotations'][0]['area'] = area
+        if area == 'missing':
+            del content['annotations'][0]['area']
+
+    _change(folder, change)
+
+    assert _boxes(_build(folder), 0) == [[4, 6, 24, 16]]
+    assert messages == [
+        '1 objects without an area, as the object of the id 1, get that of their box.'
+    ]
+
+
 def test_crowds_are_ignored_regions(folder: Path) -> None:
     crowd = _annotation(3, image_id=10, category_id=2, iscrowd=1)
     _change(folder, lambda content: content['annotations'].append(crowd))
@@ -184,8 +207,8 @@ def test_classes_that_do_not_match_stop(
             'no object to learn in 0 images',
         ),
         (
-            lambda content: content['annotations'][1].pop('area'),
-            r'lacks area in annotations\[1\]',
+            lambda content: content['annotations'][1].pop('bbox'),
+            r'lacks bbox in annotations\[1\]',
         ),
         (
             lambda content: content['annotations'][1].update(id=1),
