@@ -32,6 +32,7 @@ ARGUMENTS = {
     'test': f'{RUNNER} checkpoint --out --show --show-dir --wait-time --tta {NETWORK}',
     'predict': 'config --cfg-options checkpoint inputs -o --out --score-thr --ann-file '
     f'--device --batch-size {NETWORK} --force',
+    'check': 'data config --images --seed -o --out --force',
     'config': 'config --cfg-options -o --out --force',
     'scenes': 'out --num-train --num-val --num-test --size --seed --collection --force',
     'draw': 'annotations results images -o --out --num-images --score-thr --force',
@@ -43,7 +44,7 @@ ARGUMENTS = {
     'convert': 'input config --cfg-options out --to-release --force',
 }
 FUNCTIONS = (
-    'benchmark compare convert draw evaluate flatten predict tabulate train '
+    'benchmark check_data compare convert draw evaluate flatten predict tabulate train '
     'write_scenes'
 )
 

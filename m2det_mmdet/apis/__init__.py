@@ -16,6 +16,7 @@ from ..utils.errors import M2DetError  # noqa: E402
 from .benchmarking import benchmark  # noqa: E402
 from .comparison import RunEvent, compare  # noqa: E402
 from .conversion import ConvertedCheckpoint, convert  # noqa: E402
+from .data_check import DataCheck, check_data  # noqa: E402
 from .drawing import draw  # noqa: E402
 from .evaluation import EvaluationResult, evaluate  # noqa: E402
 from .flattening import flatten  # noqa: E402
@@ -26,6 +27,7 @@ from .training import TrainingResult, TrainingStarted, train  # noqa: E402
 __all__ = [
     'Comparison',
     'ConvertedCheckpoint',
+    'DataCheck',
     'Evaluated',
     'EvaluationResult',
     'Family',
@@ -39,6 +41,7 @@ __all__ = [
     'TrainingResult',
     'TrainingStarted',
     'benchmark',
+    'check_data',
     'compare',
     'convert',
     'draw',

@@ -155,7 +155,9 @@ def test_objects_without_an_area_count_by_that_of_their_box(
 @pytest.mark.parametrize('fault', ['id 0', 'no area', 'area 0'])
 def test_a_perfect_detector_has_an_ap_of_1(fault: str, tmp_path: Path) -> None:
     truth = {'id': 1, 'image_id': 1, 'category_id': 1, 'bbox': [2, 3, 40, 50]}
-    truth |= {'id 0': {'id': 0, 'area': 9}, 'no area': {}, 'area 0': {'area': 0}}[fault]
+    truth |= {'id 0': {'id': 0, 'area': 2000}, 'no area': {}, 'area 0': {'area': 0}}[
+        fault
+    ]
     image = {'id': 1, 'file_name': 'a.jpg', 'width': 64, 'height': 64}
     categories = [{'id': 1, 'name': 'cat'}]
     ann_file = tmp_path / 'ann.json'
@@ -175,4 +177,7 @@ def test_a_perfect_detector_has_an_ap_of_1(fault: str, tmp_path: Path) -> None:
 
     metric.process({}, [sample])
 
-    assert metric.evaluate(1)['coco/bbox_mAP'] == pytest.approx(1)
+    metrics = metric.evaluate(1)
+    assert metrics['coco/bbox_mAP'] == pytest.approx(1)
+    # 40 x 50 pixels are a medium object.
+    assert metrics['coco/bbox_mAP_m'] == pytest.approx(1)
