@@ -89,9 +89,12 @@ def _content(check: 'DataCheck') -> str:
 
 def _classes(check: 'DataCheck') -> str:
     from ..utils.tables import to_markdown
+    from ..utils.texts import one_line
 
+    if not check.classes:
+        return 'There is no class.'
     rows = [
-        {'class': name}
+        {'class': one_line(name)}
         | {split: f'{counts[name]:,}' for split, counts in check.objects.items()}
         for name in check.classes[:_MOST_CLASSES]
     ]
@@ -115,9 +118,8 @@ def _table(check: 'DataCheck') -> str:
 
 def _details(check: 'DataCheck') -> str:
     lines = []
-    for count, kind, examples in (
-        (finding.count, finding.kind, finding.examples) for finding in check.findings
-    ):
-        lines.append(f'{kind.name}: {count:,} {kind.what}. {kind.fix}')
-        lines += [f'  {example}' for example in examples]
+    for finding in check.findings:
+        kind = finding.kind
+        lines.append(f'{kind.name} ({finding.count:,}): {kind.what}. {kind.fix}')
+        lines += [f'  {example}' for example in finding.examples]
     return '\n'.join(lines)

@@ -188,7 +188,8 @@ def test_all_faults_end_in_one_table(
     for name, finding in found.items():
         cells = [name, finding['level'], f'{finding["count"]}']
         assert any({*cells} <= {*line.replace('|', ' ').split()} for line in table)
-        assert f'{name}: {finding["count"]} {finding["what"]}. {finding["fix"]}' in text
+        what = f'{finding["what"]}. {finding["fix"]}\n'
+        assert f'{name} ({finding["count"]}): {what}' in text
         assert 0 < len(finding['examples']) <= min(3, finding['count'])
         for example in finding['examples']:
             assert f'  {example}\n' in text

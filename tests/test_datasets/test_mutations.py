@@ -18,8 +18,12 @@ from mmdet.evaluation import CocoMetric
 from PIL import Image
 
 from m2det_mmdet.datasets import CheckedCocoDataset
+from m2det_mmdet.datasets.checks import CHECKS
 from m2det_mmdet.datasets.coco import load_annotations
+from m2det_mmdet.datasets.coco_form import check_annotations, mend_annotations
+from m2det_mmdet.datasets.faults import Faults, Level
 from m2det_mmdet.datasets.layouts import read_layout
+from m2det_mmdet.datasets.layouts.folder import DataFolder, Part
 from m2det_mmdet.evaluation.coco_records import CocoIds, load_results
 from m2det_mmdet.utils.errors import M2DetError
 from m2det_mmdet.visualization import draw_comparison
@@ -359,6 +363,28 @@ def test_a_changed_folder_works_or_stops_in_one_sentence(
 
     assert {*outcomes(form, number, seed=0)} == {'works', 'stops'}
     assert _memory() - before < MOST_MEMORY
+
+
+def test_a_changed_coco_file_is_mended_and_checked(tmp_path: Path) -> None:
+    text = _write_coco(tmp_path)[0].read_text()
+    levels = set()
+    for index in range(300):
+        content = Mutator(f'mended-{index}').content(json.loads(text))
+        before, faults = repr(content), Faults()
+
+        mended, changed = mend_annotations(content, 'train.json', faults)
+
+        check_annotations(mended)
+        assert repr(content) == before
+        assert changed or mended is content
+        levels.add(faults.level)
+        names = tuple(x['name'] for x in mended['categories'])
+        folder = DataFolder(tmp_path, 'coco', names, {'train': Part(tmp_path, mended)})
+        for check in CHECKS:
+            check(folder, faults)
+        for finding in faults.findings.values():
+            assert all('\n' not in x and len(x) < LONGEST for x in finding.examples)
+    assert levels == {*Level}
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from typing import Any
 
 from ...utils.values import is_number
 from ..faults import Level, new_kind
-from ..values import is_segmentation, is_shallow
+from ..values import is_box, is_segmentation, is_shallow
 from .report import FileReport
 from .rules import RULES, Entries, missing, wrong
 
@@ -157,7 +157,11 @@ def _take_polygon(index: int, entry: dict[str, Any], report: FileReport) -> bool
     ys = [y for polygon in polygons for y in polygon[1::2]]
     if not xs or not ys:
         return False
-    entry['bbox'] = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+    box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+    # The rule of segmentations looks at sums alone.
+    if not is_box(box):
+        return False
+    entry['bbox'] = box
     report(BOX_FROM_POLYGON, f'has no box that can be read in annotations[{index}]')
     return True
 
