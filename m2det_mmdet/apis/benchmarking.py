@@ -27,7 +27,7 @@ from ..analysis.speed import (
 )
 from ..analysis.speed_report import SpeedReport
 from ..analysis.structure import structure_of
-from ..checkpoints.loading import check_checkpoint
+from ..checkpoints.sources import check_checkpoint
 from ..checkpoints.weights import check_weights
 from ..models.dense_heads import M2DetHead
 from ..ops.kernels import kernel_name

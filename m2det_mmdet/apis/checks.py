@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from ..analysis.structure import structure_of
-from ..checkpoints.loading import check_checkpoint
+from ..checkpoints.sources import check_checkpoint
 from ..checkpoints.weights import check_weights
 from ..engine.hooks.class_check_hook import check_classes
 from ..models.acceleration import DTYPES, accelerate

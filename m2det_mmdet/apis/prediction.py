@@ -14,7 +14,7 @@ from mmengine.runner import CheckpointLoader
 
 from ..analysis.random_weights import without_pretrained
 from ..analysis.structure import structure_of
-from ..checkpoints.loading import check_checkpoint
+from ..checkpoints.sources import check_checkpoint
 from ..checkpoints.weights import check_weights
 from ..datasets.coco import load_annotations
 from ..evaluation.coco_records import CocoIds

@@ -1,7 +1,8 @@
 """Checkpoints: loaded safely, and compared with a model."""
 
 from .errors import CheckpointError
-from .loading import check_checkpoint, install, load_safely
+from .loading import install, load_safely
+from .sources import check_checkpoint
 from .weights import WeightsError, check_weights, state_dict_of
 
 __all__ = [

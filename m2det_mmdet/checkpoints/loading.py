@@ -1,36 +1,27 @@
 """Checkpoints that load safely, on both lines of MMEngine.
 
-A checkpoint is a pickle, and a pickle can run any command. MMEngine 0.10.7 leaves the
+Most checkpoints are pickles, and a pickle can run any command. MMEngine 0.10.7 leaves the
 choice to torch, whose restricted reader then refuses the very checkpoints that MMEngine
 writes; the onedl line falls back to the unrestricted reader; downloads use that one on
 both lines. Here every scheme of ``CheckpointLoader`` reads with ``weights_only=True``
 and a list of the plain types that MMEngine stores beside the weights; then the parts
-are checked, and texts of configs, which MMEngine would run, are taken out.
+are checked, and texts of configs, which MMEngine would run, are taken out. Files of
+safetensors, which hold no code, go through the same checks.
 """
 
 import io
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
-from importlib.util import find_spec
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO
-from urllib.error import URLError
-from urllib.parse import urlparse
 
-import mmengine
 import torch
-from mmengine.dist import barrier, get_dist_info
 from mmengine.fileio import get_file_backend
-from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
-from mmengine.runner import checkpoint as host
 
-from ..utils.builds import did_you_mean
 from ..utils.texts import one_line
 from .archives import check_archive
 from .contents import clean
@@ -38,10 +29,17 @@ from .errors import CheckpointError, Refusal
 from .parts import check_parts
 from .pickles import check_pickle
 from .safe_types import safe_globals
-
-_TORCHVISION = 'torchvision_0.12.json'
-
-MapLocation = str | torch.device | dict | Callable | None
+from .safetensors_files import MapLocation, is_safetensors, read_safetensors
+from .sources import (
+    Found,
+    find_in_zoo,
+    find_of_mmcls,
+    find_of_openmmlab,
+    find_of_torchvision,
+    find_on_disk,
+    find_on_web,
+)
+from .zoo import SCHEME
 
 
 def install() -> None:
@@ -57,7 +55,8 @@ def load_safely(
 
     Args:
         file: Path of the file, or the open file.
-        map_location: As for :func:`torch.load`.
+        map_location: As for :func:`torch.load`; a function is not asked about a
+            ``.safetensors`` file, whose tensors are those of the CPU.
         source: What errors call the file; its path by default.
 
     Returns:
@@ -68,40 +67,25 @@ def load_safely(
         CheckpointError: If the file is damaged, is no checkpoint, names a type or
             function that a checkpoint may not hold, or has parts that none can have.
     """
-    with _explained(source or str(file), file), safe_globals():
+    with _explained(source or str(file), file):
         size = _size(file)
-        check_archive(file, size)
-        check_pickle(file)
-        checkpoint = torch.load(file, map_location=map_location, weights_only=True)
+        if is_safetensors(file):
+            checkpoint = read_safetensors(file, map_location)
+        else:
+            checkpoint = _unpickle(file, size, map_location)
         checkpoint = clean(checkpoint, size)
         check_parts(checkpoint)
     return checkpoint
 
 
-def check_checkpoint(name: str) -> None:
-    """Stop where a checkpoint on disk does not exist.
-
-    Raises:
-        CheckpointError: If ``name`` is no URL and no file.
-    """
-    if '://' in name or (path := Path(name).expanduser()).is_file():
-        return
-    if path.is_dir():
-        raise CheckpointError(f'{name} is a folder: name a checkpoint (.pth) in it.')
-    raise CheckpointError(f'There is no checkpoint {name}: check the path.')
-
-
 def load_from_safe_local(filename: str, map_location: MapLocation = None) -> Any:
-    """Load from a path.
+    """Load from a path, or weights of the zoo by their name.
 
     Raises:
         FileNotFoundError: If there is no such file.
         CheckpointError: As :func:`load_safely`.
     """
-    path = os.path.expanduser(filename)
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f'The checkpoint {path} does not exist.')
-    return load_safely(path, map_location)
+    return _load(find_on_disk(filename), map_location)
 
 
 def load_from_safe_http(
@@ -110,60 +94,33 @@ def load_from_safe_http(
     model_dir: str | None = None,
     progress: bool = os.isatty(0),
 ) -> Any:
-    """Load from a URL by way of torch's cache; rank 0 downloads, the others wait.
+    """Load from a URL by way of torch's cache.
 
     Raises:
         CheckpointError: If it cannot be downloaded; names the place for a copy made by
             hand. Otherwise as :func:`load_safely`.
     """
-    if model_dir is None:
-        model_dir = os.path.join(torch.hub.get_dir(), 'checkpoints')
-    path = os.path.join(model_dir, os.path.basename(urlparse(filename).path))
-    rank, _ = get_dist_info()
-    try:
-        if rank == 0 and not os.path.isfile(path):
-            os.makedirs(model_dir, exist_ok=True)
-            with _downloading(filename, path):
-                torch.hub.download_url_to_file(filename, path, progress=progress)
-    finally:
-        # The others go on, and find that there is no file, where the download fails.
-        barrier()
-    source = f'{filename} (downloaded to {path}; delete that to download again)'
-    return load_safely(path, map_location, source=source)
+    return _load(find_on_web(filename, model_dir, progress=progress), map_location)
+
+
+def load_from_safe_zoo(filename: str, map_location: MapLocation = None) -> Any:
+    """Load weights of the zoo by name, ``m2det://m2det_r18_scenes``."""
+    return _load(find_in_zoo(filename), map_location)
 
 
 def load_from_safe_torchvision(filename: str, map_location: MapLocation = None) -> Any:
-    """Load a model of torchvision by name, ``torchvision://resnet50``.
-
-    Without torchvision the names are those of its version 0.12, of which MMEngine
-    keeps a list.
-    """
-    if find_spec('torchvision'):
-        urls = host.get_torchvision_models()
-    else:
-        urls = mmengine.load(Path(mmengine.__file__).with_name('hub') / _TORCHVISION)
-    return load_from_safe_http(_look_up(filename, urls), map_location)
+    """Load a model of torchvision by name, ``torchvision://resnet50``."""
+    return _load(find_of_torchvision(filename), map_location)
 
 
 def load_from_safe_openmmlab(filename: str, map_location: MapLocation = None) -> Any:
     """Load a model of OpenMMLab by name, ``open-mmlab://detectron/resnet50_caffe``."""
-    name = _name(filename)
-    newer_names = host.get_deprecated_model_names()
-    if name in newer_names:
-        print_log(f'{name} is now called {newer_names[name]}.', logger='current')
-        name = newer_names[name]
-    url = _look_up(f'open-mmlab://{name}', host.get_external_models())
-    if url.startswith(('http://', 'https://')):
-        return load_from_safe_http(url, map_location)
-    return load_from_safe_local(
-        os.path.join(host._get_mmengine_home(), url), map_location
-    )
+    return _load(find_of_openmmlab(filename), map_location)
 
 
 def load_from_safe_mmcls(filename: str, map_location: MapLocation = None) -> dict:
     """Load the backbone of a classifier of OpenMMLab by name, ``mmcls://vgg16``."""
-    url = _look_up(filename, host.get_mmcls_models())
-    checkpoint = load_from_safe_http(url, map_location)
+    checkpoint = _load(find_of_mmcls(filename), map_location)
     weights = checkpoint.get('state_dict', checkpoint)
     prefix = 'backbone.'
     backbone = OrderedDict(
@@ -191,7 +148,7 @@ def load_from_safe_pavi(filename: str, map_location: MapLocation = None) -> Any:
     """
     from pavi import modelcloud
 
-    model = modelcloud.get(_name(filename))
+    model = modelcloud.get(filename.partition('://')[2])
     with TemporaryDirectory() as folder:
         path = os.path.join(folder, model.name)
         model.download(path)
@@ -201,6 +158,7 @@ def load_from_safe_pavi(filename: str, map_location: MapLocation = None) -> Any:
 _LOADERS = (
     ('', load_from_safe_local),
     (('http://', 'https://'), load_from_safe_http),
+    (SCHEME, load_from_safe_zoo),
     (('modelzoo://', 'torchvision://'), load_from_safe_torchvision),
     (('open-mmlab://', 'openmmlab://'), load_from_safe_openmmlab),
     ('mmcls://', load_from_safe_mmcls),
@@ -210,22 +168,16 @@ _LOADERS = (
 )
 
 
-def _name(filename: str) -> str:
-    """What follows the scheme."""
-    return filename.partition('://')[2]
+def _unpickle(file: str | BinaryIO, size: int, map_location: MapLocation) -> Any:
+    """Read a file in one of torch's own formats."""
+    with safe_globals():
+        check_archive(file, size)
+        check_pickle(file)
+        return torch.load(file, map_location=map_location, weights_only=True)
 
 
-def _look_up(filename: str, models: Mapping[str, str]) -> str:
-    """Return the address of a model that a list has by name.
-
-    Raises:
-        CheckpointError: If the list has no such name; offers similar ones.
-    """
-    name = _name(filename)
-    if name not in models:
-        hint = did_you_mean(name, sorted(models)) or 'check the name.'
-        raise CheckpointError(f'There is no model {filename}: {hint}')
-    return models[name]
+def _load(found: Found, map_location: MapLocation) -> Any:
+    return load_safely(found.path, map_location, source=found.source)
 
 
 @contextmanager
@@ -251,20 +203,6 @@ def _explained(source: str, file: str | BinaryIO) -> Iterator[None]:
         raise CheckpointError(
             f'{source} cannot be read as a checkpoint (it starts with '
             f'{_head(file)!r}): it is damaged, incomplete or of another kind.'
-        ) from error
-
-
-@contextmanager
-def _downloading(url: str, path: str) -> Iterator[None]:
-    """Say in one sentence that there is no network, and what helps without one."""
-    try:
-        yield
-    # A URL may be none at all.
-    except (OSError, HTTPException, ValueError) as error:
-        reason = error.reason if type(error) is URLError else error
-        raise CheckpointError(
-            f'{url} cannot be downloaded ({reason}): check address and network, or '
-            f'download the file elsewhere and put it at {path}.'
         ) from error
 
 

@@ -25,7 +25,7 @@ from ..analysis.complexity import measure
 from ..analysis.machine import describe_machine, load_average, versions
 from ..analysis.random_weights import without_pretrained
 from ..analysis.speed import WARM_UP, cudnn_of, measure_speed
-from ..checkpoints.loading import CheckpointError
+from ..checkpoints.errors import CheckpointError
 from ..engine.hooks.training_cost_hook import EPOCHS, MEMORY, SECONDS
 from ..engine.runner import build_runner
 from ..utils.configs import load_config

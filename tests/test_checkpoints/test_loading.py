@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from m2det_mmdet.checkpoints.errors import CheckpointError
 from m2det_mmdet.checkpoints.loading import load_safely
 from m2det_mmdet.checkpoints.safe_types import safe_globals
+from m2det_mmdet.checkpoints.sources import find_checkpoint
 
 from .hostile import Call
 
@@ -217,7 +218,7 @@ def test_model_names_lead_to_downloads(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     urls = {'model': f'{server}/good.pth'}
-    found = 'm2det_mmdet.checkpoints.loading.find_spec'
+    found = 'm2det_mmdet.checkpoints.sources.find_spec'
     monkeypatch.setattr(found, lambda name: name)
     for table in ('get_torchvision_models', 'get_external_models', 'get_mmcls_models'):
         monkeypatch.setattr(f'mmengine.runner.checkpoint.{table}', lambda: urls)
@@ -230,11 +231,11 @@ def test_model_names_lead_to_downloads(
 def test_names_of_torchvision_need_no_torchvision(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    module = 'm2det_mmdet.checkpoints.loading'
+    module = 'm2det_mmdet.checkpoints.sources'
     monkeypatch.setattr(f'{module}.find_spec', lambda name: None)
-    monkeypatch.setattr(f'{module}.load_from_safe_http', lambda url, where: url)
+    monkeypatch.setattr(f'{module}.find_on_web', lambda url: url)
 
-    url = load('torchvision://resnet50')
+    url = find_checkpoint('torchvision://resnet50')
     assert url == 'https://download.pytorch.org/models/resnet50-0676ba61.pth'
 
 

@@ -1,0 +1,59 @@
+"""The weights that there are, and the facts on each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+EMBEDDED = Path(__file__).with_name('weights')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """Weights that have a name.
+
+    Attributes:
+        config: Name of the config that they fit.
+        data: What they were trained on.
+        training: The command that trained them, or who did.
+        ap: Box AP, from 0 to 1.
+        measured: What the AP was measured on, and by whom if not here.
+        classes: How many classes they know; the names are in the file.
+        licence: SPDX identifier of their licence.
+        size: Bytes of the file; ``None`` if it is not known here.
+        sha256: SHA-256 of the file; likewise.
+        url: Address to download from; ``None`` for a file of the package.
+        convert_from: Page that leads to a checkpoint of other code, which has to be
+            downloaded by hand and converted; ``None`` for weights that load by name.
+    """
+
+    config: str
+    data: str
+    training: str
+    ap: float
+    measured: str
+    classes: int
+    licence: str
+    size: int | None = None
+    sha256: str | None = None
+    url: str | None = None
+    convert_from: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the weights are, in a few words."""
+        if self.convert_from is not None:
+            return 'to convert'
+        return 'in the package' if self.url is None else 'download'
+
+
+ENTRIES = {
+    'm2det_vgg_512_release': Entry(
+        config='m2det_vgg_512_release',
+        data="COCO's train2014 and valminusminival2014",
+        training="M2Det's authors",
+        ap=0.378,
+        measured='val2017, by a third party',
+        classes=80,
+        licence='MIT',
+        convert_from='https://github.com/VDIGPKU/M2Det#pre-trained-files',
+    ),
+}
