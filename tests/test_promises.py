@@ -41,11 +41,12 @@ ARGUMENTS = {
     '--cfg-options --force',
     'bench': 'config --cfg-options --checkpoint --image-dir --images --warm-up '
     f'--batch-sizes --device {NETWORK} --out --force',
+    'zoo': 'name',
     'convert': 'input config --cfg-options out --to-release --force',
 }
 FUNCTIONS = (
-    'benchmark check_data compare convert draw evaluate flatten predict tabulate train '
-    'write_scenes'
+    'benchmark check_data compare convert draw evaluate flatten '
+    'list_weights predict show_weights tabulate train write_scenes'
 )
 
 

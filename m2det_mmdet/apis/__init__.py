@@ -9,6 +9,7 @@ from .. import register
 # The command imports the package without it.
 register()
 
+from ..checkpoints.zoo import ZooEntry  # noqa: E402
 from ..comparison.report import Comparison  # noqa: E402
 from ..datasets.scenes import write_scenes  # noqa: E402
 from ..engine.hooks import Evaluated, Step  # noqa: E402
@@ -23,6 +24,7 @@ from .flattening import flatten  # noqa: E402
 from .prediction import ImageDone, Prediction, PredictionResult, predict  # noqa: E402
 from .tabulation import Family, FamilyMember, tabulate  # noqa: E402
 from .training import TrainingResult, TrainingStarted, train  # noqa: E402
+from .zoo import list_weights, show_weights  # noqa: E402
 
 __all__ = [
     'Comparison',
@@ -40,6 +42,7 @@ __all__ = [
     'Step',
     'TrainingResult',
     'TrainingStarted',
+    'ZooEntry',
     'benchmark',
     'check_data',
     'compare',
@@ -47,7 +50,9 @@ __all__ = [
     'draw',
     'evaluate',
     'flatten',
+    'list_weights',
     'predict',
+    'show_weights',
     'tabulate',
     'train',
     'write_scenes',

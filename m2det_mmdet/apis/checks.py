@@ -25,6 +25,7 @@ from ..models.acceleration import DTYPES, accelerate
 from ..utils.configs import describe
 from ..utils.errors import M2DetError
 from ..utils.logs import prints_to, quiet_log
+from .starting_weights import prepare_weights
 
 # What PyTorch calls where CXX is not set.
 _COMPILERS = {'darwin': 'clang++', 'win32': 'cl'}
@@ -57,8 +58,10 @@ def check_run(
 ) -> dict[str, Dataset]:
     """Load the data of a run, and compare model, data and checkpoint.
 
+    Weights that a training starts from are fetched, see :func:`.prepare_weights`.
+
     Args:
-        cfg: The config.
+        cfg: The config; of a training its model may be amended.
         stages: Of ``train``, ``val`` and ``test``, those that the run has.
         checkpoint: Weights that will be loaded, if any.
         complete: Whether they have to be all weights of the model.
@@ -68,7 +71,8 @@ def check_run(
 
     Raises:
         M2DetError: If the model does not build, the data do not load, the two differ in
-            their classes, or the checkpoint does not fit the model.
+            their classes, the checkpoint does not fit the model, or weights to start
+            from cannot be had.
     """
     if checkpoint is not None:
         check_checkpoint(str(checkpoint))
@@ -84,11 +88,14 @@ def _check(
     complete: bool,
 ) -> dict[str, Dataset]:
     structure = structure_of(cfg)
+    weights = None
     if checkpoint is not None:
         weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
         lack = check_weights(weights, structure, complete=complete)
         if lack is not None:
             print_log(lack, logger=quiet_log(), level=logging.WARNING)
+    if 'train' in stages:
+        prepare_weights(cfg, structure, weights)
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     datasets = {}
     for stage in stages:

@@ -1,12 +1,12 @@
 """Checkpoints that load safely, on both lines of MMEngine.
 
-Most checkpoints are pickles, and a pickle can run any command. MMEngine 0.10.7 leaves the
-choice to torch, whose restricted reader then refuses the very checkpoints that MMEngine
-writes; the onedl line falls back to the unrestricted reader; downloads use that one on
-both lines. Here every scheme of ``CheckpointLoader`` reads with ``weights_only=True``
-and a list of the plain types that MMEngine stores beside the weights; then the parts
-are checked, and texts of configs, which MMEngine would run, are taken out. Files of
-safetensors, which hold no code, go through the same checks.
+Most checkpoints are pickles, and a pickle can run any command. MMEngine 0.10.7 leaves
+the choice to torch, whose restricted reader then refuses the very checkpoints that
+MMEngine writes; the onedl line falls back to the unrestricted reader; downloads use
+that one on both lines. Here every scheme of ``CheckpointLoader`` reads with
+``weights_only=True`` and a list of the plain types that MMEngine stores beside the
+weights; then the parts are checked, and texts of configs, which MMEngine would run, are
+taken out. Files of safetensors, which hold no code, go through the same checks.
 """
 
 import io

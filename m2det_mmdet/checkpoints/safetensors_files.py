@@ -70,8 +70,10 @@ def read_safetensors(
         map_location = map_location.get('cpu')
     device = 'cpu' if map_location is None or callable(map_location) else map_location
     with safe_open(file, framework='pt') as opened:
+        # It cannot be iterated over.
+        names = list(opened.keys())
         weights = OrderedDict(
-            (name, opened.get_tensor(name).to(device)) for name in opened.keys()
+            (name, opened.get_tensor(name).to(device)) for name in names
         )
         texts = opened.metadata() or {}
     checkpoint: dict[str, Any] = {'state_dict': weights}

@@ -35,14 +35,14 @@ def check_weights(checkpoint: Any, model: nn.Module, *, complete: bool) -> str |
         WeightsError: If the checkpoint is one to convert, not complete, shares no
             tensor with ``model``, or has tensors of whole numbers or NaN.
     """
-    weights = _tensors(state_dict_of(checkpoint))
+    weights = tensors_of(state_dict_of(checkpoint))
     owner = foreign_owner(weights)
     if owner is not None:
         raise WeightsError(
             f'This is a checkpoint of {owner}, whose tensors have other names: '
             'write one that loads here with `m2det convert CHECKPOINT CONFIG OUT`.'
         )
-    expected = _tensors(model.state_dict())
+    expected = tensors_of(model.state_dict())
     _check_values(weights, expected)
     misshapen = [
         name
@@ -91,7 +91,7 @@ def state_dict_of(checkpoint: Any) -> Mapping[str, Any]:
     return next((x for x in inner if isinstance(x, Mapping)), checkpoint)
 
 
-def _tensors(weights: Mapping[str, Any]) -> dict[str, Tensor]:
+def tensors_of(weights: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return the tensors that a model needs, by the names of a model on one device."""
     return {
         name.removeprefix('module.'): value

@@ -31,6 +31,7 @@ COMMANDS = {
     'table': 'list what the detectors of a family of configs cost',
     'compare': 'train detectors on the same data and compare them',
     'bench': 'time a detector: network, suppression, images a second',
+    'zoo': 'list the weights that have a name, and what is known of each',
     'convert': "convert a checkpoint of M2Det's authors or RefineDet's port, or back",
 }
 # Warnings of libraries that no user of a command can act on.

@@ -17,7 +17,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 # In a wheel, and in the repository.
 _ROOTS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
 _SUFFIXES = ('.py', '.json', '.yml', '.yaml')
-_WEIGHTS = ('.pth', '.pt')
+_WEIGHTS = ('.pth', '.pt', '.safetensors')
 _EXAMPLE = 'm2det_vgg_320'
 # Marks the copies of configs that a run leaves in its work folder.
 DUMP_SUFFIX = '_full'

@@ -1,12 +1,13 @@
 """Weights by name: in the package, to download, or to convert."""
 
-from .entries import ENTRIES, Entry
-from .finding import SCHEME, find_entry, find_weights, similar_weights
+from .entries import ENTRIES, ZooEntry
+from .finding import SCHEME, file_of, find_entry, find_weights, similar_weights
 
 __all__ = [
     'ENTRIES',
     'SCHEME',
-    'Entry',
+    'ZooEntry',
+    'file_of',
     'find_entry',
     'find_weights',
     'similar_weights',

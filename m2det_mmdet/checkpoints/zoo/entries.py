@@ -7,13 +7,14 @@ EMBEDDED = Path(__file__).with_name('weights')
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ZooEntry:
     """Weights that have a name.
 
     Attributes:
+        name: The name.
         config: Name of the config that they fit.
         data: What they were trained on.
-        training: The command that trained them, or who did.
+        training: How they were trained: by which command, or by whom.
         ap: Box AP, from 0 to 1.
         measured: What the AP was measured on, and by whom if not here.
         classes: How many classes they know; the names are in the file.
@@ -25,6 +26,7 @@ class Entry:
             downloaded by hand and converted; ``None`` for weights that load by name.
     """
 
+    name: str
     config: str
     data: str
     training: str
@@ -45,15 +47,17 @@ class Entry:
         return 'in the package' if self.url is None else 'download'
 
 
-ENTRIES = {
-    'm2det_vgg_512_release': Entry(
+_ALL = (
+    ZooEntry(
+        name='m2det_vgg_512_release',
         config='m2det_vgg_512_release',
         data="COCO's train2014 and valminusminival2014",
-        training="M2Det's authors",
+        training="by M2Det's authors",
         ap=0.378,
         measured='val2017, by a third party',
         classes=80,
         licence='MIT',
         convert_from='https://github.com/VDIGPKU/M2Det#pre-trained-files',
     ),
-}
+)
+ENTRIES = {entry.name: entry for entry in _ALL}

@@ -8,13 +8,13 @@ import torch
 from ...utils.builds import did_you_mean
 from ..download import fetch, sha256_of
 from ..errors import CheckpointError
-from .entries import EMBEDDED, ENTRIES, Entry
+from .entries import EMBEDDED, ENTRIES, ZooEntry
 
 # How a name may be written, so that no file on disk is meant.
 SCHEME = 'm2det://'
 
 
-def find_entry(name: str) -> Entry:
+def find_entry(name: str) -> ZooEntry:
     """Return the facts on the weights of a name.
 
     Args:
@@ -51,19 +51,24 @@ def find_weights(name: str, *, progress: bool = False) -> Path:
             cannot be downloaded, or the file is not the one that it has to be.
     """
     entry = find_entry(name)
-    name = name.removeprefix(SCHEME)
     if entry.convert_from is not None:
         raise CheckpointError(
-            f'{name} has to be converted first: download the checkpoint from '
+            f'{entry.name} has to be converted first: download the checkpoint from '
             f'{entry.convert_from}, then `m2det convert FILE {entry.config} OUT.pth` '
             'and name OUT.pth.'
         )
-    file = EMBEDDED / f'{name}.safetensors'
+    file = file_of(entry)
     if entry.url is not None:
-        file = Path(cache_folder(), os.path.basename(entry.url))
         fetch(entry.url, file, sha256=entry.sha256, progress=progress)
-    _check(name, entry, file)
+    _check(entry, file)
     return file
+
+
+def file_of(entry: ZooEntry) -> Path:
+    """Return where the file of weights is, or will be when it is downloaded."""
+    if entry.url is None:
+        return EMBEDDED / f'{entry.name}.safetensors'
+    return Path(cache_folder(), os.path.basename(entry.url))
 
 
 def cache_folder() -> Path:
@@ -71,14 +76,14 @@ def cache_folder() -> Path:
     return Path(torch.hub.get_dir(), 'checkpoints')
 
 
-def _check(name: str, entry: Entry, file: Path) -> None:
+def _check(entry: ZooEntry, file: Path) -> None:
     advice = 'install the package again'
     if entry.url is not None:
         advice = 'delete the file to download it again'
     if not file.is_file():
-        raise CheckpointError(f'{file} with the weights {name} is missing: {advice}.')
+        raise CheckpointError(f'{file} of {entry.name} is missing: {advice}.')
     if (found := sha256_of(file)) != entry.sha256:
         raise CheckpointError(
-            f'{file} with the weights {name} was refused: its SHA-256 is {found}, not '
+            f'{file} of {entry.name} was refused: its SHA-256 is {found}, not '
             f'{entry.sha256}; {advice}.'
         )
