@@ -17,6 +17,7 @@ from ..analysis.structure import structure_of
 from ..checkpoints.errors import CheckpointError
 from ..checkpoints.loading import load_safely
 from ..checkpoints.weights import WeightsError, state_dict_of
+from ..checkpoints.zoo import find_weights, is_in_zoo
 from ..utils.configs import load_config
 from ..utils.errors import M2DetError, our_errors
 from ..utils.files import check_output, write_whole
@@ -64,7 +65,7 @@ def convert(
             of the network; what there was at ``out`` is left.
     """
     quiet_log()
-    source = Path(source).expanduser()
+    source = _find(source)
     out = _check_paths(source, Path(out), force=force)
     cfg = load_config(config, options)
     model = structure_of(cfg)
@@ -87,6 +88,14 @@ def convert(
         ),
     )
     return ConvertedCheckpoint(source, out, conversion)
+
+
+def _find(source: str | Path) -> Path:
+    """Return the file to read: ``source``, or that of weights by their name."""
+    path = Path(source).expanduser()
+    if not path.exists() and is_in_zoo(str(source)):
+        return find_weights(str(source))
+    return path
 
 
 def _check_paths(source: Path, out: Path, *, force: bool) -> Path:

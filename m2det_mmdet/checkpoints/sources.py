@@ -14,7 +14,7 @@ from mmengine.runner import checkpoint as host
 from ..utils.builds import did_you_mean
 from .download import fetch
 from .errors import CheckpointError
-from .zoo import ENTRIES, SCHEME, find_weights, similar_weights
+from .zoo import SCHEME, find_weights, is_in_zoo, similar_weights
 from .zoo.finding import cache_folder
 
 _TORCHVISION = 'torchvision_0.12.json'
@@ -64,7 +64,7 @@ def find_on_disk(name: str) -> Found:
     path = os.path.expanduser(name)
     if os.path.isfile(path):
         return Found(path, path)
-    if name in ENTRIES:
+    if is_in_zoo(name):
         return find_in_zoo(name)
     raise FileNotFoundError(f'The checkpoint {path} does not exist.')
 
@@ -79,7 +79,7 @@ def check_checkpoint(name: str) -> None:
     path = Path(name).expanduser()
     if path.is_file() or ('://' in name and not name.startswith(SCHEME)):
         return
-    if name in ENTRIES or name.startswith(SCHEME):
+    if is_in_zoo(name):
         find_in_zoo(name)
     elif path.is_dir():
         raise CheckpointError(f'{name} is a folder: name a checkpoint (.pth) in it.')

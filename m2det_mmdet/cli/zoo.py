@@ -54,7 +54,7 @@ def _facts(entry: 'ZooEntry') -> Iterator[tuple[str, str]]:
 
     yield 'Name', entry.name
     yield 'Config', entry.config
-    yield 'Classes', str(entry.classes)
+    yield 'Classes', entry.classes
     yield 'Trained on', entry.data
     yield 'Trained', entry.training
     yield 'Box AP', f'{entry.ap:.3f} on {entry.measured}'

@@ -1,7 +1,14 @@
 """Weights by name: in the package, to download, or to convert."""
 
 from .entries import ENTRIES, ZooEntry
-from .finding import SCHEME, file_of, find_entry, find_weights, similar_weights
+from .finding import (
+    SCHEME,
+    file_of,
+    find_entry,
+    find_weights,
+    is_in_zoo,
+    similar_weights,
+)
 
 __all__ = [
     'ENTRIES',
@@ -10,5 +17,6 @@ __all__ = [
     'file_of',
     'find_entry',
     'find_weights',
+    'is_in_zoo',
     'similar_weights',
 ]

@@ -14,6 +14,11 @@ from .entries import EMBEDDED, ENTRIES, ZooEntry
 SCHEME = 'm2det://'
 
 
+def is_in_zoo(name: str) -> bool:
+    """Whether a checkpoint that is no file means weights of the zoo."""
+    return name in ENTRIES or name.startswith(SCHEME)
+
+
 def find_entry(name: str) -> ZooEntry:
     """Return the facts on the weights of a name.
 
