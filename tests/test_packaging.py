@@ -18,6 +18,9 @@ def test_a_wheel_holds_what_mim_needs(tmp_path: Path) -> None:
         assert {
             path.relative_to(mim) for path in (mim / folder).rglob('*.*')
         } == sources
+    weights = Path('m2det_mmdet', 'checkpoints', 'zoo', 'weights')
+    for file in (ROOT / weights).iterdir():
+        assert (tmp_path / weights / file.name).read_bytes() == file.read_bytes()
     # What the command's script imports.
     assert (tmp_path / 'm2det_command.py').is_file()
     index = 'model-index.yml'

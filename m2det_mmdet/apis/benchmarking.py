@@ -76,8 +76,8 @@ def benchmark(
 
     Args:
         config: Path or name of a config, or the config.
-        checkpoint: Path or URL. Without one the weights are random: the network takes
-            as long as with others, the suppression does not.
+        checkpoint: Path, URL or name of the zoo. Without one the weights are random:
+            the network takes as long as with others, the suppression does not.
         image_dir: Folder or glob pattern of images; random ones by default.
         images: Images to time, those there are in turn; 20 on a CPU by default, else
             1000 as in the paper.

@@ -73,7 +73,7 @@ def evaluate(
 
     Args:
         config: Path or name of a config, or the config.
-        checkpoint: Path or URL.
+        checkpoint: Path, URL or name of the zoo.
         work_dir: Folder of the log; ``work_dirs/CONFIG`` by default.
         tta: Whether to test several sizes and flips, as the config's ``tta_model`` and
             ``tta_pipeline`` say.

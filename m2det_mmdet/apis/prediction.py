@@ -123,7 +123,8 @@ def predict(
 
     Args:
         config: Path or name of a config, or the config.
-        checkpoint: Path or URL; it has to hold all weights of the model.
+        checkpoint: Path, URL or name of the zoo; it has to hold all weights of the
+            model.
         inputs: Images, folders (with the folders in them) and glob patterns; or one of
             them.
         out: Folder for ``results.json``, in COCO's results format, and ``pictures``.

@@ -25,7 +25,10 @@ from .arguments import (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     add_config_arguments(parser)
-    parser.add_argument('--checkpoint', help='path or URL; random weights by default')
+    parser.add_argument(
+        '--checkpoint',
+        help='path, URL or name (`m2det zoo`); random weights by default',
+    )
     parser.add_argument(
         '--image-dir', help='folder or glob of images; random ones by default'
     )

@@ -29,7 +29,9 @@ from .arguments import (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     add_config_arguments(parser)
-    parser.add_argument('checkpoint', help='path or URL of the checkpoint')
+    parser.add_argument(
+        'checkpoint', help='path, URL or name (`m2det zoo`) of the checkpoint'
+    )
     parser.add_argument(
         'inputs', nargs='+', metavar='INPUT', help='image, folder or glob pattern'
     )

@@ -16,7 +16,9 @@ from .arguments import (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of mmdet's ``test.py``."""
     add_config_arguments(parser)
-    parser.add_argument('checkpoint', help='path or URL of the checkpoint')
+    parser.add_argument(
+        'checkpoint', help='path, URL or name (`m2det zoo`) of the checkpoint'
+    )
     add_launch_arguments(parser)
     parser.add_argument('--out', help='write the predictions to this pickle file')
     parser.add_argument('--show', action='store_true', help='show the predictions')

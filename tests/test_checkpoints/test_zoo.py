@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmdet.apis import DetInferencer
+from mmdet.registry import MODELS
 from mmengine.runner import CheckpointLoader
 from safetensors import safe_open
 
@@ -108,6 +109,17 @@ def test_a_name_works_where_checkpoints_do(
 
 # Classes that no annotations tell.
 BLIND = {'test_dataloader.dataset.ann_file': '', 'test_dataloader.dataset.metainfo': {}}
+
+
+def test_a_backbone_takes_a_name() -> None:
+    settings = load_config(SCENES).model.backbone
+    init_cfg = {'type': 'Pretrained', 'checkpoint': SCENES, 'prefix': 'backbone.'}
+    backbone = MODELS.build({**settings, 'init_cfg': init_cfg})
+
+    backbone.init_weights()
+
+    expected = load(SCENES)['state_dict']['backbone.conv1.weight']
+    torch.testing.assert_close(backbone.conv1.weight.data, expected.float())
 
 
 def test_training_and_testing_take_a_name(
