@@ -1,5 +1,6 @@
 """A COCO dataset with clear errors for faults in its files."""
 
+import json
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -184,6 +185,25 @@ def load_annotations(ann_file: str | Path) -> CheckedCOCO:
     """
     with _explained(str(ann_file)):
         return CheckedCOCO(str(ann_file))
+
+
+def load_content(ann_file: str | Path) -> tuple[Any, bool]:
+    """Parse an annotation file, without a look at its form.
+
+    Returns:
+        What it holds, and whether pycocotools, which expects UTF-8 without a byte order
+        mark, reads it too.
+
+    Raises:
+        DatasetError: If it is absent or no JSON.
+    """
+    with _explained(str(ann_file)):
+        try:
+            data = Path(ann_file).read_bytes()
+            encoding = json.detect_encoding(data)
+            return json.loads(data.decode(encoding)), encoding == 'utf-8'
+        except (ValueError, RecursionError) as error:
+            raise DatasetError(_reading_problem(error)) from error
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def find_images(inputs: Sequence[str], exclude: Path | None = None) -> list[Path
                 f'The images in {name} lie in {exclude}, where pictures are written: '
                 'give another output folder.'
             )
-        if not paths and not _is_litter(Path(name).name):
+        if not paths and not is_litter(Path(name).name):
             raise _no_image(name)
         found.update(dict.fromkeys(paths))
     if not found:
@@ -156,14 +156,14 @@ def _expand(name: str) -> list[Path]:
     if path.is_dir():
         return images_in(path)
     if path.is_file():
-        return [] if _is_litter(path.name) else [path]
+        return [] if is_litter(path.name) else [path]
     matches = sorted(map(Path, glob(name, recursive=True)))
     if not matches:
         raise M2DetError(f'There is no image, folder or match of {name}.')
     return [
         match
         for match in matches
-        if _is_image(match) and not any(map(_is_litter, match.parts))
+        if _is_image(match) and not any(map(is_litter, match.parts))
     ]
 
 
@@ -176,10 +176,11 @@ def _is_picture(path: Path) -> bool:
 
 
 def _is_hidden(path: Path) -> bool:
-    return any(part.startswith('.') or _is_litter(part) for part in path.parts)
+    return any(part.startswith('.') or is_litter(part) for part in path.parts)
 
 
-def _is_litter(name: str) -> bool:
+def is_litter(name: str) -> bool:
+    """Whether an operating system put a file or folder of that name among others."""
     # macOS writes `._a.jpg` beside `a.jpg` on disks of other systems.
     return name.startswith('._') or name.lower() in _LITTER
 

@@ -1,10 +1,10 @@
 """Folders of detection data in COCO's, VOC's or YOLO's form, read as COCO.
 
-``forms`` has one file for each form, ``conversion`` writes VOC's and YOLO's labels as
-COCO JSON, ``images`` finds and measures images, and ``layout`` recognises the form and
-checks what all forms have in common.
+``recognition`` finds the form of a folder, and ``forms`` has one file or more for each.
+``folder`` reads one into memory, with all that is wrong with it, ``splitting`` divides
+it where it names no images to validate on, and ``layout`` writes what a config names.
 """
 
-from .layout import DataLayout, Split, read_layout
+from .layout import DataLayout, Split, read_layout, write_folder
 
-__all__ = ['DataLayout', 'Split', 'read_layout']
+__all__ = ['DataLayout', 'Split', 'read_layout', 'write_folder']

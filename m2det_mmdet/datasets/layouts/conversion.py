@@ -1,135 +1,90 @@
-"""Labels of other forms, written as COCO JSON once and then reused."""
+"""Folders in which each image has a file of labels, converted to COCO's form."""
 
-import json
-import logging
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from mmengine.logging import print_log
-
-from ...utils.files import write_whole
-from ...utils.texts import shown
-from ..error import DatasetError
-from ..values import is_box, is_positive, is_text
-from .splits import Files, relative_to
+from ..faults import Faults
+from .labels import Labels, Reader, Source, read_sound
+from .parts import Part
+from .splits import relative_to
 
 # Part of the fingerprint: with a new number, files of an older conversion are not used.
-_REVISION = 2
-_SHOWN = 3  # files that a warning names
+_REVISION = 3
 
 
-class Source(NamedTuple):
-    """An image and the file of its labels, which may be missing.
-
-    Attributes:
-        image: Absolute path below the data folder, or beside it.
-        label: Absolute path.
-    """
-
-    image: Path
-    label: Path
-
-
-class LabelledBox(NamedTuple):
-    """An object.
+@dataclass
+class LabelFiles:
+    """What was found of a folder with a file of labels for each image.
 
     Attributes:
-        name: Its class.
-        box: xywh, pixels of the image.
-        crowd: Whether training and testing ignore it.
+        root: The data folder; ``file_name`` is relative to it.
+        sources: The images of each split, at least of ``train``.
+        open: Makes the function that reads the labels of an image. It may look at all
+            of them first, and reports what is wrong with them together.
+        suffix: That of the files of labels: ``.xml`` or ``.txt``.
+        classes: Names of all classes; by default those in the labels, sorted.
+        settings: What else decides how labels are read.
     """
 
-    name: str
-    box: tuple[float, float, float, float]
-    crowd: bool = False
+    root: Path
+    sources: dict[str, list[Source]]
+    open: Callable[[Faults], Reader]
+    suffix: str
+    classes: Sequence[str] | None = None
+    settings: tuple[Hashable, ...] = ()
+
+    def place(self, split: str) -> str:
+        """Name a split, at the start of a sentence."""
+        return f'The {split} split of {self.root}'
+
+    def digest(self) -> str:
+        """Return a fingerprint of all that decides what is read.
+
+        These are the classes and settings, and the paths, sizes and times of images
+        and labels.
+        """
+        files = (
+            (split, *entry)
+            for split, entries in self.sources.items()
+            for entry in entries
+        )
+        return fingerprint((str(self.root), self.classes, *self.settings), files)
+
+    def read(self, faults: Faults) -> dict[str, Part]:
+        """Read all labels; what cannot be read is left out.
+
+        Boxes without area are kept: what becomes of them is decided later.
+        """
+        reader = self.open(faults)
+        labels = {
+            split: _readable(entries, reader, faults)
+            for split, entries in self.sources.items()
+        }
+        classes = self.classes or _names(labels)
+        return {
+            split: _to_part(self.root, entries, classes)
+            for split, entries in labels.items()
+        }
 
 
-class Labels(NamedTuple):
-    """The labels of an image: its width and height in pixels, and its objects."""
-
-    size: tuple[int, int]
-    boxes: list[LabelledBox]
+_Read = list[tuple[Source, Labels]]
 
 
-Sources = Mapping[str, Sequence[Source]]
-
-
-def convert(
-    root: Path,
-    cache: Path,
-    sources: Sources,
-    read: Callable[[Source], Labels],
-    *,
-    classes: Sequence[str] | None = None,
-    check: Callable[[], None] = lambda: None,
-    settings: Sequence[Hashable] = (),
-) -> dict[str, Files]:
-    """Write the labels of each split as COCO JSON, unless the files exist.
+def fingerprint(
+    settings: tuple[Hashable, ...], files: Iterable[tuple[str | Path, ...]]
+) -> str:
+    """Return what changes with settings, and with the paths, sizes and times of files.
 
     Args:
-        root: The data folder; ``file_name`` is relative to it.
-        cache: Folder to write to. The name of a subfolder is a fingerprint of the
-            classes and settings, and of the paths, sizes and times of the sources.
-        sources: The images of each split.
-        read: Reads the labels of an image.
-        classes: Names of all classes; by default those in the labels, sorted.
-        check: Called before anything is read.
-        settings: What else decides how labels are read.
-
-    Raises:
-        M2DetError: What ``check`` and ``read`` raise, that a label has a value that is
-            none of COCO's, or that the cache cannot be written.
+        settings: Anything whose text tells it from others.
+        files: Some files each, after the name of their split.
     """
-    folder = cache / _digest(root, sources, (classes, *settings))
-    ann_files = {split: folder / f'{split}.json' for split in sources}
-    if not all(path.is_file() for path in ann_files.values()):
-        check()
-        labels = {
-            split: [(source, _checked(source, read(source))) for source in entries]
-            for split, entries in sources.items()
-        }
-        classes = classes or sorted(
-            {
-                box.name
-                for entries in labels.values()
-                for _, image in entries
-                for box in image.boxes
-            }
-        )
-        for split, path in ann_files.items():
-            content = _to_coco(root, labels[split], classes)
-            write_whole(path, json.dumps(content) + '\n')
-        _warn_of_left_out(labels)
-    return {split: Files(path, (root,)) for split, path in ann_files.items()}
-
-
-def _checked(source: Source, labels: Labels) -> Labels:
-    """Return the labels of an image if COCO's form can hold them."""
-    problems = [
-        f'the size {shown(labels.size)}, which is not two positive numbers'
-        for side in labels.size
-        if not is_positive(side)
-    ]
-    for name, box, _ in labels.boxes:
-        if not is_text(name):
-            problems.append(f'the name {shown(name)}, which is not text of one line')
-        if not is_box(box):
-            problems.append(f'the box {shown(box)}, which is not four finite numbers')
-    if problems:
-        raise DatasetError(
-            f'The annotation file {source.label} gives {problems[0]}: mend or remove '
-            'it.'
-        )
-    return labels
-
-
-def _digest(root: Path, sources: Sources, settings: Sequence[Hashable]) -> str:
-    digest = sha256(repr((_REVISION, str(root), settings)).encode())
-    for split, entries in sources.items():
-        for entry in entries:
-            digest.update(repr((split, *map(_state, entry))).encode())
+    digest = sha256(repr((_REVISION, settings)).encode())
+    for split, *paths in files:
+        digest.update(repr((split, *map(_state, map(Path, paths)))).encode())
     return digest.hexdigest()[:16]
 
 
@@ -141,50 +96,47 @@ def _state(path: Path) -> tuple[str, int, int] | str:
     return str(path), status.st_size, status.st_mtime_ns
 
 
-def _to_coco(
-    root: Path, labels: list[tuple[Source, Labels]], classes: Sequence[str]
-) -> dict[str, list[dict]]:
+def _readable(entries: Sequence[Source], reader: Reader, faults: Faults) -> _Read:
+    pairs = [(entry, read_sound(entry, reader, faults)) for entry in entries]
+    return [(entry, labels) for entry, labels in pairs if labels is not None]
+
+
+def _names(labels: Mapping[str, _Read]) -> list[str]:
+    return sorted(
+        {
+            box.name
+            for entries in labels.values()
+            for _, image in entries
+            for box in image.boxes
+        }
+    )
+
+
+def _to_part(root: Path, entries: _Read, classes: Sequence[str]) -> Part:
     ids = {name: index for index, name in enumerate(classes, start=1)}
     images, annotations = [], []
-    for image_id, (source, (size, boxes)) in enumerate(labels, start=1):
+    for image_id, (source, ((width, height), boxes)) in enumerate(entries, start=1):
         name = relative_to(root, source.image)
         images.append(
-            {'id': image_id, 'file_name': name, 'width': size[0], 'height': size[1]}
+            {'id': image_id, 'file_name': name, 'width': width, 'height': height}
         )
+        # Ids from 1 on: pycocotools takes an annotation id of 0 for "no match".
         annotations += [
             {
+                'id': index,
                 'image_id': image_id,
                 'category_id': ids[item.name],
                 'bbox': item.box,
-                'area': item.box[2] * item.box[3],
+                'area': max(item.box[2], 0) * max(item.box[3], 0),
                 'iscrowd': int(item.crowd),
             }
-            for item in boxes
-            if _has_area(item)
+            for index, item in enumerate(boxes, start=len(annotations) + 1)
         ]
-    # From 1 on: pycocotools takes an annotation id of 0 for "no match".
-    for index, annotation in enumerate(annotations, start=1):
-        annotation['id'] = index
     categories = [{'id': id_, 'name': name} for name, id_ in ids.items()]
-    return {'images': images, 'annotations': annotations, 'categories': categories}
-
-
-def _has_area(item: LabelledBox) -> bool:
-    return item.box[2] > 0 and item.box[3] > 0
-
-
-def _warn_of_left_out(labels: Mapping[str, list[tuple[Source, Labels]]]) -> None:
-    files = [
-        source.label.name
-        for entries in labels.values()
-        for source, image in entries
-        for item in image.boxes
-        if not _has_area(item)
-    ]
-    if files:
-        named = ', '.join(dict.fromkeys(files[:_SHOWN]))
-        print_log(
-            f'{len(files)} boxes without area are left out, as in {named}.',
-            logger='current',
-            level=logging.WARNING,
-        )
+    content: dict[str, list[dict[str, Any]]] = {
+        'images': images,
+        'annotations': annotations,
+        'categories': categories,
+    }
+    files = {index: source.label for index, (source, _) in enumerate(entries, start=1)}
+    return Part(root, content, files)

@@ -1,50 +1,29 @@
-"""A data folder in memory: what was read of it, in COCO's form."""
+"""Read a data folder into memory, in COCO's form, with all that is wrong with it."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ..faults import Faults
+from ..error import DatasetError
+from ..faults import Faults, Level, new_kind
+from .classes import common_classes
+from .parts import DataFolder, Part
+from .recognition import Found, find_data
+from .splits import SPLIT_EMPTY
+from .splitting import make_val
 
+__all__ = ['DataFolder', 'Part', 'read_folder', 'read_found']
 
-@dataclass
-class Part:
-    """A split of a data folder.
-
-    Attributes:
-        images: Folder to which the ``file_name`` of an image is relative, absolute.
-        content: What a COCO file would hold: ``images``, ``annotations`` and
-            ``categories``, sound by their form (see :func:`.check_annotations`).
-        sources: The files that the labels were read of, by the id of an image, where
-            each image has one of its own (VOC, YOLO).
-        ann_file: The COCO file that holds exactly ``content``; ``None`` if there is
-            none, because labels were converted, repaired or split.
-    """
-
-    images: Path
-    content: dict[str, list[dict[str, Any]]]
-    sources: dict[int, Path] = field(default_factory=dict)
-    ann_file: Path | None = None
-
-
-@dataclass
-class DataFolder:
-    """A data folder.
-
-    Attributes:
-        root: The folder, absolute.
-        kind: Its form: ``'coco'``, ``'voc'`` or ``'yolo'``.
-        classes: Names in the order of the categories.
-        parts: The splits: ``train``, ``val`` and, where there is one, ``test``.
-        split_seed: The seed by which ``train`` and ``val`` were split here; ``None`` if
-            the folder says how it is split.
-    """
-
-    root: Path
-    kind: str
-    classes: tuple[str, ...]
-    parts: dict[str, Part]
-    split_seed: int | None = None
+SPLIT_UNLABELLED = new_kind(
+    'split-unlabelled',
+    Level.FAULT,
+    'splits without an object, on which no AP can be measured',
+    'Label their images, or leave them out.',
+)
+NO_OBJECTS = new_kind(
+    'no-objects',
+    Level.STOP,
+    'splits to train on without an object',
+    'Label their images.',
+)
 
 
 def read_folder(data: Path, faults: Faults, *, seed: int = 0) -> DataFolder:
@@ -57,6 +36,44 @@ def read_folder(data: Path, faults: Faults, *, seed: int = 0) -> DataFolder:
         seed: Decides the split where the folder has none.
 
     Raises:
-        DatasetError: If nothing can be read: no folder, no known form, no classes.
+        DatasetError: If nothing can be read: no folder, no known form, no classes. What
+            was wrong before that is in ``faults``.
     """
-    raise NotImplementedError
+    root, kind, found = find_data(data, faults)
+    return read_found(root, kind, found, faults, seed=seed)
+
+
+def read_found(
+    root: Path, kind: str, found: Found, faults: Faults, *, seed: int = 0
+) -> DataFolder:
+    """Read what was found of a data folder; arguments as for :func:`read_folder`.
+
+    Raises:
+        DatasetError: As there.
+    """
+    parts = found.read(faults)
+    if 'train' not in parts:
+        raise DatasetError(
+            f'{found.place("train")} cannot be read at all: mend what is named above.'
+        )
+    classes = common_classes(parts, found.place, faults)
+    for split, part in [*parts.items()]:
+        if not part.content['images']:
+            del parts[split]
+            faults.report(SPLIT_EMPTY, _sentence(found, split, 'image'))
+        elif not part.content['annotations']:
+            kind_of_fault = NO_OBJECTS if split == 'train' else SPLIT_UNLABELLED
+            faults.report(kind_of_fault, _sentence(found, split, 'object'))
+    if 'train' not in parts:
+        raise DatasetError(_sentence(found, 'train', 'image'))
+    folder = DataFolder(root, kind, classes, parts)
+    if 'val' not in parts:
+        make_val(folder, seed, faults)
+    return folder
+
+
+def _sentence(found: Found, split: str, what: str) -> str:
+    return (
+        f'{found.place(split)} has no {what}: fill the split, or leave it out if it is '
+        'the test split.'
+    )

@@ -6,6 +6,14 @@ from PIL import ExifTags, Image
 
 from ...utils.texts import one_line
 from ..error import DatasetError
+from ..faults import Faults, Level, new_kind
+
+LIST_UNREADABLE = new_kind(
+    'list-unreadable',
+    Level.FAULT,
+    'lists of images that cannot be read',
+    'Their images are left out: write them again.',
+)
 
 # EXIF orientations that turn an image by a quarter.
 _QUARTER_TURNS = {5, 6, 7, 8}
@@ -48,3 +56,12 @@ def read_lines(path: Path) -> list[str]:
         raise DatasetError(
             f'The file {path} cannot be read as UTF-8 text ({error}): write it again.'
         ) from error
+
+
+def lines_of(path: Path, faults: Faults) -> list[str]:
+    """Read the lines of a list; one that cannot be read has none, and is reported."""
+    try:
+        return read_lines(path)
+    except DatasetError as error:
+        faults.report(LIST_UNREADABLE, str(error))
+        return []

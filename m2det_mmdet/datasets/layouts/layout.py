@@ -1,21 +1,22 @@
-"""Recognise a data folder's form, and check what every form needs."""
+"""Data folders as files that a config names: COCO JSON and folders of images."""
 
+import json
 import logging
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
 
 from mmengine.logging import print_log
 
-from ..coco import CheckedCOCO, load_annotations
-from ..error import DatasetError
-from .forms import coco, voc, yolo
-from .splits import Files
+from ...utils.files import write_whole
+from ..coco import load_content
+from ..faults import Faults, Strict
+from .conversion import LabelFiles
+from .folder import DataFolder, Part, read_found
+from .recognition import find_data
 
-_PROBES = 5  # images that must be in a folder to choose it
+_SHOWN = 3  # files that a warning names
 
 
 @dataclass(frozen=True)
@@ -52,165 +53,123 @@ class DataLayout:
     test: Split | None
 
 
-class _Form(NamedTuple):
-    recognise: Callable[[Path], bool]
-    read: Callable[[Path, Path], dict[str, Files]]
-    places: str
-
-
-# If a folder has several forms, the first is used: COCO's needs no conversion.
-_FORMS = {
-    'coco': _Form(coco.recognise, coco.read, coco.PLACES),
-    'voc': _Form(voc.recognise, voc.read, voc.PLACES),
-    'yolo': _Form(yolo.recognise, yolo.read, yolo.PLACES),
-}
-
-
-def read_layout(root: Path, cache: Path) -> DataLayout:
+def read_layout(data: Path, cache: Path) -> DataLayout:
     """Find the splits and classes of a data folder in COCO's, VOC's or YOLO's form.
 
-    Annotations of the last two are written to ``cache`` as COCO JSON. Later calls reuse
-    them until a source changes.
+    Annotations that are not COCO files already are written to ``cache``. Later calls
+    reuse them until a source changes.
 
     Args:
-        root: The data folder; nothing is written there.
+        data: The data folder, or the ``data.yaml`` of one; nothing is written there.
         cache: Folder for converted annotations, created if needed.
 
     Raises:
-        DatasetError: One sentence that names the file or value and the fix.
+        DatasetError: One sentence that names the first fault and the fix.
     """
-    root, cache = Path(root).expanduser().resolve(), Path(cache).expanduser().resolve()
-    kind = _recognise(root)
-    files = _FORMS[kind].read(root, cache)
-    indexed = {name: load_annotations(found.ann_file) for name, found in files.items()}
-    classes = _common_classes(files, indexed)
-    splits, images = {}, {}
-    for name, (ann_file, folders) in files.items():
-        _check_content(ann_file, indexed[name])
-        names = [image['file_name'] for image in indexed[name].dataset['images']]
-        folder = _image_folder(ann_file, folders, names)
-        splits[name] = Split(ann_file, folder, len(names))
-        images[name] = {folder / file_name for file_name in names}
-    _warn_of_shared(images)
-    return DataLayout(classes, kind, splits['train'], splits['val'], splits.get('test'))
+    cache = Path(cache).expanduser().resolve()
+    faults = Strict()
+    root, kind, found = find_data(Path(data), faults)
+    out = cache / found.digest()
+    folder = None
+    if isinstance(found, LabelFiles):
+        folder = _converted(root, kind, out, [*found.sources])
+    if folder is None:
+        folder = read_found(root, kind, found, faults)
+        _leave_out_empty(folder)
+    _log_notes(faults)
+    _warn_of_shared(folder.parts)
+    return write_folder(folder, out)
 
 
-def _recognise(root: Path) -> str:
-    if not root.is_dir():
-        raise DatasetError(f'The data folder {root} is no folder: check the path.')
-    kinds = [kind for kind, form in _FORMS.items() if form.recognise(root)]
-    if not kinds:
-        places = '; '.join(f'{kind}: {form.places}' for kind, form in _FORMS.items())
-        raise DatasetError(
-            f'The data folder {root} holds {_listing(root)}, which is no form of data '
-            f'known here: arrange it as one of them ({places}).'
-        )
-    if len(kinds) > 1:
-        print_log(
-            f'{root} holds data in the forms {", ".join(kinds)}: {kinds[0]} is read.',
-            logger='current',
-        )
-    return kinds[0]
+def write_folder(folder: DataFolder, out: Path) -> DataLayout:
+    """Write the annotations of a data folder that are in no file yet.
 
+    Each split is ``OUT/SPLIT.json``. Where the split was made here, ``OUT/split.json``
+    lists the images of ``train`` and ``val`` with the seed.
 
-def _listing(root: Path, most: int = 8) -> str:
-    names = sorted(path.name for path in root.iterdir())
-    more = f' and {len(names) - most} more' if names[most:] else ''
-    return (', '.join(names[:most]) or 'nothing') + more
+    Args:
+        folder: What was read.
+        out: The folder to write to; it is created if needed.
 
-
-def _common_classes(
-    files: Mapping[str, Files], indexed: Mapping[str, CheckedCOCO]
-) -> tuple[str, ...]:
-    """Return the classes, which must be the same in all splits.
-
-    A category without objects that is the parent of others is not a class: Roboflow
-    writes one into each export.
+    Raises:
+        M2DetError: If a file cannot be written.
     """
-    names = {
-        split: [category['name'] for category in content.dataset['categories']]
-        for split, content in indexed.items()
+    splits = {}
+    for split, part in folder.parts.items():
+        ann_file = part.ann_file
+        if ann_file is None:
+            ann_file = out / f'{split}.json'
+            write_whole(ann_file, json.dumps(part.content) + '\n')
+        splits[split] = Split(ann_file, part.images, len(part.content['images']))
+    if folder.split_seed is not None:
+        chosen = {split: _names(folder.parts[split]) for split in ('train', 'val')}
+        content = {'seed': folder.split_seed, **chosen}
+        write_whole(out / 'split.json', json.dumps(content, indent=1) + '\n')
+    return DataLayout(
+        folder.classes,
+        folder.kind,
+        splits['train'],
+        splits['val'],
+        splits.get('test'),
+    )
+
+
+def _names(part: Part) -> list[str]:
+    return [image['file_name'] for image in part.content['images']]
+
+
+def _converted(
+    root: Path, kind: str, out: Path, splits: Sequence[str]
+) -> DataFolder | None:
+    """Return what an earlier call wrote, if all of it is there."""
+    files = {x: out / f'{x}.json' for x in dict.fromkeys((*splits, 'val'))}
+    if not all(path.is_file() for path in files.values()):
+        return None
+    parts = {
+        split: Part(root, load_content(path)[0], ann_file=path)
+        for split, path in files.items()
     }
-    for split, others in names.items():
-        if others != names['train']:
-            raise DatasetError(
-                f'The categories of {files[split].ann_file} are {_join(others)}, but '
-                f'those of {files["train"].ann_file} are {_join(names["train"])}: '
-                'give both the same, in the same order.'
-            )
-    twice = {name for name in names['train'] if names['train'].count(name) > 1}
-    if twice:
-        raise DatasetError(
-            f'The annotation file {files["train"].ann_file} has the category '
-            f'{min(twice)} more than once: rename or merge them.'
+    categories = parts['train'].content['categories']
+    return DataFolder(root, kind, tuple(x['name'] for x in categories), parts)
+
+
+def _leave_out_empty(folder: DataFolder) -> None:
+    """Leave out the boxes without area of converted labels, and count them."""
+    files = []
+    for part in folder.parts.values():
+        if part.sources:
+            items = part.content['annotations']
+            empty = [item for item in items if not item['area']]
+            files += [part.sources[item['image_id']].name for item in empty]
+            part.content['annotations'] = [item for item in items if item['area']]
+    if files:
+        _warn(
+            f'{len(files)} boxes without area are left out, as in '
+            f'{", ".join(dict.fromkeys(files[:_SHOWN]))}.'
         )
-    unused = set.intersection(*map(_unused_parents, indexed.values()))
-    classes = tuple(name for name in names['train'] if name not in unused)
-    if not classes:
-        raise DatasetError(
-            f'The annotation file {files["train"].ann_file} has no category: export '
-            'it with its classes.'
-        )
-    return classes
 
 
-def _join(names: Sequence[str]) -> str:
-    return ', '.join(map(str, names)) or 'none'
+def _log_notes(faults: Faults) -> None:
+    for finding in faults.findings.values():
+        for example in finding.examples:
+            _warn(example)
+        if finding.count > len(finding.examples):
+            _warn(f'There are {finding.count} {finding.kind.what}.')
 
 
-def _unused_parents(content: CheckedCOCO) -> set[str]:
-    categories = content.dataset['categories']
-    parents = {
-        category['supercategory']
-        for category in categories
-        if category.get('supercategory') not in (None, category['name'])
+def _warn_of_shared(parts: Mapping[str, Part]) -> None:
+    images = {
+        split: {part.images / name for name in _names(part)}
+        for split, part in parts.items()
     }
-    used = {item['category_id'] for item in content.dataset['annotations']}
-    return {
-        category['name']
-        for category in categories
-        if category['name'] in parents and category['id'] not in used
-    }
-
-
-def _check_content(ann_file: Path, content: CheckedCOCO) -> None:
-    for name, what in (('images', 'image'), ('annotations', 'object')):
-        if not content.dataset[name]:
-            raise DatasetError(
-                f'The annotation file {ann_file} has no {what}: fill the split, or '
-                'leave it out if it is the test split.'
-            )
-
-
-def _image_folder(
-    ann_file: Path, folders: Sequence[Path], names: Sequence[str]
-) -> Path:
-    """Return the folder that has the first images, and check that it has all others."""
-    for folder in folders:
-        if all(os.path.isfile(folder / name) for name in names[:_PROBES]):
-            break
-    else:
-        listing = ', '.join(str(folder) for folder in folders)
-        raise DatasetError(
-            f'The first images of {ann_file}, {_join(names[:_PROBES])}, do not lie '
-            f'together in any of {listing}: put them there or mend file_name.'
-        )
-    for name in names:
-        if not os.path.isfile(folder / name):
-            raise DatasetError(
-                f'The image {folder / name} does not exist, but {ann_file} lists it: '
-                'restore the file or remove its entry.'
-            )
-    return folder
-
-
-def _warn_of_shared(images: Mapping[str, set[Path]]) -> None:
     for one, other in combinations(images, 2):
         shared = images[one] & images[other]
         if shared:
-            print_log(
+            _warn(
                 f'{len(shared)} images are in {one} and in {other}, as '
-                f'{min(shared)}: AP on them means little.',
-                logger='current',
-                level=logging.WARNING,
+                f'{min(shared)}: AP on them means little.'
             )
+
+
+def _warn(message: str) -> None:
+    print_log(message, logger='current', level=logging.WARNING)

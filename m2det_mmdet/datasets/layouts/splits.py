@@ -3,43 +3,44 @@
 import os
 from collections.abc import Container
 from pathlib import Path
-from typing import NamedTuple
 
 from ..error import DatasetError
+from ..faults import Level, new_kind
 
 # Names of each split in folders and files, the usual one first.
 NAMES = {'train': ('train',), 'val': ('val', 'valid', 'validation'), 'test': ('test',)}
+_SPLITS = {name: split for split, names in NAMES.items() for name in names}
+
+SPLIT_EMPTY = new_kind(
+    'split-empty',
+    Level.FAULT,
+    'splits without an image that can be used',
+    'They are taken as missing: fill them, or leave them out.',
+)
 
 
-class Files(NamedTuple):
-    """The files of a split.
-
-    Attributes:
-        ann_file: COCO JSON.
-        folders: Where its images may be; the first folder that has them is used.
-    """
-
-    ann_file: Path
-    folders: tuple[Path, ...]
+def split_of(path: str) -> str | None:
+    """Return the split that a folder in a relative path is named after, if any."""
+    folders = path.split('/')[:-1]
+    return next((_SPLITS[x.lower()] for x in folders if x.lower() in _SPLITS), None)
 
 
-def check_splits(root: Path, found: Container[str], places: str) -> None:
-    """Raise if a split is missing that every comparison needs.
+def check_train(root: Path, found: Container[str], places: str) -> None:
+    """Raise if there are no images to train on.
 
     Args:
         root: The data folder.
-        found: Names of the splits that were found; ``test`` may be missing.
+        found: Names of the splits that were found.
         places: Where splits are searched, with ``SPLIT`` for the name.
 
     Raises:
-        DatasetError: If ``train`` or ``val`` is missing.
+        DatasetError: If ``train`` is missing.
     """
-    for split in ('train', 'val'):
-        if split not in found:
-            place = places.replace('SPLIT', split)
-            raise DatasetError(
-                f'The data folder {root} has no {split} split: put one in {place}.'
-            )
+    if 'train' not in found:
+        place = places.replace('SPLIT', 'train')
+        raise DatasetError(
+            f'The data folder {root} has no train split: put one in {place}.'
+        )
 
 
 def relative_to(root: Path, path: Path) -> str:

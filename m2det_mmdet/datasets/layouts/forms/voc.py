@@ -1,90 +1,89 @@
-"""Folders in VOC's form: an XML file for each image, and lists of the splits."""
+"""Folders in VOC's form: an XML file for each image, and lists of the splits or not."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from xml.etree import ElementTree
 
 from ....utils.images import images_in
-from ....utils.texts import one_line, shown
-from ...error import DatasetError
-from ..conversion import LabelledBox, Labels, Source, convert
-from ..images import image_size, read_lines
-from ..splits import NAMES, Files, check_splits
+from ....utils.texts import one_line
+from ...faults import Faults
+from ..conversion import LabelFiles
+from ..images import lines_of
+from ..labels import LABELS_SHARED, Source
+from ..places import IMAGE_MISSING
+from ..splits import NAMES, SPLIT_EMPTY, check_train
+from ..tree import Tree
+from .loose import pair_loose
+from .voc_xml import image_names, read_labels
 
 PLACES = (
     'ImageSets/Main/SPLIT.txt with Annotations/*.xml and JPEGImages, here or in '
     'folders VOC20*'
 )
-_CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
+_SNIFFED = 20  # files that are looked into
+# CVAT lists all images in default.txt.
+_WHOLE = ('trainval', 'default')
 
 
-def recognise(root: Path) -> bool:
+def recognise(tree: Tree) -> bool:
     """Whether a folder, or a folder ``VOC20*`` in it, has VOC's XML files."""
-    return bool(_parts(root))
+    return bool(_years(tree.root))
 
 
-def read(root: Path, cache: Path) -> dict[str, Files]:
-    """Convert each split; several years, such as VOC2007 and VOC2012, are joined.
+def recognise_export(tree: Tree) -> bool:
+    """Whether there are VOC's XML files anywhere."""
+    return any(is_voc(tree.root / path) for path in tree.with_suffix('.xml')[:_SNIFFED])
+
+
+def is_voc(path: Path) -> bool:
+    """Whether a file begins like VOC's XML."""
+    try:
+        with open(path, 'rb') as file:
+            return b'<annotation>' in file.read(4096).replace(b'\0', b'')
+    except OSError:
+        return False
+
+
+def find(tree: Tree, faults: Faults) -> LabelFiles:
+    """Find the images and XML files of each split.
+
+    They are those of the lists in ``ImageSets/Main``; several years, such as VOC2007
+    and VOC2012, are joined. Without lists all that belongs together is taken.
 
     Raises:
-        DatasetError: If a split, image or XML file is missing or cannot be read.
+        DatasetError: If there is nothing to train on.
     """
     sources: dict[str, list[Source]] = {}
-    for part in _parts(root):
-        images = _images_by_stem(part / 'JPEGImages')
-        for split, names in NAMES.items():
-            paths = [part / 'ImageSets' / 'Main' / f'{name}.txt' for name in names]
-            path = next((path for path in paths if path.is_file()), None)
-            if path is not None:
-                sources.setdefault(split, []).extend(_sources(part, path, images))
-    check_splits(root, sources, 'ImageSets/Main/SPLIT.txt, one name a line')
-    return convert(root, cache, sources, read_labels)
-
-
-def read_labels(source: Source) -> Labels:
-    """Read an XML file as mmdet's ``XMLDataset`` does.
-
-    Coordinates are cut to integers and reduced by one, since VOC counts pixels from
-    one; the width is ``xmax - xmin``. Difficult objects become crowds, which
-    ``CocoDataset`` ignores as ``XMLDataset`` ignores difficult ones. If the file has no
-    size, it is read from the image.
-
-    Raises:
-        DatasetError: If a file cannot be read; it names the file and the reason.
-    """
-    path = source.label
-    try:
-        tree = _parse(path.read_bytes())
-        boxes = [_labelled_box(item) for item in tree.findall('object')]
-        width, height = (
-            int(float(tree.findtext(f'size/{side}') or 0))
-            for side in ('width', 'height')
+    has_lists = False
+    for year in _years(tree.root):
+        lists = _lists(year)
+        images = _images_by_stem(year / 'JPEGImages') if lists else {}
+        has_lists = has_lists or bool(lists)
+        for split, path in lists.items():
+            if found := _sources(year, path, images, faults):
+                sources.setdefault(split, []).extend(found)
+    if not has_lists:
+        sources = pair_loose(
+            tree, '.xml', faults, is_label=is_voc, names_in=image_names
         )
-    except FileNotFoundError as error:
-        raise DatasetError(
-            f'The image {source.image} has no annotation file {path}: restore it, or '
-            'take the name out of ImageSets/Main.'
-        ) from error
-    # An unknown encoding raises LookupError.
-    except (
-        OSError,
-        ElementTree.ParseError,
-        ValueError,
-        OverflowError,
-        LookupError,
-    ) as error:
-        raise DatasetError(
-            f'The annotation file {path} cannot be read as VOC XML '
-            f'({one_line(error)}): mend it or export it again.'
-        ) from error
-    known = width > 0 and height > 0
-    return Labels((width, height) if known else image_size(source.image), boxes)
+    check_train(tree.root, sources, 'ImageSets/Main/SPLIT.txt, one name a line')
+    return LabelFiles(tree.root, sources, lambda _: read_labels, '.xml')
 
 
-def _parts(root: Path) -> list[Path]:
+def _years(root: Path) -> list[Path]:
     years = [*sorted(root.glob('VOC20*')), *sorted(root.glob('VOCdevkit/VOC20*'))]
     return [part for part in (root, *years) if any(part.glob('Annotations/*.xml'))]
+
+
+def _lists(year: Path) -> dict[str, Path]:
+    found = {}
+    for split, names in NAMES.items():
+        names = (*names, *_WHOLE) if split == 'train' else names
+        paths = [year / 'ImageSets' / 'Main' / f'{name}.txt' for name in names]
+        path = next((path for path in paths if path.is_file()), None)
+        if path is not None:
+            found[split] = path
+    return found
 
 
 def _images_by_stem(folder: Path) -> dict[str, list[Path]]:
@@ -96,44 +95,35 @@ def _images_by_stem(folder: Path) -> dict[str, list[Path]]:
 
 
 def _sources(
-    part: Path, list_file: Path, images: Mapping[str, Sequence[Path]]
+    year: Path, list_file: Path, images: Mapping[str, Sequence[Path]], faults: Faults
 ) -> list[Source]:
     """Pair the images that a list names with their XML files."""
-    names = [line.strip() for line in read_lines(list_file) if line.strip()]
-    name, count = next(iter(Counter(names).most_common(1)), ('', 0))
-    if count != 1:
-        raise DatasetError(
-            f'The list {list_file} names {one_line(name) or "no image"}'
-            f'{f" {count} times" if count else ""}: write each name once.'
+    lines = lines_of(list_file, faults)
+    counts = Counter(line.strip() for line in lines if line.strip())
+    if not counts:
+        faults.report(
+            SPLIT_EMPTY,
+            f'The list {list_file} names no image: write each name once.',
         )
-    for name in names:
-        if len(images.get(name, ())) != 1:
-            found = ' and '.join(path.name for path in images.get(name, ())) or 'none'
-            raise DatasetError(
-                f'The list {list_file} names {one_line(name)}, for which '
-                f'{part / "JPEGImages"} must have one image, and has {found}: mend the '
-                'list or the folder.'
+    for name, count in counts.items():
+        if count > 1:
+            faults.report(
+                LABELS_SHARED,
+                f'The list {list_file} names {one_line(name)} {count} times: write '
+                'each name once.',
             )
-    labels = part / 'Annotations'
-    return [Source(images[name][0], labels / f'{name}.xml') for name in names]
-
-
-def _parse(content: bytes) -> ElementTree.Element:
-    # The entities of a DOCTYPE can stand for billions of characters. Without zeros
-    # UTF-16 is read like UTF-8 here.
-    if b'<!DOCTYPE' in content.replace(b'\0', b''):
-        raise ValueError('it has a DOCTYPE, which VOC files do not need')
-    return ElementTree.fromstring(content)
-
-
-def _labelled_box(item: ElementTree.Element) -> LabelledBox:
-    name = (item.findtext('name') or '').strip()
-    if not name:
-        raise ValueError('an object has no name')
-    corners = [item.findtext(f'bndbox/{corner}') for corner in _CORNERS]
-    if None in corners:
-        listing = ', '.join(_CORNERS)
-        raise ValueError(f'an object {shown(name)} lacks one of {listing}')
-    x1, y1, x2, y2 = (int(float(corner)) - 1 for corner in corners)
-    difficult = bool(int(item.findtext('difficult') or 0))
-    return LabelledBox(name, (x1, y1, x2 - x1, y2 - y1), difficult)
+    for name in counts:
+        found = [path.name for path in images.get(name, ())]
+        if len(found) != 1:
+            faults.report(
+                LABELS_SHARED if found else IMAGE_MISSING,
+                f'The list {list_file} names {one_line(name)}, for which '
+                f'{year / "JPEGImages"} must have one image, and has '
+                f'{" and ".join(found) or "none"}: mend the list or the folder.',
+            )
+    labels = year / 'Annotations'
+    return [
+        Source(images[name][0], labels / f'{name}.xml')
+        for name in counts
+        if images.get(name)
+    ]

@@ -3,15 +3,23 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ...error import DatasetError
+from ...faults import Faults, Level, new_kind
 
 _SHARE = 0.9  # of the lines that look like key points: then the labels are
 _EDGE = 0.01  # how far exporters let a box reach beyond the image
 _SLANT = 0.01  # how far rounding moves the corners of a rectangle
 
 
-def check_polygons(labels: Iterable[Path]) -> None:
-    """Stop if the lines that are longer than a box look like boxes with key points.
+KEY_POINTS = new_kind(
+    'key-points',
+    Level.FAULT,
+    'data sets whose labels look like boxes with key points, but do not say so',
+    'They are read so: write kpt_shape into data.yaml, or null for polygons.',
+)
+
+
+def num_key_values(labels: Iterable[Path], faults: Faults) -> int:
+    """Tell whether the lines that are longer than a box are boxes with key points.
 
     All lines with key points have the same length, that of polygons varies. Where it
     does not, the numbers decide: of key points the first four are a box in the image,
@@ -19,30 +27,34 @@ def check_polygons(labels: Iterable[Path]) -> None:
 
     Args:
         labels: The files of all images; those that cannot be read are left out.
+        faults: Gets what to write into the description, if they are.
 
-    Raises:
-        DatasetError: It names a file and what to write into the description.
+    Returns:
+        How many numbers follow a box: 0 if the lines are polygons.
     """
     first, lines = None, []
     for path in labels:
         for values in _long_lines(path):
             first = first or path
             if lines and len(values) != len(lines[0]):
-                return
+                return 0
             lines.append(values)
     if not lines:
-        return
+        return 0
     count = len(lines[0])
     for dims in (3, 2):
         number, rest = divmod(count - 4, dims)
         found = sum(_has_key_points(values, dims) for values in lines)
         if not rest and found >= _SHARE * len(lines):
-            raise DatasetError(
+            faults.report(
+                KEY_POINTS,
                 f'The labels, as {first}, have {count} numbers after the class, which '
                 f'look like a box and {number} key points: write kpt_shape: '
                 f'[{number}, {dims}] into data.yaml, or kpt_shape: null if they are '
-                'polygons.'
+                'polygons.',
             )
+            return number * dims
+    return 0
 
 
 def _long_lines(path: Path) -> Iterator[list[float]]:

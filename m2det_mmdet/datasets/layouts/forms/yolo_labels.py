@@ -1,19 +1,30 @@
 """A text file of labels in YOLO's form."""
 
+import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from ....utils.texts import one_line, shown
 from ...error import DatasetError
-from ..conversion import LabelledBox, Labels, Source
+from ...faults import Faults
 from ..images import image_size, read_lines
+from ..labels import (
+    LABEL_OBJECT,
+    LABEL_SHAPE,
+    LABEL_UNREADABLE,
+    SIZE_UNKNOWN,
+    LabelledBox,
+    Labels,
+    Source,
+)
 
 # Exporters round: a box may reach beyond the image by this much.
 _ROUNDING = 1e-3
 
 
 def read_labels(
-    source: Source, classes: Sequence[str], num_key_values: int | None
-) -> Labels:
+    source: Source, faults: Faults, *, classes: Sequence[str], num_key_values: int
+) -> Labels | None:
     """Read the objects of an image; without a label file it has none.
 
     A line is a class, counted from 0, and ``cx cy w h`` or the corners ``x y`` of a
@@ -22,39 +33,70 @@ def read_labels(
 
     Args:
         source: The image and its file.
+        faults: Gets the lines that are wrong, which are left out.
         classes: Names of the classes.
         num_key_values: How many numbers of key points follow a box. If there are some,
             no line is a polygon; they are left out.
 
-    Raises:
-        DatasetError: If a line is wrong; it names the line and the reason.
+    Returns:
+        The labels; ``None`` if the file or the size of the image cannot be read.
     """
-    width, height = image_size(source.image)
-    lines = read_lines(source.label) if source.label.exists() else []
+    try:
+        width, height = image_size(source.image)
+    except DatasetError as error:
+        faults.report(SIZE_UNKNOWN, str(error))
+        return None
+    try:
+        lines = read_lines(source.label) if source.label.exists() else []
+    except DatasetError as error:
+        faults.report(LABEL_UNREADABLE, str(error))
+        return None
     boxes = []
+    num_shapes = 0
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
+        words = line.split()
+        if not words:
             continue
         try:
-            label, (x, y, w, h) = _parse(line, len(classes), num_key_values or 0)
+            label, (x, y, w, h) = _parse(words, len(classes), num_key_values)
         except ValueError as error:
-            raise DatasetError(
-                f'Line {number} of {source.label} {error}: mend or remove it.'
-            ) from error
+            faults.report(
+                LABEL_OBJECT,
+                f'Line {number} of {source.label} {error}: mend or remove it.',
+            )
+            continue
+        num_shapes += len(words) > 5
         box = (x * width, y * height, w * width, h * height)
         boxes.append(LabelledBox(classes[label], box))
+    if num_shapes:
+        what = 'boxes with key points' if num_key_values else 'polygons'
+        faults.report(
+            LABEL_SHAPE,
+            f'{source.label} has {what}: the upright boxes of them are taken.',
+            num_shapes,
+        )
     return Labels((width, height), boxes)
 
 
+def is_label(path: Path) -> bool:
+    """Whether a file begins like labels: with at least five numbers in a line."""
+    try:
+        with open(path, encoding='utf-8-sig') as file:
+            first = next((line for line in file if line.strip()), '').split()
+        return len(first) >= 5 and all(map(math.isfinite, map(float, first)))
+    except (OSError, ValueError):
+        return False
+
+
 def _parse(
-    line: str, num_classes: int, num_key_values: int
+    words: Sequence[str], num_classes: int, num_key_values: int
 ) -> tuple[int, tuple[float, ...]]:
     """Return the label and the box, xywh in 0..1."""
-    numbers = [_number(word) for word in line.split()]
+    numbers = [_number(word) for word in words]
     label, *values = numbers
     if not label.is_integer() or not 0 <= label < num_classes:
         raise ValueError(
-            f'has the class {one_line(line.split()[0], 60)}, where {num_classes} '
+            f'has the class {one_line(words[0], 60)}, where {num_classes} '
             f'names make it one of 0 to {num_classes - 1}'
         )
     if num_key_values:

@@ -1,19 +1,39 @@
 """The YAML file that describes a data set in YOLO's form."""
 
-import logging
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
-from mmengine.logging import print_log
 
 from ....utils.texts import one_line, shown
 from ....utils.values import is_count
 from ...error import DatasetError
+from ...faults import Faults, Level, new_kind
 from ...values import is_text
+from ..places import PATH_FOREIGN, tails
 from ..splits import NAMES
+
+SPLIT_MISSING = new_kind(
+    'split-missing',
+    Level.FAULT,
+    'paths of a split in the YAML file that do not exist',
+    'They are left out: correct them, relative to the file.',
+)
+TEST_MISSING = new_kind(
+    'test-missing',
+    Level.NOTE,
+    'paths of the test split in the YAML file that do not exist',
+    'They are left out: correct them if you want to test.',
+)
+NAMES_COUNT = new_kind(
+    'names-count',
+    Level.FAULT,
+    'files whose number of classes is not that of their names',
+    'The names count: correct nc.',
+)
 
 _MOST_VALUES = 1_000_000  # of a file, where aliases stand for what they repeat
 
@@ -52,15 +72,16 @@ def find_description(root: Path) -> Path | None:
     return found[0] if found else None
 
 
-def read_description(path: Path) -> Description:
+def read_description(path: Path, faults: Faults) -> Description:
     """Read the classes, the folders or lists of images, and the form of the labels.
 
     Paths are relative to ``path`` in the file, or else to the file's folder. Roboflow
-    writes a wrong ``../`` in front; if a path does not exist, it is tried without that.
+    writes a wrong ``../`` in front; if a path does not exist, it is tried without that,
+    and then without the folders of another machine. What still does not exist is
+    reported and left out.
 
     Raises:
-        DatasetError: If the file lacks a key, or a path does not exist. A missing test
-            split is only logged.
+        DatasetError: If the file cannot be read, or gives no names for the classes.
     """
     content = _load(path)
     if not isinstance(content, dict):
@@ -69,10 +90,11 @@ def read_description(path: Path) -> Description:
     for split, names in NAMES.items():
         entries = next((content[name] for name in names if content.get(name)), [])
         entries = entries if isinstance(entries, list) else [entries]
-        found = [_resolve(path, content, split, entry) for entry in entries]
+        found = [_resolve(path, content, split, entry, faults) for entry in entries]
         if any(found):
             places[split] = [place for place in found if place]
-    return Description(_classes(path, content), places, _key_values(path, content))
+    classes = _classes(path, content, faults)
+    return Description(classes, places, _key_values(path, content))
 
 
 def _load(path: Path) -> Any:
@@ -116,7 +138,7 @@ def _describes_data(path: Path) -> bool:
     return isinstance(content, dict) and {'names', 'train'} <= content.keys()
 
 
-def _classes(path: Path, content: dict) -> tuple[str, ...]:
+def _classes(path: Path, content: dict, faults: Faults) -> tuple[str, ...]:
     names = content.get('names')
     if isinstance(names, dict):
         if set(names) != set(range(len(names))):
@@ -144,9 +166,10 @@ def _classes(path: Path, content: dict) -> tuple[str, ...]:
             'one line: give the class another.'
         )
     if content.get('nc', len(names)) != len(names):
-        raise DatasetError(
+        faults.report(
+            NAMES_COUNT,
             f'The file {path} gives {len(names)} names, but nc: '
-            f'{shown(content["nc"])}: make them agree.'
+            f'{shown(content["nc"])}: make them agree.',
         )
     return tuple(names)
 
@@ -170,8 +193,10 @@ def _key_values(path: Path, content: dict) -> int | None:
     return shape[0] * shape[1]
 
 
-def _resolve(path: Path, content: dict, split: str, entry: Any) -> Path | None:
-    """Return the path of an entry; ``None`` for a missing test split."""
+def _resolve(
+    path: Path, content: dict, split: str, entry: Any, faults: Faults
+) -> Path | None:
+    """Return the path of an entry; ``None`` if there is nothing."""
     base = content.get('path') or ''
     for key, value in (('path', base), (split, entry)):
         if not isinstance(value, str | int):
@@ -181,13 +206,20 @@ def _resolve(path: Path, content: dict, split: str, entry: Any) -> Path | None:
             )
     names = dict.fromkeys((str(entry), str(entry).removeprefix('../')))
     folders = (path.parent / str(base), path.parent)
-    places = [folder / name for folder in folders for name in names]
+    found = _first([folder / name for folder in folders for name in names])
+    said = f'The file {path} gives {split}: {one_line(entry)}, which does not exist'
+    if found is None:
+        found = _first([path.parent / tail for tail in tails(str(entry), split)])
+        if found is not None:
+            faults.report(PATH_FOREIGN, f'{said} here: {found} is taken.')
+    if found is None and split == 'test':
+        faults.report(TEST_MISSING, f'{said}: no test.')
+    elif found is None:
+        faults.report(SPLIT_MISSING, f'{said}: correct it, relative to {path.parent}.')
+    return found
+
+
+def _first(places: Sequence[Path]) -> Path | None:
     # Unlike those of Path, these take names that the operating system refuses.
     found = next((x for x in places if os.path.isdir(x) or os.path.isfile(x)), None)
-    if found is not None:
-        return Path(os.path.normpath(found))
-    problem = f'The file {path} gives {split}: {one_line(entry)}, which does not exist'
-    if split != 'test':
-        raise DatasetError(f'{problem}: correct it, relative to {path.parent}.')
-    print_log(f'{problem}: no test.', logger='current', level=logging.WARNING)
-    return None
+    return None if found is None else Path(os.path.normpath(found))

@@ -1,0 +1,116 @@
+"""All files of a data folder, listed once."""
+
+import os
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from mmdet.apis.det_inferencer import IMG_EXTENSIONS
+
+from ...utils.images import is_litter
+from ...utils.texts import one_line, shown
+from ..faults import Faults, Level, new_kind
+
+PATH_UNREADABLE = new_kind(
+    'path-unreadable',
+    Level.FAULT,
+    'files or folders that cannot be opened by their name',
+    'They are left out: change their rights, or their names to plain text.',
+)
+
+
+class Tree:
+    """The files below a folder, which are listed when they are first asked for.
+
+    Hidden files and what operating systems leave behind are left out. Links to folders
+    are followed; a folder that can be reached in several ways is listed once.
+
+    Args:
+        root: The data folder, absolute.
+        faults: Gets the folders that cannot be read.
+    """
+
+    def __init__(self, root: Path, faults: Faults) -> None:
+        self.root = root
+        self._faults = faults
+
+    @cached_property
+    def files(self) -> list[str]:
+        """Paths relative to the folder, with ``/`` between the parts, sorted."""
+        return sorted(self._walk())
+
+    @cached_property
+    def images(self) -> list[str]:
+        """Those of the files that are images by their suffixes."""
+        return [
+            path for path in self.files if os.path.splitext(path)[1].lower() in _IMAGES
+        ]
+
+    @cached_property
+    def images_by_name(self) -> dict[str, list[str]]:
+        """The images by their names without folders, in lower case."""
+        found = defaultdict(list)
+        for path in self.images:
+            found[path.rpartition('/')[2].lower()].append(path)
+        return dict(found)
+
+    def with_suffix(self, suffix: str) -> list[str]:
+        """List the files with a suffix such as ``.xml``, in any case."""
+        return [path for path in self.files if path.lower().endswith(suffix)]
+
+    def _walk(self) -> Iterator[str]:
+        # Links come last: a folder is listed at its own place if it has one here.
+        folders = deque([''])
+        seen = set()
+        while folders:
+            folder = folders.popleft()
+            try:
+                status = os.stat(self.root / folder)
+                with os.scandir(self.root / folder) as found:
+                    entries = [entry for entry in found if _is_seen(entry.name)]
+            except OSError as error:
+                self._report(folder, error.strerror or type(error).__name__)
+                continue
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
+                path = f'{folder}{entry.name}'
+                if not _is_text(entry.name):
+                    self._report(path, 'its name is no text')
+                elif not _is_folder(entry):
+                    yield path
+                elif entry.is_symlink():
+                    folders.append(f'{path}/')
+                else:
+                    folders.appendleft(f'{path}/')
+
+    def _report(self, path: str, problem: str) -> None:
+        self._faults.report(
+            PATH_UNREADABLE,
+            f'{shown(str(self.root / path))} cannot be opened ({one_line(problem)}): '
+            'change its rights or its name.',
+        )
+
+
+_IMAGES = frozenset(IMG_EXTENSIONS)
+
+
+def _is_seen(name: str) -> bool:
+    return not name.startswith('.') and not is_litter(name)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # A link that leads to itself.
+        return False
