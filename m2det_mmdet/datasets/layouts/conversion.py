@@ -24,17 +24,17 @@ class LabelFiles:
         sources: The images of each split, at least of ``train``.
         open: Makes the function that reads the labels of an image. It may look at all
             of them first, and reports what is wrong with them together.
-        suffix: That of the files of labels: ``.xml`` or ``.txt``.
         classes: Names of all classes; by default those in the labels, sorted.
         settings: What else decides how labels are read.
+        report_rest: Reports the labels that belong to no image.
     """
 
     root: Path
     sources: dict[str, list[Source]]
     open: Callable[[Faults], Reader]
-    suffix: str
     classes: Sequence[str] | None = None
     settings: tuple[Hashable, ...] = ()
+    report_rest: Callable[[Faults], None] = lambda _: None
 
     def place(self, split: str) -> str:
         """Name a split, at the start of a sentence."""

@@ -40,6 +40,7 @@ def read_folder(data: Path, faults: Faults, *, seed: int = 0) -> DataFolder:
             was wrong before that is in ``faults``.
     """
     root, kind, found = find_data(data, faults)
+    found.report_rest(faults)
     return read_found(root, kind, found, faults, seed=seed)
 
 

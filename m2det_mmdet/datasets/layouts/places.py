@@ -68,7 +68,7 @@ def tails(written: str, split: str) -> list[str]:
     if not _FOREIGN.match(written):
         return []
     parts = next(_readings(written), [])
-    ends = [parts[index:] for index in range(1, len(parts))]
+    ends = [parts[index:] for index in range(len(parts))]
     return [
         '/'.join(end)
         for end in ends

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 from ..error import DatasetError
 from ..faults import Faults, Level, new_kind
 from .forms import coco, voc, yolo
+from .forms.unread import describe, has_only_images
 from .parts import Part
 from .tree import Tree
 
@@ -30,6 +31,9 @@ class Found(Protocol):
 
     def read(self, faults: Faults) -> dict[str, Part]:
         """Read all splits, as far as they can be read."""
+
+    def report_rest(self, faults: Faults) -> None:
+        """Report the labels in the folder that belong to nothing that is read."""
 
 
 class _Form(NamedTuple):
@@ -82,13 +86,27 @@ def _kinds(tree: Tree) -> list[str]:
         exports = (name for name, form in _FORMS.items() if form.recognise_export(tree))
         kinds = [*exports]
     if not kinds:
-        places = '; '.join(f'{name}: {form.places}' for name, form in _FORMS.items())
-        raise DatasetError(
-            f'The data folder {tree.root} holds {_listing(tree.root)}, which is no '
-            f'form of data known here: arrange it as one of them ({places}), or put '
-            'images beside XML files or text files of the same names.'
-        )
+        raise _unknown(tree)
     return kinds
+
+
+def _unknown(tree: Tree) -> DatasetError:
+    if has_only_images(tree):
+        return DatasetError(
+            f'The data folder {tree.root} holds {len(tree.images)} images and no '
+            'labels: label them first, with any tool that exports COCO, VOC or YOLO.'
+        )
+    if (labels := describe(tree)) is not None:
+        return DatasetError(
+            f'The data folder {tree.root} holds {labels}: export them as COCO, VOC or '
+            'YOLO.'
+        )
+    places = '; '.join(f'{name}: {form.places}' for name, form in _FORMS.items())
+    return DatasetError(
+        f'The data folder {tree.root} holds {_listing(tree.root)}, which is no form of '
+        f'data known here: arrange it as one of them ({places}), or put images beside '
+        'XML files or text files of the same names.'
+    )
 
 
 def _listing(root: Path, most: int = 8) -> str:

@@ -4,11 +4,34 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 import pytest
 from mmengine.logging import MMLogger
 from PIL import Image
+
+from m2det_mmdet.datasets.coco_form import check_annotations
+from m2det_mmdet.datasets.faults import Faults
+from m2det_mmdet.datasets.layouts.folder import DataFolder, Part, read_folder
+
+
+class Read(NamedTuple):
+    """What was read of a folder.
+
+    Attributes:
+        folder: All of it.
+        boxes: (class, xywh) of each image by its name, of each split.
+        counts: Number of faults by their names.
+        faults: The faults.
+    """
+
+    folder: DataFolder
+    boxes: dict[str, dict[str, list[tuple]]]
+    counts: dict[str, int]
+    faults: Faults
+
 
 Objects = dict[str, list[tuple[str, tuple[float, ...], int]]]
 
@@ -23,6 +46,47 @@ def write_image() -> Callable[..., None]:
         Image.fromarray(pixels).save(path, **options)
 
     return write
+
+
+@pytest.fixture
+def write_scene() -> Callable[..., None]:
+    """Writes an image, 40 x 20 pixels, that no other name gives, and the folders."""
+
+    def write(path: Path, seed: str | None = None) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        number = crc32((seed or path.stem).encode())
+        cells = np.random.default_rng(number).integers(0, 255, (5, 10, 3), np.uint8)
+        Image.fromarray(cells.repeat(4, 0).repeat(4, 1)).save(path)
+
+    return write
+
+
+@pytest.fixture
+def read() -> Callable[..., Read]:
+    """Reads a folder into boxes of each image by split, and names of faults."""
+
+    def read(data: Path, seed: int = 0) -> Read:
+        faults = Faults()
+        folder = read_folder(data, faults, seed=seed)
+        boxes = {split: _boxes(part) for split, part in folder.parts.items()}
+        for part in folder.parts.values():
+            check_annotations(part.content)
+            for image in part.content['images']:
+                assert (part.images / image['file_name']).is_file()
+        counts = {name: finding.count for name, finding in faults.findings.items()}
+        return Read(folder, boxes, counts, faults)
+
+    return read
+
+
+def _boxes(part: Part) -> dict[str, list[tuple]]:
+    names = {x['id']: x['name'] for x in part.content['categories']}
+    files = {x['id']: x['file_name'] for x in part.content['images']}
+    found: dict[str, list[tuple]] = {name: [] for name in files.values()}
+    for item in part.content['annotations']:
+        box = tuple(round(value, 6) for value in item['bbox'])
+        found[files[item['image_id']]].append((names[item['category_id']], box))
+    return found
 
 
 @pytest.fixture

@@ -92,6 +92,9 @@ class CocoFiles:
                 parts[split] = part
         return parts
 
+    def report_rest(self, faults: Faults) -> None:
+        """Report nothing: all annotations are in the files that are read."""
+
     def _read_part(self, file: AnnFile, faults: Faults) -> Part | None:
         try:
             content, is_plain = load_content(file.path)

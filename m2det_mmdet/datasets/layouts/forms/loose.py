@@ -1,6 +1,6 @@
 """Images and files of labels as labelling tools leave them, without lists."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -60,6 +60,26 @@ def pair_loose(
     return _by_split(tree, sorted(found.items()), faults)
 
 
+def report_orphans(
+    faults: Faults,
+    *,
+    tree: Tree,
+    sources: Mapping[str, Sequence[Source]],
+    suffix: str,
+    is_label: Callable[[Path], bool],
+) -> None:
+    """Report the labels without an image, in a folder that lists its images.
+
+    Labels of images that belong to no split are not meant.
+    """
+    used = {str(source.label) for entries in sources.values() for source in entries}
+    labels = tree.with_suffix(suffix)
+    rest = [label for label in labels if f'{tree.root}/{label}' not in used]
+    for label in pair(tree.images, rest).orphans:
+        if is_label(tree.root / label):
+            _report_orphan(tree, label, faults)
+
+
 def _pair_by_content(
     tree: Tree,
     pairs: Pairs,
@@ -91,16 +111,20 @@ def _pair_by_content(
 
 def _report(tree: Tree, pairs: Pairs, orphans: list[str], faults: Faults) -> None:
     for label in orphans:
-        faults.report(
-            LABEL_ORPHAN,
-            f'The labels {tree.root / label} have no image: add it, or remove them.',
-        )
+        _report_orphan(tree, label, faults)
     for first, image in pairs.doubles:
         faults.report(
             LABELS_SHARED,
             f'The images {tree.root / first} and {tree.root / image} share their '
             'labels: rename or remove one.',
         )
+
+
+def _report_orphan(tree: Tree, label: str, faults: Faults) -> None:
+    faults.report(
+        LABEL_ORPHAN,
+        f'The labels {tree.root / label} have no image: add it, or remove them.',
+    )
 
 
 def _by_split(

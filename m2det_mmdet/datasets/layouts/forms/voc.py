@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ....utils.images import images_in
@@ -13,7 +14,7 @@ from ..labels import LABELS_SHARED, Source
 from ..places import IMAGE_MISSING
 from ..splits import NAMES, SPLIT_EMPTY, check_train
 from ..tree import Tree
-from .loose import pair_loose
+from .loose import pair_loose, report_orphans
 from .voc_xml import image_names, read_labels
 
 PLACES = (
@@ -67,7 +68,12 @@ def find(tree: Tree, faults: Faults) -> LabelFiles:
             tree, '.xml', faults, is_label=is_voc, names_in=image_names
         )
     check_train(tree.root, sources, 'ImageSets/Main/SPLIT.txt, one name a line')
-    return LabelFiles(tree.root, sources, lambda _: read_labels, '.xml')
+    found = LabelFiles(tree.root, sources, lambda _: read_labels)
+    if has_lists:
+        found.report_rest = partial(
+            report_orphans, tree=tree, sources=sources, suffix='.xml', is_label=is_voc
+        )
+    return found
 
 
 def _years(root: Path) -> list[Path]:

@@ -155,4 +155,6 @@ def _around_rotated(
         (width * cos + height * sin) / 2,
         (width * sin + height * cos) / 2,
     )
-    return [cx - half_w, cy - half_h, cx + half_w, cy + half_h]
+    corners = (cx - half_w, cy - half_h, cx + half_w, cy + half_h)
+    # Corners are cut to integers: 17.9999999 should be 18.
+    return [round(corner, 3) for corner in corners]

@@ -16,7 +16,7 @@ from ..pairing import pair
 from ..places import IMAGE_MISSING, PATH_FOREIGN, locate
 from ..splits import NAMES, SPLIT_EMPTY, check_train, relative_to
 from ..tree import Tree
-from .loose import pair_loose
+from .loose import pair_loose, report_orphans
 from .yolo_key_points import num_key_values
 from .yolo_labels import is_label, read_labels
 from .yolo_names import read_names
@@ -86,14 +86,18 @@ def find(tree: Tree, faults: Faults, *, description: Path | None = None) -> Labe
             tree, '.txt', faults, is_label=is_label, keep_unlabelled=True
         )
     check_train(tree.root, sources, 'images/SPLIT with labels/SPLIT')
-    return LabelFiles(
+    found = LabelFiles(
         tree.root,
         sources,
         partial(_reader, sources=sources, classes=classes, given=given),
-        '.txt',
         classes,
         (given,),
     )
+    if places:
+        found.report_rest = partial(
+            report_orphans, tree=tree, sources=sources, suffix='.txt', is_label=is_label
+        )
+    return found
 
 
 def _reader(

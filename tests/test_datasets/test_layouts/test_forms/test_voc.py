@@ -310,8 +310,8 @@ def test_missing_files_stop(root: Path) -> None:
     (root / 'Annotations' / 'c.xml').unlink()
     _stops(root, r'c.jpg has no annotation file .*c.xml: restore it')
 
-    (root / 'ImageSets' / 'Main' / 'val.txt').unlink()
-    _stops(root, r'has no val split: put one in ImageSets/Main/val.txt')
+    (root / 'ImageSets' / 'Main' / 'train.txt').unlink()
+    _stops(root, r'has no train split: put one in ImageSets/Main/train.txt')
 
 
 @pytest.mark.skipif(BCCD is None, reason='needs the BCCD data')

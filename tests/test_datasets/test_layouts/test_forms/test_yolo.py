@@ -429,7 +429,7 @@ def test_rounding_errors_pass(root: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
-        ({'val': None}, 'has no val split: put one in data.yaml, as val: FOLDER'),
+        ({'train': None}, 'has no train split: put one in data.yaml, as train: FOLDER'),
         ({'train': 'gone'}, 'gives train: gone, which does not exist: correct it'),
         ({'val': 5}, 'gives val: 5, which does not exist'),
         ({'names': None}, 'gives names: None: list the names'),
