@@ -22,8 +22,8 @@ from m2det_mmdet.datasets.checks import CHECKS
 from m2det_mmdet.datasets.coco import load_annotations
 from m2det_mmdet.datasets.coco_form import check_annotations, mend_annotations
 from m2det_mmdet.datasets.faults import Faults, Level
-from m2det_mmdet.datasets.layouts import read_layout
-from m2det_mmdet.datasets.layouts.folder import DataFolder, Part
+from m2det_mmdet.datasets.layouts import read_layout, write_folder
+from m2det_mmdet.datasets.layouts.folder import DataFolder, Part, read_folder
 from m2det_mmdet.evaluation.coco_records import CocoIds, load_results
 from m2det_mmdet.utils.errors import M2DetError
 from m2det_mmdet.visualization import draw_comparison
@@ -326,6 +326,31 @@ def _outcome(root: Path, cache: Path) -> str:
     return 'works'
 
 
+def _read(root: Path, cache: Path) -> str:
+    """Read a folder with all that is wrong; say whether faults were found on the way.
+
+    What could be read is sound, is written, and each fault is a sentence.
+    """
+    faults = Faults()
+    outcome = 'is read'
+    try:
+        with _limited(MOST_SECONDS):
+            folder = read_folder(root, faults)
+    except M2DetError as error:
+        outcome, sentences = 'stops', [str(error)]
+    else:
+        layout = write_folder(folder, cache)
+        load_annotations(layout.train.ann_file)
+        load_annotations(layout.val.ann_file)
+        sentences = []
+    found = faults.findings.values()
+    for sentence in (*sentences, *(x for finding in found for x in finding.examples)):
+        assert len(sentence) < LONGEST
+        assert '\n' not in sentence
+        assert sentence.endswith('.')
+    return 'is read with faults' if found and outcome == 'is read' else outcome
+
+
 def _memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
@@ -385,6 +410,19 @@ def test_a_changed_coco_file_is_mended_and_checked(tmp_path: Path) -> None:
         for finding in faults.findings.values():
             assert all('\n' not in x and len(x) < LONGEST for x in finding.examples)
     assert levels == {*Level}
+
+
+@pytest.mark.parametrize('form', FORMS)
+def test_a_changed_folder_is_read_as_far_as_it_goes(form: str, tmp_path: Path) -> None:
+    outcomes = set()
+    for index in range(25):
+        name = f'{form}-faults-{index}'
+        mutator = Mutator(name)
+        paths = FORMS[form](tmp_path / name)
+        _mutate(mutator.random.choice(paths), mutator)
+        outcomes.add(_read(tmp_path / name, tmp_path / 'out' / name))
+
+    assert {'is read with faults', 'stops'} <= outcomes
 
 
 @pytest.mark.slow

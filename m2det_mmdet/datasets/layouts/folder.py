@@ -55,7 +55,8 @@ def read_found(
     parts = found.read(faults)
     if 'train' not in parts:
         raise DatasetError(
-            f'{found.place("train")} cannot be read at all: mend what is named above.'
+            f'{found.place("train")} cannot be read, so that there is nothing to train '
+            'on: mend it or export it again.'
         )
     classes = common_classes(parts, found.place, faults)
     for split, part in [*parts.items()]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 
 from ...utils.images import is_litter
-from ...utils.texts import one_line, shown
+from ...utils.texts import one_line
 from ..faults import Faults, Level, new_kind
 
 PATH_UNREADABLE = new_kind(
@@ -89,7 +89,7 @@ class Tree:
     def _report(self, path: str, problem: str) -> None:
         self._faults.report(
             PATH_UNREADABLE,
-            f'{shown(str(self.root / path))} cannot be opened ({one_line(problem)}): '
+            f'{one_line(self.root / path)} cannot be opened ({one_line(problem)}): '
             'change its rights or its name.',
         )
 
