@@ -153,7 +153,8 @@ def _log_notes(faults: Faults) -> None:
     for finding in faults.findings.values():
         for example in finding.examples:
             _warn(example)
-        if finding.count > len(finding.examples):
+        # Fewer examples than are kept are all there were.
+        if finding.count > len(finding.examples) == faults.shown:
             _warn(f'There are {finding.count} {finding.kind.what}.')
 
 
