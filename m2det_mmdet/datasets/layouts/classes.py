@@ -13,12 +13,6 @@ CLASSES_DIFFER = new_kind(
     'splits with other classes than train, or in another order',
     'They are put in one order by their names: export the splits together.',
 )
-CLASS_REPEATED = new_kind(
-    'class-repeated',
-    Level.FAULT,
-    'classes that have the name of another',
-    'They are taken as one: rename or merge them.',
-)
 
 
 def common_classes(
@@ -30,7 +24,8 @@ def common_classes(
     writes one into each export.
 
     Args:
-        parts: The splits, with ``train``; their categories are changed where needed.
+        parts: The splits, with ``train``, in each of which names are unique; their
+            categories are changed where needed.
         place: Names the file or folder of a split.
         faults: Gets differences.
 
@@ -46,15 +41,7 @@ def common_classes(
             f'those of {_noun(place("train"))} are {_join(names["train"])}: give both '
             'the same, in the same order.',
         )
-    twice = {x for x in names['train'] if names['train'].count(x) > 1}
-    if twice:
-        faults.report(
-            CLASS_REPEATED,
-            f'{place("train")} has the category {min(twice)} more than once: rename '
-            'or merge them.',
-            len(twice),
-        )
-    if differing or twice:
+    if differing:
         _merge(parts.values())
     unused = set.intersection(*map(_unused_parents, parts.values()))
     classes = tuple(x for x in _names(parts['train']) if x not in unused)
