@@ -9,7 +9,7 @@ from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from torch import Tensor
 
-from .strides import Size, stride_fits
+from .strides import Size, Stride, stride_fits
 
 
 @TASK_UTILS.register_module()
@@ -140,6 +140,21 @@ class M2DetAnchorGenerator:
             priors.append(bbox_cxcywh_to_xyxy(boxes).to(dtype))
         return priors
 
+    def step(self, level: int, map_size: Size, image_size: Size) -> Stride:
+        """Return vertical and horizontal pixels between the centres of a scale.
+
+        The first centre lies half a step from the border.
+
+        Args:
+            level: Index of the scale.
+            map_size: Cells ``(height, width)`` of its map.
+            image_size: Pixels ``(height, width)`` of the network's input.
+        """
+        if self._has_steps(image_size):
+            return self.steps[level], self.steps[level]
+        height, width = image_size
+        return height / map_size[0], width / map_size[1]
+
     @staticmethod
     def _shapes(
         small: float, large: float, ratios: Sequence[float]
@@ -156,11 +171,7 @@ class M2DetAnchorGenerator:
         self, level: int, map_size: Size, image_size: Size, kind: dict
     ) -> Tensor:
         """Return the centres ``(x, y)`` of a scale's cells, row by row."""
-        step_y, step_x = (
-            side / cells for side, cells in zip(image_size, map_size, strict=True)
-        )
-        if self._has_steps(image_size):
-            step_y = step_x = self.steps[level]
+        step_y, step_x = self.step(level, map_size, image_size)
         height, width = map_size
         y = (torch.arange(height, **kind) + 0.5) * step_y
         x = (torch.arange(width, **kind) + 0.5) * step_x
