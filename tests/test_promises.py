@@ -42,10 +42,11 @@ ARGUMENTS = {
     'bench': 'config --cfg-options --checkpoint --image-dir --images --warm-up '
     f'--batch-sizes --device {NETWORK} --out --force',
     'zoo': 'name',
+    'anchors': 'config --data -o --write --picture --seed --force',
     'convert': 'input config --cfg-options out --to-release --force',
 }
 FUNCTIONS = (
-    'benchmark check_data compare convert draw evaluate flatten '
+    'benchmark check_data compare convert draw evaluate fit_anchors flatten '
     'list_weights predict show_weights tabulate train write_scenes'
 )
 

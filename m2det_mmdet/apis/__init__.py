@@ -14,6 +14,7 @@ from ..comparison.report import Comparison  # noqa: E402
 from ..datasets.scenes import write_scenes  # noqa: E402
 from ..engine.hooks import Evaluated, Step  # noqa: E402
 from ..utils.errors import M2DetError  # noqa: E402
+from .anchor_fitting import FittedAnchors, fit_anchors  # noqa: E402
 from .benchmarking import benchmark  # noqa: E402
 from .comparison import RunEvent, compare  # noqa: E402
 from .conversion import ConvertedCheckpoint, convert  # noqa: E402
@@ -34,6 +35,7 @@ __all__ = [
     'EvaluationResult',
     'Family',
     'FamilyMember',
+    'FittedAnchors',
     'ImageDone',
     'M2DetError',
     'Prediction',
@@ -49,6 +51,7 @@ __all__ = [
     'convert',
     'draw',
     'evaluate',
+    'fit_anchors',
     'flatten',
     'list_weights',
     'predict',

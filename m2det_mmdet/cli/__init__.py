@@ -27,6 +27,7 @@ COMMANDS = {
     'check': 'tell what is wrong with the data of a folder',
     'config': 'print or write a config with all that it inherits',
     'scenes': 'write the generated demo data set',
+    'anchors': 'find sizes of anchors that fit a data set',
     'draw': 'draw ground truth beside predictions',
     'table': 'list what the detectors of a family of configs cost',
     'compare': 'train detectors on the same data and compare them',

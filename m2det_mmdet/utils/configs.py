@@ -61,6 +61,21 @@ def _find_scoped(name: str) -> Path:
     return scoped[name]
 
 
+def scoped_name(path: Path) -> str | None:
+    """Name by which a config in any folder inherits from one of ours.
+
+    Args:
+        path: A config, absolute and without links.
+
+    Returns:
+        ``m2det::FOLDER/NAME.py``; ``None`` for a config of others.
+    """
+    root = _root()
+    if root is None or not path.is_relative_to(root.resolve()):
+        return None
+    return SCOPE + path.relative_to(root.resolve()).as_posix()
+
+
 def shipped_configs() -> dict[str, Path]:
     """Configs of this project that can be run, by the stem of their names."""
     return {path.stem: path for path in _shipped('*.py') if '_base_' not in path.parts}

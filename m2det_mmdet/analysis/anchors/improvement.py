@@ -13,8 +13,9 @@ from .heads import AnchorHead, build_generator, find_head
 from .reach import Reach
 from .search import APART, climb
 
-# More objects say the same, and take longer.
-_SAMPLE = 5000
+# Objects that the search looks at, first and where these did not help. More say nearly
+# the same, and take longer.
+_SAMPLES = (5_000, 20_000)
 # Anchors of a scale whose IoUs are kept, which take four bytes an object.
 _KNOWN = 500
 
@@ -49,7 +50,7 @@ def improve(cfg: Config, folder: DataFolder, *, seed: int = 0) -> Improvement:
     Args:
         cfg: The config of a detector.
         folder: The data.
-        seed: Decides which objects are looked at where there are more than 5000.
+        seed: Decides which objects are looked at where there are more than 5,000.
 
     Returns:
         Anchors that reach no fewer of all objects than the config's do, at the IoU of
@@ -64,7 +65,7 @@ def improve(cfg: Config, folder: DataFolder, *, seed: int = 0) -> Improvement:
     reach = reach_of(cfg, head, folder)
     before = measure(reach, shapes_of(head.generator), head.iou_thr)
     # What helps a part may not help all.
-    for part in dict.fromkeys((_sampled(reach, seed), reach)):
+    for part in dict.fromkeys(_sampled(reach, seed, count) for count in _SAMPLES):
         best, settings = before, {}
         for found in _candidates(head, part):
             shapes = shapes_of(build_generator({**head.settings, **found}))
@@ -119,13 +120,12 @@ def _starts(numbers: Numbers, reach: Reach) -> list[tuple[float, ...]]:
     return [numbers.sizes, tuple(sizes)]
 
 
-def _sampled(reach: Reach, seed: int) -> Reach:
+def _sampled(reach: Reach, seed: int, most: int) -> Reach:
     """Return a part of many objects."""
-    count = len(reach.objects)
-    if count <= _SAMPLE:
+    if len(reach.objects) <= most:
         return reach
     generator = np.random.default_rng(seed)
-    index = generator.choice(count, _SAMPLE, replace=False)
+    index = generator.choice(len(reach.objects), most, replace=False)
     return Reach(reach.objects.take(index), reach.grids)
 
 
