@@ -78,4 +78,5 @@ def _show(fitted: 'FittedAnchors') -> None:
     else:
         print("No better anchors were found: the config's own are kept.")
     if advice := fitted.after.advice():
-        print(f'Not reached: {advice}')
+        missed = int((~fitted.after.reached()).sum())
+        print(f'Not reached are {missed:,} objects: {advice}')

@@ -11,7 +11,7 @@ from .reach import Shape
 def what_would_reach(
     missed: Objects, shapes: Sequence[Sequence[Shape]], iou_thr: float
 ) -> str | None:
-    """Say in a sentence why most of them are not reached, and what would reach them.
+    """Say in a clause why most of them are not reached, and what would reach them.
 
     An object whose area is less than ``iou_thr`` of the smallest anchor's cannot be
     reached by any shape of anchor, and likewise a large one. Of the others some have
@@ -23,7 +23,7 @@ def what_would_reach(
         iou_thr: The IoU that reaches an object.
 
     Returns:
-        The sentence; ``None`` if there is no such object.
+        The clause, which follows a colon; ``None`` if there is no such object.
     """
     if not len(missed):
         return None
@@ -41,7 +41,8 @@ def what_would_reach(
     cause = max(causes, key=lambda name: causes[name].sum())
     group = missed.sides[causes[cause]]
     side = f'{np.sqrt(np.median(group.prod(axis=1))):.0f}'
-    count = f'{len(group):,} of these {len(missed):,}'
+    every = len(group) == len(missed)
+    count = 'all' if every else f'{len(group):,} of them'
     if cause == 'small':
         least = np.sqrt(anchor_areas.min())
         return (

@@ -107,7 +107,7 @@ class AnchorFit:
         ]
 
     def advice(self, iou_thr: float = IOU_THR) -> str | None:
-        """Say in a sentence what would reach most of the rest; ``None`` without any."""
+        """Say in a clause what would reach most of the rest; ``None`` without any."""
         missed = self.objects.take(~self.reached(iou_thr))
         return what_would_reach(missed, self.shapes, iou_thr)
 

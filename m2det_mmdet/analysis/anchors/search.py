@@ -7,9 +7,9 @@ from typing import Any
 
 from .forms import LARGEST_RATIO, Numbers
 
-# Factors by which numbers change, from large to small; the last is about the distance
-# of two rounded numbers.
-_FACTORS = (1.6, 1.25, 1.1, 1.04)
+# Factors by which numbers change, from those that turn a tall anchor into a wide one to
+# about the distance of two rounded numbers.
+_FACTORS = (4, 2.5, 1.6, 1.25, 1.1, 1.04)
 _MOST_ROUNDS = 10  # with one factor
 _DIGITS = 2
 # Sizes that are nearly equal leave scales without objects of their own.
