@@ -5,6 +5,7 @@ import pytest
 from mmengine.config import Config
 
 from m2det_mmdet.analysis.anchors import fit_of, grids, improve, improvement
+from m2det_mmdet.analysis.anchors.reach import Reach
 from m2det_mmdet.utils.configs import load_config
 
 SCENES = 'm2det_r18_scenes'
@@ -131,3 +132,18 @@ def test_what_was_reached_is_not_given_up_for_a_class(folder_of: Callable) -> No
 
     assert found.after.reached().tolist() == [True] * 8 + [False] * 3
     assert found.after.mean_iou > found.before.mean_iou
+
+
+def test_what_helps_a_part_but_not_all_is_refused(
+    folder_of: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def last_object(reach: Reach, seed: int, most: int) -> Reach:
+        return Reach(reach.objects.take(np.array([10])), reach.grids)
+
+    monkeypatch.setattr(improvement, '_sampled', last_object)
+    folder = folder_of({(1333, 800): SQUARES}, classes=CLASSES)
+
+    found = improve(_one_anchor(140), folder)
+
+    assert found.settings == {}
+    assert found.after.reached().tolist() == [True] * 8 + [False] * 3

@@ -19,6 +19,7 @@ from m2det_mmdet.models.task_modules.priors import grid_priors
 from m2det_mmdet.utils.configs import load_config
 
 KEEP_RATIO = 'test_dataloader.dataset.pipeline.1.keep_ratio'
+DIVISOR = 'model.data_preprocessor.pad_size_divisor'
 CLIP = 'model.bbox_head.anchor_generator.clip'
 SIZES = [(640, 480), (400, 700)]
 
@@ -61,7 +62,7 @@ def _brute_force(cfg: Config, reach: Reach) -> np.ndarray:
     ('name', 'options'),
     [
         ('m2det_r18_scenes', {}),
-        ('m2det_r18_scenes', {KEEP_RATIO: True}),
+        ('m2det_r18_scenes', {KEEP_RATIO: True, DIVISOR: 32}),
         ('m2det_vgg_320', {}),
         ('m2det_vgg_512_release', {}),
         ('refinedet_r18_bccd', {}),
@@ -154,6 +155,16 @@ def test_anchors_across_the_border_are_left_out_of_training() -> None:
     assert allowed.tolist() == pytest.approx([1, 1])
     # The nearest that lies inside is at (15, 15): 6 x 6 of 256 + 256 pixels.
     assert inside.tolist() == pytest.approx([36 / 476, 1])
+
+
+def test_the_far_border_is_outside_as_in_mmdet() -> None:
+    objects = _objects((7, 15, 10, 10), (33, 15, 10, 10))
+
+    found = Reach(objects, [_grid(border=40)]).best([[(10, 10)]])
+
+    # From 0 to 10 an anchor is inside, from 30 to 40 it is not: 2 x 10 pixels are
+    # shared with the one at (25, 15).
+    assert found.tolist() == pytest.approx([80 / 120, 20 / 180])
 
 
 def test_anchors_that_fit_nowhere_reach_nothing() -> None:
