@@ -1,7 +1,7 @@
 """A search that changes one number at a time while that helps."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from math import floor, log10
 from typing import Any
 
@@ -38,19 +38,17 @@ def climb(numbers: Numbers, sizes: Values, worth: Worth) -> tuple[Values, Values
     for factor in _FACTORS:
         for _ in range(_MOST_ROUNDS):
             before = best
-            for index in _moves(len(values), count):
-                for step in (factor, 1 / factor):
-                    found = tuple(
-                        rounded(x * step) if i in index else x
-                        for i, x in enumerate(values)
-                    )
-                    if not _grows(found[:count], values[:count]):
-                        continue
-                    if not _is_sound(found[count:], numbers.lowest_ratio):
-                        continue
-                    value = worth(found[:count], found[count:])
-                    if value > best:
-                        values, best = found, value
+            moves = product(_moves(len(values), count), (factor, 1 / factor))
+            for index, step in moves:
+                found = tuple(
+                    rounded(x * step) if i in index else x for i, x in enumerate(values)
+                )
+                is_sound = _is_sound(found[count:], numbers.lowest_ratio)
+                if not is_sound or not _grows(found[:count], values[:count]):
+                    continue
+                value = worth(found[:count], found[count:])
+                if value > best:
+                    values, best = found, value
             if best == before:
                 break
     return values[:count], values[count:]
