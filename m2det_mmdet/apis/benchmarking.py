@@ -34,7 +34,7 @@ from ..ops.kernels import kernel_name
 from ..utils.configs import config_name, describe, load_config
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
-from ..utils.images import find_images, read_images
+from ..utils.images import ImageReader, find_images, image_problem, read_images
 from ..utils.logs import quiet_log
 from ..utils.processors import describe_instructions, slow_precision
 from .checks import (
@@ -43,6 +43,7 @@ from .checks import (
     check_test_pipeline,
     make_faster,
 )
+from .image_loading import take_reader
 
 SEED = 0
 # Height, width, channels: a frequent size in COCO, which the pipeline resizes.
@@ -162,7 +163,10 @@ def _build(cfg: Config, checkpoint: str | Path | None) -> nn.Module:
 def _images(cfg: Config, folder: str | Path | None, limit: int) -> list[dict]:
     """Return what the test pipeline makes of at most ``limit`` images."""
     pipeline = _pipeline(cfg)
-    arrays = _random_images(limit) if folder is None else _read(folder, limit)
+    if folder is None:
+        arrays = _random_images(limit)
+    else:
+        arrays = _read(folder, limit, take_reader(cfg))
     return [pipeline({'img': array, 'img_id': i}) for i, array in enumerate(arrays)]
 
 
@@ -180,13 +184,11 @@ def _random_images(limit: int) -> Iterator[np.ndarray]:
         yield generator.integers(0, 256, _RANDOM_SHAPE, dtype=np.uint8)
 
 
-def _read(folder: str | Path, limit: int) -> Iterator[np.ndarray]:
+def _read(folder: str | Path, limit: int, read: ImageReader) -> Iterator[np.ndarray]:
     paths = find_images([str(folder)])
-    for path, image in read_images(paths[:limit]):
+    for path, image in read_images(paths[:limit], read):
         if image is None:
-            raise M2DetError(
-                f'{path} is no image that can be read: take it out of {folder}.'
-            )
+            raise M2DetError(f'{path} {image_problem(path)}: take it out of {folder}.')
         yield image
 
 

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import mmcv
 import numpy as np
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 
 from ..utils.errors import M2DetError, clause_of
-from ..utils.images import read_images
+from ..utils.images import ImageReader, image_problem, read_images
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,11 @@ class Detected:
 
 
 def detect(
-    detector: DetInferencer, paths: Sequence[Path], batch_size: int
+    detector: DetInferencer,
+    paths: Sequence[Path],
+    batch_size: int,
+    *,
+    read: ImageReader = mmcv.imread,
 ) -> Iterator[Detected]:
     """Yield each image with what was found in it, as soon as its batch is done.
 
@@ -38,17 +43,16 @@ def detect(
         detector: The detector.
         paths: The images.
         batch_size: Images at a time; where the detector fails with a batch, one.
+        read: Reads an image.
 
     Raises:
         M2DetError: At the end, if the detector has failed with each image.
     """
     batch: dict[Path, np.ndarray] = {}
     failure, worked = None, False
-    for number, (path, image) in enumerate(read_images(paths), start=1):
+    for number, (path, image) in enumerate(read_images(paths, read), start=1):
         if image is None:
-            yield Detected(
-                path, problem=f'{path} is no image that can be read: skipped.'
-            )
+            yield Detected(path, problem=f'{path} {image_problem(path)}: skipped.')
         else:
             batch[path] = image
         if batch and (len(batch) == batch_size or number == len(paths)):

@@ -32,6 +32,7 @@ from .checks import (
 )
 from .class_names import class_names
 from .detection import Detected, detect
+from .image_loading import take_reader
 from .prediction_folder import PICTURES, PredictionFolder
 
 
@@ -160,13 +161,16 @@ def predict(
     folder = None if out is None else PredictionFolder(Path(out), paths, score_thr)
     if folder is not None:
         folder.check(force=force)
-    detector = _detector(load_config(config, options), checkpoint, device)
+    cfg = load_config(config, options)
+    check_test_pipeline(cfg)
+    read = take_reader(cfg)
+    detector = _detector(cfg, checkpoint, device)
     if acceleration:
         make_faster(detector.model, acceleration)
     ids = _coco_ids(detector.model.dataset_meta['classes'], ann_file)
     image_ids = _image_ids(paths, ids, ann_file)
     with nullcontext() if folder is None else folder.results:
-        detected = detect(detector, paths, batch_size)
+        detected = detect(detector, paths, batch_size, read=read)
         return _collect(detected, detector, image_ids, ids, folder, on_event)
 
 
@@ -207,7 +211,6 @@ def _collect(
 
 def _detector(cfg: Config, checkpoint: str | Path, device: str | None) -> DetInferencer:
     """Build the detector with the weights of a checkpoint that has all of them."""
-    check_test_pipeline(cfg)
     if 'visualizer' not in cfg:
         cfg.visualizer = {'type': 'DetLocalVisualizer'}
     weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')

@@ -1,7 +1,7 @@
 """Finds and reads the images that a user names; names and writes pictures of them."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from glob import glob
 from pathlib import Path
@@ -13,6 +13,7 @@ from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 
 from .errors import M2DetError
 from .files import write_whole
+from .headers import HugeImage, UnreadableImage, read_header
 
 # What operating systems put beside images, in lower case.
 _LITTER = {
@@ -23,6 +24,7 @@ _LITTER = {
     '@eadir',
     '$recycle.bin',
 }
+ImageReader = Callable[[Path], np.ndarray | None]
 # OpenCV writes no colours as the last of mmdet's formats.
 _PICTURES = frozenset(IMG_EXTENSIONS) - {'.pgm'}
 
@@ -76,17 +78,44 @@ def common_folder(paths: Iterable[Path]) -> Path:
     return Path(os.path.commonpath([path.parent for path in paths]))
 
 
-def read_images(paths: Iterable[Path]) -> Iterator[tuple[Path, np.ndarray | None]]:
-    """Read images as BGR arrays; ``None`` for what is no image.
+def read_images(
+    paths: Iterable[Path], read: ImageReader = mmcv.imread
+) -> Iterator[tuple[Path, np.ndarray | None]]:
+    """Read images as BGR arrays; ``None`` for what :func:`image_problem` tells.
 
     Gray images get three equal channels, 16 bits become 8, alpha is dropped, CMYK is
     converted, and the image is turned as its EXIF entry says.
+
+    Args:
+        paths: The images.
+        read: Reads one; it returns ``None`` or raises for what is no image.
     """
     for path in paths:
-        try:
-            yield path, mmcv.imread(path)
-        except (OSError, cv2.error):
-            yield path, None
+        yield path, None if _is_huge(path) else _read(path, read)
+
+
+def image_problem(path: Path) -> str:
+    """Say in a clause why an image could not be read."""
+    try:
+        read_header(path)
+    except UnreadableImage as error:
+        return error.problem
+    return 'is no image that can be read'
+
+
+def _is_huge(path: Path) -> bool:
+    try:
+        read_header(path)
+    except UnreadableImage as error:
+        return isinstance(error, HugeImage)
+    return False
+
+
+def _read(path: Path, read: ImageReader) -> np.ndarray | None:
+    try:
+        return read(path)
+    except (OSError, MemoryError, cv2.error, M2DetError):
+        return None
 
 
 def picture_paths(images: Sequence[Path], folder: Path) -> dict[Path, Path]:

@@ -12,7 +12,7 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.structures import InstanceData
 from pycocotools.coco import COCO
 
-from ..utils.images import read_images
+from ..utils.images import image_problem, read_images
 from .grids import arrange
 
 _CELL = 480  # pixels: the longer side of each drawn image
@@ -71,9 +71,9 @@ def _read(path: Path) -> tuple[np.ndarray, float]:
     """Read an image, RGB, in the size that is drawn, and tell its scale."""
     ((_, image),) = read_images([path])
     if image is None:
-        problem = 'is no image that can be read' if path.is_file() else 'does not exist'
         raise ValueError(
-            f'{path} {problem}: restore it, or check the folder of the images.'
+            f'{path} {image_problem(path)}: restore it, or check the folder of the '
+            'images.'
         )
     scale = _CELL / max(image.shape[:2])
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])

@@ -177,7 +177,7 @@ def test_what_was_found_survives_an_interruption(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    def interrupt(paths: list[Path]) -> Iterator[tuple[Path, np.ndarray]]:
+    def interrupt(paths: list[Path], *_: Any) -> Iterator[tuple[Path, np.ndarray]]:
         yield next(read_images(paths))
         raise KeyboardInterrupt
 
@@ -390,3 +390,26 @@ def test_cuda_that_is_absent_ends_in_one_sentence(
 ) -> None:
     assert _predict(trained, images, '-o', tmp_path, '--device', 'cuda') == 2
     assert 'device cuda cannot be used here' in capsys.readouterr().err
+
+
+def test_deep_images_are_read_as_the_config_loads_them(
+    trained: SimpleNamespace, images: Path, tmp_path: Path
+) -> None:
+    plain = cv2.imread(str(images / 'a' / 'x.jpg'))
+    # 12 of 16 bits, which mmcv's loader would read as nearly black.
+    deep = np.rint(plain * (4095 / 255)).astype(np.uint16)
+    (tmp_path / 'both').mkdir()
+    for name, pixels in (('8.png', plain), ('12.png', deep)):
+        cv2.imwrite(str(tmp_path / 'both' / name), pixels)
+    loader = 'test_dataloader.dataset.pipeline.0'
+    options = [f'{loader}.type=LoadDeepImageFromFile', f'{loader}.bits=12']
+
+    argv = [tmp_path / 'both', '-o', tmp_path / 'out', '--cfg-options', *options]
+    assert _predict(trained, *argv) == 0
+
+    found = {'8.png': [], '12.png': []}
+    for item in _records(tmp_path / 'out'):
+        found[item['file_name']].append((item['bbox'], item['score']))
+    assert found['8.png'] == found['12.png'] != []
+    drawn = cv2.imread(str(tmp_path / 'out' / 'pictures' / '12.png'))
+    assert drawn.mean() > plain.mean() / 2

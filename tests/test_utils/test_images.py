@@ -1,3 +1,5 @@
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -9,6 +11,7 @@ from m2det_mmdet.utils.errors import M2DetError
 from m2det_mmdet.utils.images import (
     common_folder,
     find_images,
+    image_problem,
     picture_paths,
     read_images,
     write_picture,
@@ -182,3 +185,37 @@ def test_kinds_of_pixels_are_read_as_eight_bits_of_three_channels(
     assert [x.shape for x in pixels] == [(2, 4, 3)] * 4 + [(4, 2, 3)]
     assert all(x.dtype == np.uint8 for x in pixels)
     assert [x[0, 0].tolist() for x in pixels] == [[100] * 3] + [[10, 20, 30]] * 4
+
+
+def test_images_that_cannot_be_read_cost_themselves_alone(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / 'dot.png'), np.full((1, 1), 7, np.uint8))
+    cv2.imwrite(str(tmp_path / 'line.png'), np.zeros((1, 20_000), np.uint8))
+    # 20,000 x 20,000 pixels in 70 bytes.
+    bomb = bytearray((tmp_path / 'dot.png').read_bytes())
+    bomb[16:24] = struct.pack('>II', 20_000, 20_000)
+    bomb[29:33] = struct.pack('>I', zlib.crc32(bomb[12:29]))
+    (tmp_path / 'bomb.png').write_bytes(bomb)
+    (tmp_path / 'empty.png').touch()
+    names = ['bomb.png', 'empty.png', 'none.png', 'dot.png', 'line.png']
+
+    read = dict(read_images(tmp_path / name for name in names))
+
+    assert [name for name in names if read[tmp_path / name] is not None] == names[3:]
+    assert read[tmp_path / 'dot.png'].tolist() == [[[7, 7, 7]]]
+    assert [image_problem(tmp_path / name) for name in names[1:3]] == [
+        'is no image that can be read',
+        'does not exist',
+    ]
+    assert image_problem(tmp_path / 'bomb.png').startswith('is too large (Image size')
+
+
+@pytest.mark.parametrize(
+    'error', [M2DetError('of our own'), MemoryError(), cv2.error('of OpenCV')]
+)
+def test_a_reader_that_fails_gives_no_image(tmp_path: Path, error: Exception) -> None:
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((2, 2), np.uint8))
+
+    def read(path: Path) -> np.ndarray:
+        raise error
+
+    assert list(read_images([tmp_path / 'a.png'], read)) == [(tmp_path / 'a.png', None)]

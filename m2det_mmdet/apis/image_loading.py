@@ -1,0 +1,32 @@
+"""How the images of a detector are read."""
+
+import mmcv
+from mmdet.registry import TRANSFORMS
+from mmengine.config import Config
+
+from ..datasets.deep_images import LoadDeepImageFromFile
+from ..utils.images import ImageReader
+
+
+def take_reader(cfg: Config) -> ImageReader:
+    """Return what reads the images of a config's test pipeline.
+
+    A loader of deep images gives place to mmcv's in the config: mmdet's
+    ``DetInferencer`` looks for that one, and is given arrays.
+
+    Args:
+        cfg: Changed where its test pipeline begins with a loader of deep images.
+    """
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    for place, step in enumerate(pipeline):
+        if _is_deep(step['type']):
+            loader = TRANSFORMS.build(step)
+            pipeline[place] = {'type': 'LoadImageFromFile'}
+            return loader.read
+    return mmcv.imread
+
+
+def _is_deep(kind: str | type) -> bool:
+    if isinstance(kind, str):
+        return kind.split('.')[-1] == LoadDeepImageFromFile.__name__
+    return issubclass(kind, LoadDeepImageFromFile)

@@ -1,0 +1,161 @@
+"""What the header of an image tells, read without its pixels."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from .errors import M2DetError
+from .texts import one_line
+
+# Orientations that turn an image by a quarter.
+_QUARTER_TURNS = {5, 6, 7, 8}
+_ORIENTATION = ExifTags.Base.Orientation
+# MPO is a JPEG of several pictures, as some cameras write it.
+_JPEGS = {'JPEG', 'MPO'}
+_WITH_ALPHA = {'LA', 'La', 'PA', 'RGBA', 'RGBa'}
+# Bytes at the end of a PNG where an EXIF entry behind the pixels is looked for.
+_TAIL = 4096
+
+
+class UnreadableImage(M2DetError):
+    """An image that cannot be opened.
+
+    Args:
+        path: The image.
+        problem: A clause that follows its name: "does not exist".
+    """
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f'The image {path} {problem}.')
+        self.problem = problem
+
+
+class HugeImage(UnreadableImage):
+    """An image of more pixels than Pillow opens, which takes it for an attack."""
+
+
+class Header(NamedTuple):
+    """What the header of an image tells.
+
+    Attributes:
+        format: Pillow's name of the file's format: ``'JPEG'``.
+        mode: Pillow's name of the kind of pixels: ``'RGB'``.
+        stored: Width and height, pixels, as they are stored.
+        orientation: How mmcv turns the image when it reads it, as an EXIF orientation
+            from 1 (not at all) to 8. OpenCV turns JPEG, PNG and TIFF, no other format.
+        bits: Of a channel: 1, 8, 16 or 32.
+        transparent: Whether it has an alpha channel or a transparent colour.
+        animated: Whether it has several pictures, of which the first is read.
+    """
+
+    format: str
+    mode: str
+    stored: tuple[int, int]
+    orientation: int
+    bits: int
+    transparent: bool
+    animated: bool
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, pixels, of the image as mmcv reads it."""
+        width, height = self.stored
+        turned = self.orientation in _QUARTER_TURNS
+        return (height, width) if turned else (width, height)
+
+
+def read_header(path: Path) -> Header:
+    """Read the header of an image.
+
+    Raises:
+        UnreadableImage: If the file is missing, is no image that Pillow knows, or has
+            more pixels than Pillow opens.
+    """
+    with no_warnings_of_size(), opened(path) as image:
+        orientation, bits = _orientation(image), _bits(image)
+        width, height = image.size
+        # Pillow gives a TIFF the size of the turned image.
+        if image.format == 'TIFF' and orientation in _QUARTER_TURNS:
+            width, height = height, width
+        return Header(
+            format=image.format,
+            mode=image.mode,
+            stored=(width, height),
+            orientation=orientation,
+            bits=bits,
+            transparent=image.mode in _WITH_ALPHA or 'transparency' in image.info,
+            # Last, since Pillow goes to the second picture.
+            animated=image.format != 'MPO' and getattr(image, 'is_animated', False),
+        )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image with Pillow, which decodes it where its pixels are used.
+
+    Raises:
+        UnreadableImage: In the place of anything that opening or decoding raises.
+    """
+    try:
+        with Image.open(path) as image:
+            yield image
+    except FileNotFoundError as error:
+        raise UnreadableImage(path, 'does not exist') from error
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(path, 'is no image that can be read') from error
+    except Image.DecompressionBombError as error:
+        raise HugeImage(path, f'is too large ({one_line(error)})') from error
+    # Pillow raises ValueError, SyntaxError and others for files that are damaged.
+    except Exception as error:
+        raise UnreadableImage(path, f'cannot be read ({one_line(error)})') from error
+
+
+@contextmanager
+def no_warnings_of_size() -> Iterator[None]:
+    """Leave out Pillow's warning of images with half as many pixels as it opens.
+
+    It holds for all threads, and is to be entered by one of them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', Image.DecompressionBombWarning)
+        yield
+
+
+def _orientation(image: Image.Image) -> int:
+    """Tell how OpenCV turns an image; Pillow's own way decodes each PNG."""
+    if image.format == 'TIFF':
+        value = image.tag_v2.get(_ORIENTATION)
+    elif image.format == 'PNG' and 'exif' not in image.info:
+        value = image.getexif().get(_ORIENTATION) if _has_late_exif(image.fp) else 1
+    elif image.format in _JPEGS or image.format == 'PNG':
+        exif = Image.Exif()
+        # What is no EXIF entry turns nothing, and the image can be read.
+        with suppress(Exception):
+            exif.load(image.info.get('exif'))
+        value = exif.get(_ORIENTATION)
+    else:
+        value = 1
+    return value if value in range(1, 9) else 1
+
+
+def _has_late_exif(file: BinaryIO) -> bool:
+    """Whether a PNG may have an EXIF entry behind its pixels, which OpenCV obeys."""
+    place = file.tell()
+    try:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - _TAIL))
+        return b'eXIf' in file.read()
+    finally:
+        file.seek(place)
+
+
+def _bits(image: Image.Image) -> int:
+    # Pillow has no mode for colours of 16 bits: only the decoder is told of them.
+    raw = str(image.tile[0][3]) if image.tile else ''
+    if ';16' in image.mode or ';16' in raw:
+        return 16
+    return {'1': 1, 'I': 32, 'F': 32}.get(image.mode, 8)
