@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from PIL import ExifTags, Image
-
-from ...utils.texts import one_line
+from ...utils.headers import UnreadableImage, read_header
 from ..error import DatasetError
 from ..faults import Faults, Level, new_kind
 
@@ -15,33 +13,24 @@ LIST_UNREADABLE = new_kind(
     'Their images are left out: write them again.',
 )
 
-# EXIF orientations that turn an image by a quarter.
-_QUARTER_TURNS = {5, 6, 7, 8}
-
 
 def image_size(path: Path) -> tuple[int, int]:
     """Read an image's width and height, pixels, without decoding it.
 
-    The size is that of the image as mmcv loads it: rotated by its EXIF entry.
+    The size is that of the image as mmcv loads it, turned by its EXIF entry.
 
     Raises:
         DatasetError: If the file is missing or not an image.
     """
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(ExifTags.Base.Orientation) in _QUARTER_TURNS
-    except FileNotFoundError as error:
+        return read_header(path).size
+    except UnreadableImage as error:
+        fix = 'remove it'
+        if isinstance(error.__cause__, FileNotFoundError):
+            fix = 'remove its labels'
         raise DatasetError(
-            f'The image {path} does not exist: restore it or remove its labels.'
+            f'The image {path} {error.problem}: restore it or {fix}.'
         ) from error
-    # Pillow raises ValueError, SyntaxError and others for headers that are damaged.
-    except Exception as error:
-        raise DatasetError(
-            f'The image {path} cannot be read ({one_line(error)}): restore it or '
-            'remove it.'
-        ) from error
-    return (height, width) if turned else (width, height)
 
 
 def read_lines(path: Path) -> list[str]:

@@ -1,6 +1,5 @@
 """Data folders in YOLO's form."""
 
-import io
 import json
 import os
 import struct
@@ -10,7 +9,6 @@ from zlib import crc32
 
 import pytest
 import yaml
-from PIL import Image
 
 from m2det_mmdet.datasets import DatasetError
 from m2det_mmdet.datasets.layouts import read_layout
@@ -516,7 +514,7 @@ def test_missing_names_stop(root: Path) -> None:
 def test_faulty_images_stop(root: Path, write_image: Callable) -> None:
     image = root / 'images' / 'val' / 'c.jpg'
     image.write_bytes(b'no image')
-    _stops(root, rf'image {image} cannot be read')
+    _stops(root, rf'image {image} is no image that can be read: restore it or rem')
 
     image.unlink()
     _stops(root, r'No image for val is in .*images/val: put some there')
@@ -536,21 +534,14 @@ def _png(side: int, *, header: int = 13) -> bytes:
     return b'\x89PNG\r\n\x1a\n' + b''.join(chunks)
 
 
-def _webp(exif: bytes) -> bytes:
-    file = io.BytesIO()
-    Image.new('RGB', (40, 20)).save(file, 'webp', exif=exif)
-    return file.getvalue()
-
-
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (_png(100_000), r'Image size \(10000000000 pixels\) exceeds'),
-        (_png(40, header=9), 'Truncated IHDR chunk'),
-        (_png(40)[:20], ''),
-        (_webp(b'Exif\0\0no EXIF at all'), 'not a TIFF file'),
+        (_png(100_000), r'is too large \(Image size \(10000000000 pixels\) exceeds'),
+        (_png(40, header=9), r'cannot be read \(.*Truncated IHDR chunk'),
+        (_png(40)[:20], r'cannot be read \('),
     ],
-    ids=['claims to be large', 'short header', 'cut', 'damaged EXIF'],
+    ids=['claims to be large', 'short header', 'cut'],
 )
 def test_damaged_headers_of_images_stop(
     root: Path, content: bytes, message: str
@@ -558,7 +549,7 @@ def test_damaged_headers_of_images_stop(
     image = root / 'images' / 'val' / 'c.jpg'
     image.write_bytes(content)
 
-    _stops(root, rf'^The image {image} cannot be read \(.*{message}.*: restore it or')
+    _stops(root, rf'^The image {image} {message}.*: restore it or remove it')
 
 
 def test_an_image_listed_twice_stops(root: Path) -> None:
