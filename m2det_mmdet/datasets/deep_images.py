@@ -1,8 +1,10 @@
 """Images of 16 bits a channel, of which a camera uses fewer."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
+import mmcv
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
 from mmdet.registry import TRANSFORMS
@@ -11,6 +13,35 @@ from .error import DatasetError
 
 # As mmcv's "color", but 16 bits stay as they are.
 _COLOUR_OF_ANY_DEPTH = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+
+# Cameras use one of these numbers of bits.
+_DEPTHS = (8, 10, 12, 14)
+_SAMPLE = 50  # images that are decoded to tell it
+
+
+def bits_used(paths: Sequence[Path]) -> int | None:
+    """Tell how many bits a camera used, by some of its images.
+
+    Args:
+        paths: Images of 16 bits a channel.
+
+    Returns:
+        8, 10, 12 or 14; ``None`` if all 16 are used, or no image can be read.
+    """
+    step = max(1, len(paths) // _SAMPLE)
+    largest = max(map(_largest, paths[::step]), default=None)
+    if not largest:
+        return None
+    return next((bits for bits in _DEPTHS if largest < 2**bits), None)
+
+
+def _largest(path: Path) -> int:
+    """Return the largest value of an image, without alpha; 0 if it is none."""
+    try:
+        image = mmcv.imread(path, _COLOUR_OF_ANY_DEPTH)
+    except (OSError, MemoryError, cv2.error):
+        return 0
+    return 0 if image is None else int(image.max())
 
 
 @TRANSFORMS.register_module()
