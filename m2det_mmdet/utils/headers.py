@@ -108,7 +108,9 @@ def opened(path: Path) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise UnreadableImage(path, 'is no image that can be read') from error
     except Image.DecompressionBombError as error:
-        raise HugeImage(path, f'is too large ({one_line(error)})') from error
+        # What follows is a guess at the reason.
+        reason = one_line(error).split(',')[0]
+        raise HugeImage(path, f'is too large ({reason})') from error
     # Pillow raises ValueError, SyntaxError and others for files that are damaged.
     except Exception as error:
         raise UnreadableImage(path, f'cannot be read ({one_line(error)})') from error

@@ -31,6 +31,14 @@ def test_files_of_the_same_bytes_are_grouped(tmp_path: Path) -> None:
     assert same_files([*paths, tmp_path / 'none']) == [[0, 2, 5], [1, 4]]
 
 
+def test_files_that_differ_in_the_middle_are_not_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, '_digest', None)
+
+    assert same_files(_write(tmp_path, {'a': b'1' * 50_000, 'b': b'2' * 50_000})) == []
+
+
 def test_files_alone_in_their_size_are_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,10 @@
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from mmdet.registry import TRANSFORMS
+from mmdet.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
 from m2det_mmdet.datasets import DatasetError, LoadDeepImageFromFile
@@ -32,6 +33,12 @@ def test_twelve_bits_become_eight(tmp_path: Path, suffix: str) -> None:
     assert all(image[0, :, channel].tolist() == BYTES for channel in range(3))
     # Bits of a camera fill another share of 16: 2048 of 65535 is 7.97.
     assert _load(path, bits=16)[0, :, 0].tolist() == [0, 8, 16, 255]
+
+
+def test_bytes_in_sixteen_bits_stay_as_they_are(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / 'a.png'), np.array([[0, 7, 254, 255]], np.uint16))
+
+    assert _load(tmp_path / 'a.png', bits=8)[0, :, 0].tolist() == [0, 7, 254, 255]
 
 
 def test_channels_stay_in_order_and_alpha_is_dropped(tmp_path: Path) -> None:
@@ -67,6 +74,35 @@ def test_bytes_are_those_of_the_parent(tmp_path: Path) -> None:
         plain = TRANSFORMS.build({'type': 'LoadImageFromFile'})
         expected = plain({'img_path': str(path)})['img']
         assert np.array_equal(_load(path), expected), path
+
+
+def test_a_data_set_trains_on_them(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / 'a.png'), np.tile(DEEP[:, :3], (2, 1)))
+    box = {'id': 1, 'image_id': 1, 'category_id': 1, 'bbox': [0, 0, 2, 2], 'area': 4}
+    content = {
+        'images': [{'id': 1, 'file_name': 'a.png', 'width': 3, 'height': 2}],
+        'annotations': [{**box, 'iscrowd': 0}],
+        'categories': [{'id': 1, 'name': 'cell'}],
+    }
+    (tmp_path / 'a.json').write_text(json.dumps(content))
+    pipeline = [
+        {'type': 'LoadDeepImageFromFile', 'bits': 12},
+        {'type': 'LoadAnnotations', 'with_bbox': True},
+        {'type': 'PackDetInputs'},
+    ]
+    data = DATASETS.build(
+        {
+            'type': 'CheckedCocoDataset',
+            'data_root': str(tmp_path),
+            'ann_file': 'a.json',
+            'data_prefix': {'img': ''},
+            'metainfo': {'classes': ('cell',)},
+            'pipeline': pipeline,
+        }
+    )
+
+    # Channels, rows, columns.
+    assert data[0]['inputs'].tolist() == [[[0, 128, 255]] * 2] * 3
 
 
 def test_other_kinds_of_numbers_are_refused(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_images_are_alike_through_those_between_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(similar, '_ROWS', 4)
-    # Each has 30 bits more than the one before; up to 48 may differ.
+    # Each has 30 bits more than the one before; up to 56 may differ.
     chain = [np.arange(256) < 30 * place for place in range(8)]
     order = [5, 0, 7, 3, 1, 6, 2, 4]
     apart = np.arange(256) % 2 == 0
@@ -81,7 +81,7 @@ def test_images_are_alike_through_those_between_them(
 
 def test_the_number_of_bits_that_may_differ() -> None:
     base = np.arange(256) % 2 == 0
-    for differing, alike in ((48, True), (49, False)):
+    for differing, alike in ((56, True), (57, False)):
         other = base.copy()
         other[:differing] ^= True
         assert (similar._first_alike(np.stack([base, other]))[1] == 0) == alike

@@ -3,6 +3,7 @@ import zlib
 from pathlib import Path
 
 import cv2
+import mmcv
 import numpy as np
 import pytest
 from PIL import Image
@@ -198,8 +199,16 @@ def test_images_that_cannot_be_read_cost_themselves_alone(tmp_path: Path) -> Non
     (tmp_path / 'empty.png').touch()
     names = ['bomb.png', 'empty.png', 'none.png', 'dot.png', 'line.png']
 
-    read = dict(read_images(tmp_path / name for name in names))
+    tried = []
 
+    def read_one(path: Path) -> np.ndarray | None:
+        tried.append(path.name)
+        return mmcv.imread(path)
+
+    read = dict(read_images((tmp_path / name for name in names), read_one))
+
+    # The bomb is not even tried.
+    assert tried == names[1:]
     assert [name for name in names if read[tmp_path / name] is not None] == names[3:]
     assert read[tmp_path / 'dot.png'].tolist() == [[[7, 7, 7]]]
     assert [image_problem(tmp_path / name) for name in names[1:3]] == [
