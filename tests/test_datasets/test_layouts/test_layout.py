@@ -154,7 +154,7 @@ def test_a_category_that_is_its_own_parent_stays(root: Path) -> None:
         ('train', lambda c: c.update(images=[], annotations=[]), r'has no image: fill'),
         ('val', lambda c: c['annotations'].clear(), r'val.json has no object: fill'),
         ('val', lambda c: c.pop('images'), r"val.json has no list 'images'"),
-        ('val', lambda c: c['images'][0].update(file_name=7), r'gives the file_name 7'),
+        ('val', lambda c: c['images'][0].update(file_name=[]), r'gives the file_name \[\]'),
         (
             'val',
             lambda c: c['images'][0].update(file_name='x' * 5000),
@@ -183,12 +183,12 @@ def test_faulty_annotations_stop(
     ('categories', 'message'),
     [
         ([], 'train.json has no category: export'),
-        ([{'id': 5, 'name': 'cat'}] * 2, 'has the id 5 more than once'),
+        ([{'id': 5, 'name': 'cat'}] * 2, 'has the category cat more than once'),
         (
             [{'id': 5, 'name': 'cat'}, {'id': 6, 'name': 'cat'}],
             'train.json has the category cat more than once: rename',
         ),
-        ([{'id': 5, 'name': 7}], r'train.json gives the name 7 in categories\[0\]'),
+        ([{'id': 5, 'name': {}}], r'train.json gives the name {} in categories\[0\]'),
     ],
     ids=['none', 'id twice', 'name twice', 'no text'],
 )
