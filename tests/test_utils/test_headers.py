@@ -112,6 +112,9 @@ def test_kinds_of_images(tmp_path: Path) -> None:
     PICTURE.save(tmp_path / 'moves.gif', save_all=True, append_images=[PICTURE])
     black = Image.new('RGB', PICTURE.size)
     PICTURE.save(tmp_path / 'pages.tif', save_all=True, append_images=[black])
+    # A phone writes a smaller picture behind the one that is read.
+    phone = {'format': 'MPO', 'save_all': True, 'append_images': [black]}
+    PICTURE.save(tmp_path / 'phone.jpg', **phone)
 
     headers = {path.stem: read_header(path) for path in tmp_path.iterdir()}
 
@@ -121,6 +124,7 @@ def test_kinds_of_images(tmp_path: Path) -> None:
     assert {name: x.animated for name, x in headers.items()} == {
         'cmyk': False,
         'palette': False,
+        'phone': False,
         # Two equal pictures are written as one.
         'moves': False,
         'pages': True,
