@@ -435,6 +435,8 @@ def test_splits_with_other_classes_get_those_of_all(
         'train.jpg': [COCO_BOX],
         'val.jpg': [('dog', COCO_BOX[1])],
     }
+    # The file of train does not have all of them, that of val has others first.
+    assert [part.ann_file for part in found.folder.parts.values()] == [None, None]
     assert found.counts == {'classes-differ': 1}
 
 

@@ -35,6 +35,7 @@ def tree(tmp_path: Path) -> Tree:
         ('E.JPG', ['E.JPG']),
         ('C:\\Users\\me\\data\\train\\1.jpg', ['train/1.jpg']),
         ('..\\val\\1.jpg', ['val/1.jpg']),
+        ('D:\\Train\\1.JPG', ['train/1.jpg']),
         ('/content/set/val/1.jpg', ['val/1.jpg']),
         ('file:///home/me/val/b%20c.jpg', ['val/b c.jpg']),
         ('https://host/up/b%20c.jpg?token=1', ['val/b c.jpg']),
@@ -152,6 +153,21 @@ def test_images_that_are_missing_or_could_be_several_are_left_out(
         'x/b.jpg': [('cat', (6, 2, 3, 4))],
     }
     assert found.counts == {'path-foreign': 1, 'image-missing': 3}
+
+
+def test_images_in_a_usual_folder_come_before_others_of_their_name(
+    tmp_path: Path, write_scene: Callable, read: Callable
+) -> None:
+    for name in ('a', 'b'):
+        write_scene(tmp_path / 'images' / 'default' / f'{name}.jpg')
+        write_scene(tmp_path / 'small' / f'{name}.jpg')
+    paths = ['C:\\a.jpg', 'C:\\b.jpg']
+    _coco(tmp_path / 'annotations' / 'instances_default.json', paths)
+    found = read(tmp_path)
+
+    names = [name for boxes in found.boxes.values() for name in boxes]
+    assert sorted(names) == ['images/default/a.jpg', 'images/default/b.jpg']
+    assert found.counts == {'path-foreign': 2, 'split-made': 1}
 
 
 def test_a_list_and_a_description_of_another_machine_are_followed(
