@@ -23,12 +23,14 @@ REGISTERED = {
     'RefineDet RefineDetResNet RefineDetVGG SoftRoIExtractor TCB',
     'PARAM_SCHEDULERS': 'WarmupStepLR',
     'TASK_UTILS': 'M2DetAnchorGenerator RefineDetAnchorGenerator SSDBBoxCoder',
-    'TRANSFORMS': 'SSDPhotometricDistortion',
+    'TRANSFORMS': 'LoadDeepImageFromFile SSDPhotometricDistortion',
 }
 NETWORK = '--fast --compile --autocast'
 RUNNER = 'config --cfg-options --work-dir --launcher --local_rank --local-rank'
 ARGUMENTS = {
-    'train': f'{RUNNER} --amp --amp-dtype --auto-scale-lr --resume',
+    'train': f'{RUNNER} --data --name --check-images --from --epochs --batch-size '
+    '--image-size --seed --patience --freeze --logger --device --amp --amp-dtype '
+    '--auto-scale-lr --resume',
     'test': f'{RUNNER} checkpoint --out --show --show-dir --wait-time --tta {NETWORK}',
     'predict': 'config --cfg-options checkpoint inputs -o --out --score-thr --ann-file '
     f'--device --batch-size {NETWORK} --force',

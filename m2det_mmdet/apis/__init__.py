@@ -22,6 +22,7 @@ from .data_check import DataCheck, check_data  # noqa: E402
 from .drawing import draw  # noqa: E402
 from .evaluation import EvaluationResult, evaluate  # noqa: E402
 from .flattening import flatten  # noqa: E402
+from .own_data import DataRead  # noqa: E402
 from .prediction import ImageDone, Prediction, PredictionResult, predict  # noqa: E402
 from .tabulation import Family, FamilyMember, tabulate  # noqa: E402
 from .training import TrainingResult, TrainingStarted, train  # noqa: E402
@@ -31,6 +32,7 @@ __all__ = [
     'Comparison',
     'ConvertedCheckpoint',
     'DataCheck',
+    'DataRead',
     'Evaluated',
     'EvaluationResult',
     'Family',

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmdet.registry import DATASETS
@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 
 from ..analysis.structure import structure_of
 from ..checkpoints.sources import check_checkpoint
-from ..checkpoints.weights import check_weights
+from ..checkpoints.weights import check_weights, left_out
 from ..engine.hooks.class_check_hook import check_classes
 from ..models.acceleration import DTYPES, accelerate
 from ..utils.configs import describe
@@ -49,13 +49,26 @@ def start_processes(cfg: Config, launcher: str) -> None:
         init_dist(launcher, **(cfg.get('env_cfg') or {}).get('dist_cfg', {}))
 
 
+class CheckedRun(NamedTuple):
+    """What a run takes over of its check.
+
+    Attributes:
+        datasets: The data sets by stage.
+        left_out: The tensors that do not come from the checkpoint, in words; ``None``
+            if there are no such, or no checkpoint.
+    """
+
+    datasets: dict[str, Dataset]
+    left_out: str | None
+
+
 def check_run(
     cfg: Config,
     stages: tuple[str, ...],
     checkpoint: str | Path | None,
     *,
     complete: bool,
-) -> dict[str, Dataset]:
+) -> CheckedRun:
     """Load the data of a run, and compare model, data and checkpoint.
 
     Weights that a training starts from are fetched, see :func:`.prepare_weights`.
@@ -67,7 +80,7 @@ def check_run(
         complete: Whether they have to be all weights of the model.
 
     Returns:
-        The data sets by stage, for the runner to take.
+        The data sets, for the runner to take, and what does not fit of the checkpoint.
 
     Raises:
         M2DetError: If the model does not build, the data do not load, the two differ in
@@ -86,14 +99,15 @@ def _check(
     checkpoint: str | Path | None,
     *,
     complete: bool,
-) -> dict[str, Dataset]:
+) -> CheckedRun:
     structure = structure_of(cfg)
-    weights = None
+    weights = missing = None
     if checkpoint is not None:
         weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
         lack = check_weights(weights, structure, complete=complete)
         if lack is not None:
             print_log(lack, logger=quiet_log(), level=logging.WARNING)
+        missing = left_out(weights, structure)
     if 'train' in stages:
         prepare_weights(cfg, structure, weights)
     init_default_scope(cfg.get('default_scope', 'mmdet'))
@@ -103,7 +117,7 @@ def _check(
         if loader is not None:
             datasets[stage] = DATASETS.build(loader.dataset)
             check_classes(structure, datasets[stage])
-    return datasets
+    return CheckedRun(datasets, missing)
 
 
 def acceleration_options(

@@ -1,18 +1,22 @@
 """What is wrong with a data folder, before an hour of training is spent on it."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from mmengine.config import Config
 
-from ..datasets.checks import CHECKS, Check
+from ..analysis.anchors import check_fit
+from ..datasets.checks import CHECKS
 from ..datasets.checks.balance import count_objects
+from ..datasets.checks.images.check import check_images
+from ..datasets.error import DatasetError
 from ..datasets.faults import Faults, Finding, Level
-from ..datasets.layouts.folder import DataFolder, read_folder
+from ..datasets.layouts.folder import DATA_UNREADABLE, DataFolder, read_folder
+from ..utils.configs import load_config
 from ..utils.errors import our_errors
+from ..utils.logs import prints_to, quiet_log
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,8 @@ class DataCheck:
 
     Attributes:
         root: The folder.
-        form: Its form: ``'coco'``, ``'voc'`` or ``'yolo'``.
+        form: Its form: ``'coco'``, ``'voc'`` or ``'yolo'``; empty where too little can
+            be read.
         classes: Names of the classes.
         images: Number of images by split.
         objects: Number of objects by split and class, crowds left out.
@@ -95,19 +100,53 @@ def check_data(
         M2DetError: If nothing can be read, or the config cannot be used.
     """
     started = perf_counter()
+    with prints_to(quiet_log()):
+        # An error in it shall show before the data are read.
+        cfg = None if config is None else load_config(config)
+        folder, faults = inspect_data(Path(data), images=images, seed=seed)
+        if cfg is not None and folder.parts:
+            check_fit(cfg, folder, faults)
+    return summarize(folder, faults, perf_counter() - started)
+
+
+def inspect_data(data: Path, *, images: bool, seed: int) -> tuple[DataFolder, Faults]:
+    """Read a data folder, and find what is wrong with it whatever the detector.
+
+    Args:
+        data: As of :func:`check_data`.
+        images: Likewise.
+        seed: Likewise.
+
+    Returns:
+        What training reads, with all that could be repaired; and the faults.
+
+    Raises:
+        M2DetError: If nothing can be read.
+    """
     faults = Faults()
-    folder = read_folder(Path(data), faults, seed=seed)
-    for check in _checks(config, images=images):
+    try:
+        folder = read_folder(data, faults, seed=seed)
+    except DatasetError as error:
+        # What was found before tells why.
+        if not faults.findings:
+            raise
+        faults.report(DATA_UNREADABLE, str(error))
+        return DataFolder(data, '', (), {}), faults
+    # First the files of the images: boxes of turned ones are turned.
+    check_images(folder, faults, pixels=images)
+    for check in CHECKS:
         check(folder, faults)
-    return _result(folder, faults, started)
+    return folder, faults
 
 
-def _checks(config: str | Path | Config | None, *, images: bool) -> Sequence[Check]:
-    """Return the checks to make, those first that mend what others look at."""
-    return CHECKS
+def summarize(folder: DataFolder, faults: Faults, seconds: float) -> DataCheck:
+    """Say what a data folder holds, and what is wrong with it.
 
-
-def _result(folder: DataFolder, faults: Faults, started: float) -> DataCheck:
+    Args:
+        folder: What was read of it.
+        faults: What is wrong.
+        seconds: How long it took to find out.
+    """
     return DataCheck(
         root=folder.root,
         form=folder.kind,
@@ -119,5 +158,5 @@ def _result(folder: DataFolder, faults: Faults, started: float) -> DataCheck:
         split_seed=folder.split_seed,
         # Of one level in the order in which they were found.
         findings=sorted(faults.findings.values(), key=lambda x: -x.kind.level),
-        seconds=perf_counter() - started,
+        seconds=seconds,
     )

@@ -115,7 +115,7 @@ def evaluate(
     if acceleration:
         hook = {'type': 'AccelerationHook', **acceleration}
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
-    datasets = check_run(cfg, ('test',), checkpoint, complete=True)
+    datasets = check_run(cfg, ('test',), checkpoint, complete=True).datasets
     # All weights come from the checkpoint.
     cfg.model = without_pretrained(cfg.model)
     runner = build_runner(cfg, datasets=datasets, on_console=False)

@@ -1,27 +1,35 @@
 """Train a detector."""
 
-import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
-from mmengine.device import get_device
-from mmengine.dist import get_world_size
-from mmengine.runner import IterBasedTrainLoop, Runner, find_latest_checkpoint
+from mmengine.dist import is_main_process
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..analysis.machine import describe_machine
+from ..compat.device import training_on
 from ..engine.hooks import Evaluated, ProgressHook, Step
+from ..engine.hooks.plain_names_hook import BEST, LAST
 from ..engine.loops import TimeBudgetTrainLoop
-from ..engine.runner import build_runner, logged, set_work_dir
-from ..utils.configs import DUMP_SUFFIX, config_name, describe, load_config
+from ..engine.runner import build_runner, dumped_config, logged, set_work_dir
+from ..recipes.options import AUTO, TrainingOptions, apply_options
+from ..utils.configs import config_name, describe, load_config
+from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
-from ..utils.logs import outside_of_redirection, prints_to, quiet_log
-from ..utils.processors import warn_if_slow
-from .checks import check_one_of, check_run, start_processes
+from ..utils.logs import outside_of_redirection, quiet_log
+from .checks import check_at_least, check_one_of, check_run, start_processes
+from .own_data import DataRead, OwnData, begin_run, draw_images, keep_log, resume_run
+from .training_settings import (
+    check_batches,
+    enable_auto_scale_lr,
+    mix_precision,
+    resume_from,
+    warn_of_slow_precision,
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class TrainingStarted:
         iterations: Iterations of the whole training.
         batch_size: Images a batch, of one process.
         resumed_from: Checkpoint from which it goes on, if there is one.
+        start: Weights that it starts from, likewise.
+        left_out: The tensors that do not come from these, in words.
         work_dir: Where everything is written.
         log: The log file.
     """
@@ -53,6 +63,8 @@ class TrainingStarted:
     iterations: int
     batch_size: int
     resumed_from: Path | None
+    start: str | None
+    left_out: str | None
     work_dir: Path
     log: Path
 
@@ -92,13 +104,25 @@ class TrainingResult:
         return self.best_checkpoint or self.checkpoint
 
 
-Event = TrainingStarted | Step | Evaluated
+Event = DataRead | TrainingStarted | Step | Evaluated
 
 
 @our_errors()
 def train(
-    config: str | Path | Config,
+    config: str | Path | Config | None = None,
     *,
+    data: str | Path | None = None,
+    check_images: bool = False,
+    name: str | None = None,
+    start: str | Path | None = None,
+    epochs: int | None = None,
+    batch_size: int | str | None = None,
+    image_size: int | None = None,
+    seed: int | None = None,
+    patience: int | None = None,
+    freeze: Sequence[str] = (),
+    loggers: Sequence[str] = (),
+    device: str | None = None,
     work_dir: str | Path | None = None,
     resume: bool | str | Path = False,
     amp: bool = False,
@@ -108,13 +132,34 @@ def train(
     options: Mapping[str, Any] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> TrainingResult:
-    """Train the detector of a config.
+    """Train a detector, on the data of its config or on a folder of your own.
 
     Data, classes and checkpoint are checked before the model is built. MMEngine's log
     goes to a file in the work folder, warnings to standard error.
 
+    With ``data`` the work folder is that of a run: ``config.py``, which repeats it,
+    ``best.pth``, ``last.pth``, ``results.csv``, ``log.txt``, ``args.json``,
+    ``check.json``, ``train_images.jpg`` and, in ``data``, annotations that are not COCO
+    files already.
+
     Args:
-        config: Path or name of a config, or the config.
+        config: Path or name of a config, or the config. With ``data`` it may be left
+            out: a small detector from the weights of this package is trained on a CPU,
+            a large one from those of ImageNet on a GPU.
+        data: A folder in COCO's, VOC's or YOLO's form, or as a labelling tool leaves
+            it, or a ``data.yaml``; in place of what the config names.
+        check_images: Whether each image of ``data`` is read before.
+        name: Name of the run, in ``work_dirs``; that of ``data`` by default.
+        start: Checkpoint or name of weights to start from. Parts of other shapes, as
+            those of other classes, are left out.
+        epochs: Passes over the training images; the config's schedule is scaled.
+        batch_size: Images a batch; ``'auto'`` for the most that a GPU holds.
+        image_size: Shorter side of the images, pixels.
+        seed: Of weights, order, augmentation, and of a split that is made.
+        patience: Validations without a better AP that end the training.
+        freeze: Modules that do not learn, as ``backbone``.
+        loggers: Of ``tensorboard``, ``wandb``, ``mlflow`` and ``csv``.
+        device: ``cpu``, ``cuda``, ``cuda:1``, ...; the best there is by default.
         work_dir: Folder of logs and checkpoints; ``work_dirs/CONFIG`` by default.
         resume: A checkpoint to go on from; ``True`` for the latest in the work folder,
             where there is one.
@@ -124,41 +169,102 @@ def train(
         auto_scale_lr: Whether to scale the learning rate by the total batch size.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
         options: Settings of the config to override, by their dotted keys.
-        on_event: Gets a :class:`TrainingStarted`, then a :class:`.Step` after each
-            batch and an :class:`.Evaluated` after each validation; on rank 0.
+        on_event: Gets a :class:`.DataRead` where ``data`` is given, a
+            :class:`TrainingStarted`, then a :class:`.Step` after each batch and an
+            :class:`.Evaluated` after each validation; on rank 0.
 
     Raises:
         M2DetError: One sentence on what is wrong with the arguments, config, data or
             checkpoint.
     """
     quiet_log()
+    changes = TrainingOptions(
+        epochs=epochs,
+        batch_size=batch_size,
+        image_size=image_size,
+        seed=seed,
+        patience=patience,
+        freeze=tuple(freeze),
+        loggers=tuple(loggers),
+        start=None if start is None else str(start),
+    )
+    _check_arguments(changes, amp_dtype, config, data)
+    report = outside_of_redirection(on_event) if on_event else lambda event: None
+    with training_on(None if device is None else find_device(device)):
+        if data is None:
+            cfg = load_config(config, options)
+            start_processes(cfg, launcher)
+            set_work_dir(cfg, work_dir)
+            apply_options(cfg, changes)
+        else:
+            own = OwnData(Path(data), name, work_dir and Path(work_dir), check_images)
+            if resume:
+                cfg = resume_run(own, launcher=launcher)
+            else:
+                cfg = begin_run(
+                    own,
+                    config,
+                    changes,
+                    settings=options or {},
+                    launcher=launcher,
+                    report=report,
+                )
+        if amp or amp_dtype:
+            mix_precision(cfg, amp_dtype)
+        warn_of_slow_precision(cfg)
+        if auto_scale_lr:
+            enable_auto_scale_lr(cfg)
+        if resume:
+            resume_from(cfg, resume)
+        return _train(cfg, report, is_run=data is not None)
+
+
+def _check_arguments(
+    changes: TrainingOptions,
+    amp_dtype: str | None,
+    config: str | Path | Config | None,
+    data: str | Path | None,
+) -> None:
     check_one_of('amp_dtype', amp_dtype, ('float16', 'bfloat16'))
-    cfg = load_config(config, options)
+    if config is None and data is None:
+        raise M2DetError(
+            'There is nothing to train: give a config, or data of your own by --data.'
+        )
+    for name, lowest in (('epochs', 1), ('image_size', 32), ('patience', 1)):
+        check_at_least(name, getattr(changes, name), lowest)
+    if changes.seed is not None:
+        check_at_least('seed', changes.seed, 0)
+    if changes.batch_size is not None and changes.batch_size != AUTO:
+        check_at_least('batch_size', changes.batch_size, 1)
+
+
+def _train(
+    cfg: Config, forward: Callable[[Event], None], *, is_run: bool
+) -> TrainingResult:
+    """Train, and report what happens.
+
+    Args:
+        cfg: The config.
+        forward: Gets the events.
+        is_run: Whether the work folder is that of a run on own data.
+    """
     if cfg.get('train_dataloader') is None:
         raise M2DetError(f'{describe(cfg)} has no train_dataloader: add it.')
-    start_processes(cfg, launcher)
-    set_work_dir(cfg, work_dir)
-    if amp or amp_dtype:
-        _mix_precision(cfg, amp_dtype)
-    _warn_of_slow_precision(cfg)
-    if auto_scale_lr:
-        _enable_auto_scale_lr(cfg)
-    if resume:
-        _resume(cfg, resume)
     # Training may start from some of the weights; resuming needs all of them.
-    datasets = check_run(
+    datasets, left_out = check_run(
         cfg,
         ('train', 'val'),
         cfg.get('load_from'),
         complete=bool(cfg.get('resume')),
     )
-    _check_batches(cfg, len(datasets['train']))
+    check_batches(cfg, len(datasets['train']))
     images = {stage: len(dataset) for stage, dataset in datasets.items()}
+    if is_run and is_main_process():
+        draw_images(datasets['train'], Path(cfg.work_dir))
     runner = build_runner(cfg, datasets=datasets, on_console=False)
     # The loaders have copies.
     del datasets
     last: list[Evaluated] = []
-    forward = outside_of_redirection(on_event) if on_event else lambda event: None
 
     def report(event: Event) -> None:
         if isinstance(event, Evaluated):
@@ -169,7 +275,9 @@ def train(
     start = time.monotonic()
     with logged(runner) as log:
         if runner.rank == 0:
-            report(_started(runner, images, log))
+            if is_run:
+                log = keep_log(log, Path(cfg.work_dir))
+            report(_started(runner, images, log, left_out))
         runner.train()
     metrics = last[0].metrics if last else {}
     return _result(runner, log, time.monotonic() - start, metrics)
@@ -180,13 +288,12 @@ def _result(
 ) -> TrainingResult:
     cfg = runner.cfg
     by_iteration = isinstance(runner.train_loop, IterBasedTrainLoop)
-    name = f'{config_name(cfg)}{DUMP_SUFFIX}.py' if cfg.filename else None
     return TrainingResult(
         work_dir=Path(runner.work_dir),
-        config=Path(runner.work_dir, name) if name else None,
+        config=dumped_config(cfg, runner.work_dir),
         log=log,
-        checkpoint=_checkpoint(runner, 'last_ckpt'),
-        best_checkpoint=_checkpoint(runner, 'best_ckpt'),
+        checkpoint=_checkpoint(runner, 'last_ckpt', LAST),
+        best_checkpoint=_checkpoint(runner, 'best_ckpt', BEST),
         epochs=None if by_iteration else runner.epoch,
         iterations=runner.iter,
         seconds=seconds,
@@ -194,13 +301,18 @@ def _result(
     )
 
 
-def _checkpoint(runner: Runner, key: str) -> Path | None:
-    """Return a checkpoint that MMEngine's hook has written."""
+def _checkpoint(runner: Runner, key: str, name: str) -> Path | None:
+    """Return a checkpoint of MMEngine's hook, by its plain name if it has one."""
     file = runner.message_hub.get_info(key, None)
-    return Path(file) if file and Path(file).is_file() else None
+    if not file or not Path(file).is_file():
+        return None
+    plain = Path(runner.work_dir, name)
+    return plain if plain.is_file() and plain.samefile(file) else Path(file)
 
 
-def _started(runner: Runner, images: Mapping[str, int], log: Path) -> TrainingStarted:
+def _started(
+    runner: Runner, images: Mapping[str, int], log: Path, left_out: str | None
+) -> TrainingStarted:
     cfg, loop = runner.cfg, runner.train_loop
     dataset = loop.dataloader.dataset
     by_epoch = not isinstance(loop, (IterBasedTrainLoop, TimeBudgetTrainLoop))
@@ -216,63 +328,8 @@ def _started(runner: Runner, images: Mapping[str, int], log: Path) -> TrainingSt
         iterations=loop.max_iters,
         batch_size=loop.dataloader.batch_size,
         resumed_from=Path(resumed) if resumed else None,
+        start=cfg.get('load_from') if not resumed else None,
+        left_out=left_out,
         work_dir=Path(runner.work_dir),
         log=log,
     )
-
-
-def _mix_precision(cfg: Config, dtype: str | None) -> None:
-    """Train with autocast to ``dtype``; for ``None`` as the config says."""
-    device = get_device()
-    if device in ('cpu', 'mps'):
-        raise M2DetError(
-            f'amp trains on a GPU, and the best device here is {device}: leave it out.'
-        )
-    wrapper = cfg.optim_wrapper
-    wrapper.type = 'AmpOptimWrapper'
-    if dtype is not None:
-        wrapper.dtype = dtype
-    # The range of bfloat16 is that of float32: its gradients need no scale.
-    wrapper.loss_scale = 1.0 if wrapper.get('dtype') == 'bfloat16' else 'dynamic'
-
-
-def _warn_of_slow_precision(cfg: Config) -> None:
-    """Log that the device is slow in the config's lower precision, if it is."""
-    wrapper = cfg.get('optim_wrapper') or {}
-    if wrapper.get('type') == 'AmpOptimWrapper':
-        device = torch.device(get_device())
-        warn_if_slow(device, wrapper.get('dtype') or 'float16', 'mixed precision')
-
-
-def _check_batches(cfg: Config, images: int) -> None:
-    """Stop where an epoch would have no batch, and nothing would be trained."""
-    loader = cfg.train_dataloader
-    size = loader.get('batch_size') or 1
-    own = math.ceil(images / get_world_size())
-    if own == 0 or (loader.get('drop_last') and own < size):
-        raise M2DetError(
-            f'The {own} images that each process trains on make no batch of {size}: '
-            f'set train_dataloader.batch_size to {max(own, 1)} or less, or add images.'
-        )
-
-
-def _enable_auto_scale_lr(cfg: Config) -> None:
-    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
-        raise M2DetError(
-            f'auto_scale_lr needs auto_scale_lr.base_batch_size in {cfg.filename}: '
-            'add auto_scale_lr = dict(base_batch_size=32).'
-        )
-    cfg.auto_scale_lr.enable = True
-
-
-def _resume(cfg: Config, resume: bool | str | Path) -> None:
-    """Let the run go on from a checkpoint, by default the latest of its folder."""
-    checkpoint = resume
-    if resume is True:
-        with prints_to(quiet_log()):
-            checkpoint = find_latest_checkpoint(cfg.work_dir)
-        # In an empty work folder the run begins as one that is not resumed.
-        if checkpoint is None:
-            return
-    cfg.load_from = str(checkpoint)
-    cfg.resume = True

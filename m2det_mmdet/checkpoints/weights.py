@@ -44,14 +44,7 @@ def check_weights(checkpoint: Any, model: nn.Module, *, complete: bool) -> str |
         )
     expected = tensors_of(model.state_dict())
     _check_values(weights, expected)
-    misshapen = [
-        name
-        for name, value in expected.items()
-        if name in weights and weights[name].shape != value.shape
-    ]
-    missing = [name for name in expected if name not in weights]
-    if missing:
-        missing = _missing_after_renaming(weights, model, misshapen)
+    missing, misshapen = _absent(weights, model)
     lack = (
         f'lacks {_count_and_name(missing)} and has {_count_and_name(misshapen)} of '
         'another shape'
@@ -76,6 +69,25 @@ def check_weights(checkpoint: Any, model: nn.Module, *, complete: bool) -> str |
     return None
 
 
+def left_out(checkpoint: Any, model: nn.Module) -> str | None:
+    """Tell which parts of ``model`` begin with other values than a checkpoint's.
+
+    Args:
+        checkpoint: As of :func:`check_weights`, by which it has been checked.
+        model: Likewise.
+
+    Returns:
+        ``4 of 98 tensors, in bbox_head.cls_convs``; ``None`` if there are no such.
+    """
+    missing, misshapen = _absent(tensors_of(state_dict_of(checkpoint)), model)
+    names = [*missing, *misshapen]
+    if not names:
+        return None
+    parts = dict.fromkeys('.'.join(name.split('.')[:2]) for name in names)
+    total = len(tensors_of(model.state_dict()))
+    return f'{len(names)} of {total} tensors, in {", ".join(parts)}'
+
+
 def state_dict_of(checkpoint: Any) -> Mapping[str, Any]:
     """Return what a checkpoint holds as ``state_dict`` or ``model``, else all of it.
 
@@ -98,6 +110,22 @@ def tensors_of(weights: Mapping[str, Any]) -> dict[str, Tensor]:
         for name, value in weights.items()
         if isinstance(value, Tensor) and not name.endswith(_COUNTER)
     }
+
+
+def _absent(
+    weights: Mapping[str, Tensor], model: nn.Module
+) -> tuple[list[str], list[str]]:
+    """List the tensors of ``model`` that are missing, and those of another shape."""
+    expected = tensors_of(model.state_dict())
+    misshapen = [
+        name
+        for name, value in expected.items()
+        if name in weights and weights[name].shape != value.shape
+    ]
+    missing = [name for name in expected if name not in weights]
+    if missing:
+        missing = _missing_after_renaming(weights, model, misshapen)
+    return missing, misshapen
 
 
 def _missing_after_renaming(

@@ -70,13 +70,17 @@ def run(args: argparse.Namespace) -> int:
 
 def report_of(check: 'DataCheck') -> str:
     """Write what a data folder holds, what is wrong with it, and the verdict."""
-    parts = [_content(check), _classes(check)]
+    parts = [_content(check)]
+    if check.classes:
+        parts.append(_classes(check))
     if check.findings:
         parts += [_table(check), _details(check)]
     return '\n\n'.join([*parts, _VERDICTS[check.level]])
 
 
 def _content(check: 'DataCheck') -> str:
+    if not check.form:
+        return f'{check.root} cannot be read as a data set.'
     counts = ', '.join(
         f'{split} {count:,} images with {sum(check.objects[split].values()):,} objects'
         for split, count in check.images.items()

@@ -10,9 +10,10 @@ from datetime import timedelta
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from ..apis import Evaluated, Step, TrainingResult, TrainingStarted
+from ..apis import DataRead, Evaluated, Step, TrainingResult, TrainingStarted
 from ..apis.evaluation import AP_KEYS
 from ..utils.tables import ABSENT
+from .check import report_of
 
 # Batches between two lines where the output is no terminal.
 _INTERVAL = 50
@@ -60,6 +61,7 @@ class TrainingConsole:
         self.console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self.progress = _progress(self.console)
         self.task = self.progress.add_task('', total=None, visible=False)
+        self.last: Step | None = None
 
     def __enter__(self) -> 'TrainingConsole':
         self.progress.start()
@@ -68,13 +70,14 @@ class TrainingConsole:
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
 
-    def show(self, event: TrainingStarted | Step | Evaluated) -> None:
+    def show(self, event: DataRead | TrainingStarted | Step | Evaluated) -> None:
         """Show what has happened."""
-        if isinstance(event, TrainingStarted):
+        if isinstance(event, DataRead):
+            self._tell_data(event)
+        elif isinstance(event, TrainingStarted):
             self._begin(event)
         elif isinstance(event, Evaluated):
-            place = 'validation' if event.epoch is None else f'epoch {event.epoch}'
-            self._print(f'{place}: {format_ap(event.metrics)}')
+            self._evaluated(event)
         else:
             self._step(event)
 
@@ -94,6 +97,18 @@ class TrainingConsole:
         command = shlex.join(['m2det', 'test', config, str(checkpoint)])
         self._print(f'Next: {command}')
 
+    def _tell_data(self, read: DataRead) -> None:
+        self._print(report_of(read.check))
+        for remark in read.remarks:
+            self._print(remark)
+        self._print(f'Run: {read.run}')
+
+    def _evaluated(self, event: Evaluated) -> None:
+        parts = ['validation' if event.epoch is None else f'epoch {event.epoch}']
+        if self.last is not None and self.last.loss is not None:
+            parts.append(f'loss {self.last.loss:.4g}')
+        self._print(f'{", ".join(parts)}: {format_ap(event.metrics)}')
+
     def _begin(self, start: TrainingStarted) -> None:
         images = {'train': 'to learn from', 'val': 'to validate on'}
         counts = ', '.join(
@@ -110,11 +125,16 @@ class TrainingConsole:
         self._print(f'Data: {counts}')
         self._print(f'Classes: {len(start.classes)} ({_names(start.classes)})')
         self._print(f'Length: {length} of {start.batch_size} images')
+        if start.start is not None:
+            rest = f'; at random: {start.left_out}' if start.left_out else ''
+            self._print(f'Weights: {start.start}{rest}')
         if start.resumed_from is not None:
             self._print(f'Resuming from {start.resumed_from}')
         self._print(f'Log: {start.log}')
 
     def _step(self, step: Step) -> None:
+        if step.stage == 'train':
+            self.last = step
         parts = [step.stage if step.stage != 'train' else f'epoch {step.epoch}']
         if step.stage == 'train' and step.epochs:
             parts[0] += f'/{step.epochs}'

@@ -1,18 +1,38 @@
 """Train a detector.
 
-m2det train CONFIG [--work-dir DIR] [--resume [CHECKPOINT]] [--amp]
-    [--cfg-options K=V ...]
+m2det train --data DATA [CONFIG]   a detector of a folder of your own
+m2det train CONFIG                 the detector and the data of a config
+
+DATA is a folder in COCO's, VOC's or YOLO's form, or as a labelling tool leaves it, or a
+data.yaml. It is checked first; classes, splits and schedule follow from it. Without
+CONFIG a small detector is trained on a CPU, from weights of this package, and a large
+one on a GPU. The run is in work_dirs/NAME.
 """
 
 import argparse
 
-from .arguments import add_config_arguments, add_launch_arguments, config_options
+from .arguments import (
+    add_config_options,
+    add_device_argument,
+    add_launch_arguments,
+    at_least,
+    config_options,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of mmdet's ``train.py``."""
-    add_config_arguments(parser)
+    """Add the options of mmdet's ``train.py``, and those that people look for."""
+    parser.add_argument(
+        'config',
+        nargs='?',
+        help='path of a config, the name of one of m2det (m2det_vgg_320), or '
+        'mmdet::FOLDER/NAME.py',
+    )
+    add_config_options(parser)
+    _add_data_arguments(parser)
+    _add_common_arguments(parser)
     add_launch_arguments(parser)
+    add_device_argument(parser)
     parser.add_argument(
         '--amp', action='store_true', help='train in automatic mixed precision on a GPU'
     )
@@ -42,10 +62,23 @@ def run(args: argparse.Namespace) -> None:
     from ..apis import train
     from .console import TrainingConsole
 
-    # Settings that were overridden are those of the config in the work folder.
-    with TrainingConsole(None if args.cfg_options else args.config) as console:
+    # What was trained is then the config in the work folder.
+    changed = args.data is not None or args.cfg_options or args.image_size
+    with TrainingConsole(None if changed else args.config) as console:
         result = train(
             args.config,
+            data=args.data,
+            check_images=args.check_images,
+            name=args.name,
+            start=args.start,
+            epochs=args.epochs,
+            batch_size=args.batch_size,
+            image_size=args.image_size,
+            seed=args.seed,
+            patience=args.patience,
+            freeze=args.freeze,
+            loggers=args.logger,
+            device=args.device,
             work_dir=args.work_dir,
             # mmdet spells it so.
             resume=True if args.resume == 'auto' else args.resume or False,
@@ -58,3 +91,69 @@ def run(args: argparse.Namespace) -> None:
         )
         if is_main_process():
             console.close(result)
+
+
+def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--data', help='train on this folder, or data.yaml')
+    parser.add_argument(
+        '--name', help='name of the run, with --data (default: that of the folder)'
+    )
+    parser.add_argument(
+        '--check-images',
+        action='store_true',
+        help='read each image of --data before; else only their headers are',
+    )
+
+
+def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--from',
+        dest='start',
+        metavar='WEIGHTS',
+        help='checkpoint, or name that `m2det zoo` lists, to start from; what belongs '
+        'to other classes is left out',
+    )
+    parser.add_argument(
+        '--epochs',
+        type=at_least(1),
+        help='passes over the training images; the schedule is scaled',
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=_batch_size,
+        metavar='N',
+        help='images a batch, or auto: as many as a GPU holds',
+    )
+    parser.add_argument(
+        '--image-size',
+        type=at_least(32),
+        metavar='PIXELS',
+        help='shorter side of the images',
+    )
+    parser.add_argument(
+        '--seed', type=at_least(0), help='of weights, order, augmentation and split'
+    )
+    parser.add_argument(
+        '--patience',
+        type=at_least(1),
+        metavar='N',
+        help='end after N validations without a better AP',
+    )
+    parser.add_argument(
+        '--freeze',
+        nargs='+',
+        default=[],
+        metavar='MODULE',
+        help='parts that do not learn: backbone, neck',
+    )
+    parser.add_argument(
+        '--logger',
+        nargs='+',
+        default=[],
+        choices=['tensorboard', 'wandb', 'mlflow', 'csv'],
+        help='where figures go besides the log',
+    )
+
+
+def _batch_size(text: str) -> int | str:
+    return text if text == 'auto' else at_least(1)(text)

@@ -96,6 +96,16 @@ def logged(runner: Runner) -> Iterator[Path]:
             handler.close()
 
 
+def dumped_config(cfg: Config, work_dir: str | Path) -> Path | None:
+    """Return the copy of a config that a run has left; ``None`` if no file holds it."""
+    if cfg.filename is None:
+        return None
+    same = Path(work_dir, Path(cfg.filename).name)
+    if same.is_file() and same.samefile(cfg.filename):
+        return same
+    return Path(work_dir, f'{config_name(cfg)}{DUMP_SUFFIX}.py')
+
+
 def _rename_dumped_config(cfg: Config, runner: Runner) -> None:
     config = Path(cfg.filename)
     dumped = Path(runner.work_dir, config.name)

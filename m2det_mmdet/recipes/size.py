@@ -1,11 +1,12 @@
 """Gives a config another size of images."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from mmengine.config import Config
 
 from .error import RecipeError
+from .pipelines import kind_of, nested, transforms_of, transforms_of_dataset
 
 # Keys by which transforms of mmcv and mmdet name sizes in pixels, and those by which
 # what is done to a batch does.
@@ -20,8 +21,8 @@ def image_size(cfg: Config) -> int:
     Raises:
         RecipeError: If it resizes none.
     """
-    for step in _steps(cfg.test_dataloader.dataset):
-        if str(step.get('type')).split('.')[-1] == 'Resize' and step.get('scale'):
+    for step in transforms_of_dataset(cfg.test_dataloader.dataset):
+        if kind_of(step) == 'Resize' and step.get('scale'):
             return min(_pair(step['scale']))
     raise RecipeError(
         'The test pipeline has no Resize with a scale, by which images have a size: '
@@ -48,22 +49,20 @@ def set_image_size(cfg: Config, size: int) -> None:
     def scaled(side: int) -> int:
         return size if side == old else max(_LEAST, round(side * size / old))
 
-    for key in ('train', 'val', 'test'):
-        loader = cfg.get(f'{key}_dataloader')
-        for step in _steps(loader.dataset) if loader else ():
-            _scale(step, _SIZES, scaled)
-    for step in _nested(cfg.get('tta_pipeline') or []):
+    for step in transforms_of(cfg):
+        _scale(step, _SIZES, scaled)
+    for step in nested(cfg.get('tta_pipeline') or []):
         _scale(step, _SIZES, _to_multiples(scaled))
     for step in (cfg.model.get('data_preprocessor') or {}).get('batch_augments') or []:
         _scale(step, _OF_BATCHES, scaled)
-    for part in _nested(cfg.model):
+    for part in nested(cfg.model):
         _resize_anchors(part, size)
 
 
 def _resize_anchors(generator: dict, size: int) -> None:
     if 'input_size' not in generator:
         return
-    kind = str(generator.get('type')).split('.')[-1]
+    kind = kind_of(generator)
     if kind == 'SSDAnchorGenerator' and generator['input_size'] != size:
         raise RecipeError(
             f'The anchors of SSDAnchorGenerator belong to images of '
@@ -73,24 +72,6 @@ def _resize_anchors(generator: dict, size: int) -> None:
     generator['input_size'] = size
     if kind == 'M2DetAnchorGenerator':
         generator['steps'] = None
-
-
-def _steps(dataset: dict) -> Iterator[dict]:
-    """Yield the transforms of a data set and of those within it."""
-    yield from _nested(dataset.get('pipeline') or [])
-    for part in dataset.get('datasets') or [dataset.get('dataset')]:
-        if part is not None:
-            yield from _steps(part)
-
-
-def _nested(value: Any) -> Iterator[dict]:
-    """Yield all dicts within lists and dicts, the outer ones first."""
-    if isinstance(value, dict):
-        yield value
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for part in value:
-            yield from _nested(part)
 
 
 def _scale(step: dict, keys: tuple[str, ...], scaled: Callable[[int], int]) -> None:

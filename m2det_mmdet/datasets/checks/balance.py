@@ -3,7 +3,7 @@
 from collections import Counter
 
 from ..faults import Faults, Level, new_kind
-from ..layouts.folder import DataFolder, Part
+from ..layouts.folder import NO_OBJECTS, DataFolder, Part
 
 CLASS_NOT_LEARNED = new_kind(
     'class-not-in-train',
@@ -19,7 +19,7 @@ CLASS_NOT_TESTED = new_kind(
 )
 CLASS_RARE = new_kind(
     'class-rare',
-    Level.FAULT,
+    Level.NOTE,
     'classes with fewer than 10 objects to learn from',
     'They are hardly ever found: add pictures of them.',
 )
@@ -62,6 +62,11 @@ def check_balance(folder: DataFolder, faults: Faults) -> None:
     """Count objects by class, and images by split."""
     counts = count_objects(folder)
     _check_names(folder, faults)
+    if (
+        not sum(counts.get('train', {}).values())
+        and NO_OBJECTS.name not in faults.findings
+    ):
+        faults.report(NO_OBJECTS, 'The split train has no object that can be learned.')
     if 'train' in counts:
         _check_learned(counts['train'], faults)
     for name, count in counts.get('val', {}).items():

@@ -18,6 +18,12 @@ SPLIT_UNLABELLED = new_kind(
     'splits without an object, on which no AP can be measured',
     'Label their images, or leave them out.',
 )
+DATA_UNREADABLE = new_kind(
+    'data-unreadable',
+    Level.STOP,
+    'data sets of which too little can be read to train on',
+    'Mend what is said of it.',
+)
 NO_OBJECTS = new_kind(
     'no-objects',
     Level.STOP,

@@ -154,7 +154,11 @@ def test_a_category_that_is_its_own_parent_stays(root: Path) -> None:
         ('train', lambda c: c.update(images=[], annotations=[]), r'has no image: fill'),
         ('val', lambda c: c['annotations'].clear(), r'val.json has no object: fill'),
         ('val', lambda c: c.pop('images'), r"val.json has no list 'images'"),
-        ('val', lambda c: c['images'][0].update(file_name=[]), r'gives the file_name \[\]'),
+        (
+            'val',
+            lambda c: c['images'][0].update(file_name=[]),
+            r'gives the file_name \[\]',
+        ),
         (
             'val',
             lambda c: c['images'][0].update(file_name='x' * 5000),

@@ -1,0 +1,145 @@
+"""What people change of a training, whatever its config."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from mmengine.config import Config, ConfigDict
+
+from .batch_size import largest_batch
+from .error import RecipeError
+from .schedule import epoch_length, set_epochs
+from .size import set_image_size
+
+_SCORE = 'coco/bbox_mAP'
+_LEAST_GAIN = 1e-3  # of the AP: less is no improvement
+
+
+class _Logger(NamedTuple):
+    """Where figures go: a backend of MMEngine's visualizer, and what it needs."""
+
+    backend: str
+    package: str
+
+
+_LOGGERS = {
+    'tensorboard': _Logger('TensorboardVisBackend', 'tensorboard'),
+    'wandb': _Logger('WandbVisBackend', 'wandb'),
+    'mlflow': _Logger('MLflowVisBackend', 'mlflow'),
+}
+AUTO = 'auto'
+LOGGERS = (*_LOGGERS, 'csv')
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What is changed; ``None`` and nothing leave what the config says.
+
+    Attributes:
+        epochs: Passes over the training images; the schedule is scaled.
+        batch_size: Images a batch, in training; ``'auto'`` for the largest that fits.
+        image_size: Shorter side of the images, pixels.
+        seed: Of weights, order and augmentation.
+        patience: Validations without a better AP after which the training ends.
+        freeze: Modules that do not learn, as ``backbone``.
+        loggers: Of ``tensorboard``, ``wandb``, ``mlflow`` and ``csv``, where figures go
+            besides the log.
+        start: Checkpoint to begin with.
+    """
+
+    epochs: int | None = None
+    batch_size: int | str | None = None
+    image_size: int | None = None
+    seed: int | None = None
+    patience: int | None = None
+    freeze: tuple[str, ...] = ()
+    loggers: tuple[str, ...] = ()
+    start: str | None = None
+
+
+def apply_options(cfg: Config, options: TrainingOptions) -> list[str]:
+    """Change a config as the options say.
+
+    Args:
+        cfg: The config; changed.
+        options: What to change.
+
+    Returns:
+        How the schedule was scaled, in words.
+
+    Raises:
+        RecipeError: If the config cannot be changed so, or a logger is not installed.
+    """
+    if options.image_size is not None:
+        set_image_size(cfg, options.image_size)
+    if options.batch_size is not None:
+        is_auto = options.batch_size == AUTO
+        size = largest_batch(cfg) if is_auto else options.batch_size
+        cfg.train_dataloader.batch_size = size
+    if options.seed is not None:
+        cfg.randomness = ConfigDict(
+            {**(cfg.get('randomness') or {}), 'seed': options.seed}
+        )
+    if options.start is not None:
+        cfg.load_from = options.start
+    if options.patience is not None:
+        _stop_early(cfg, options.patience)
+    if options.freeze:
+        add_hook(cfg, 'FreezeHook', modules=list(options.freeze))
+    _log(cfg, options.loggers)
+    if options.epochs is None:
+        return []
+    return set_epochs(cfg, options.epochs, epoch_length(cfg))
+
+
+def add_hook(cfg: Config, kind: str, **settings: object) -> None:
+    """Give a config a further hook, in the place of one of the same kind."""
+    others = [
+        hook for hook in cfg.get('custom_hooks') or [] if hook.get('type') != kind
+    ]
+    cfg.custom_hooks = [*others, ConfigDict(type=kind, **settings)]
+
+
+def _stop_early(cfg: Config, patience: int) -> None:
+    if cfg.get('val_dataloader') is None:
+        raise RecipeError(
+            'patience counts validations, and the config has none: add val_dataloader, '
+            'or leave patience out.'
+        )
+    # What the best checkpoint is chosen by.
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    score = checkpoint.get('save_best')
+    add_hook(
+        cfg,
+        'EarlyStoppingHook',
+        monitor=score if isinstance(score, str) and score != 'auto' else _SCORE,
+        rule='greater',
+        min_delta=_LEAST_GAIN,
+        patience=patience,
+    )
+
+
+def _log(cfg: Config, loggers: Sequence[str]) -> None:
+    unknown = [name for name in loggers if name not in LOGGERS]
+    if unknown:
+        raise RecipeError(
+            f'There is no logger {unknown[0]}: take {", ".join(LOGGERS)}.'
+        )
+    chosen = [_LOGGERS[name] for name in loggers if name in _LOGGERS]
+    absent = [logger.package for logger in chosen if not find_spec(logger.package)]
+    if absent:
+        raise RecipeError(
+            f'The logger needs the package {absent[0]}: `pip install {absent[0]}`, or '
+            'leave it out.'
+        )
+    if 'csv' in loggers:
+        add_hook(cfg, 'ResultsTableHook')
+    if chosen:
+        visualizer = cfg.get('visualizer') or ConfigDict(type='DetLocalVisualizer')
+        own = visualizer.get('vis_backends') or [ConfigDict(type='LocalVisBackend')]
+        visualizer.vis_backends = [
+            *own,
+            *(ConfigDict(type=logger.backend) for logger in chosen),
+        ]
+        cfg.visualizer = visualizer

@@ -1,0 +1,174 @@
+"""One training on a folder of pictures, and what its run folder holds."""
+
+import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import pytest
+import torch
+from mmengine.config import Config
+
+from m2det_mmdet.apis import DataRead, M2DetError, evaluate, train
+from m2det_mmdet.apis.own_data import OwnData, _free_folder
+from m2det_mmdet.datasets.scenes import write_scenes
+
+CLASSES = ('house', 'tree', 'fish', 'boat')
+FEW = {'num_train': 8, 'num_val': 4, 'num_test': 2, 'size': (128, 128)}
+QUICK = {
+    'image_size': 128,
+    'options': {
+        'train_dataloader.num_workers': 0,
+        'train_dataloader.persistent_workers': False,
+        'val_dataloader.num_workers': 0,
+        'val_dataloader.persistent_workers': False,
+        'test_dataloader.num_workers': 0,
+        'test_dataloader.persistent_workers': False,
+        'model.test_cfg.score_thr': 0.01,
+    },
+}
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    folder = tmp_path_factory.mktemp('own')
+    write_scenes(folder / 'toys', **FEW, collection='toys')
+    before = _times(folder / 'toys')
+    events = []
+    result = train(
+        data=folder / 'toys',
+        work_dir=folder / 'run',
+        epochs=2,
+        seed=3,
+        device='cpu',
+        on_event=events.append,
+        **QUICK,
+    )
+    assert _times(folder / 'toys') == before
+    return SimpleNamespace(
+        data=folder / 'toys', folder=folder / 'run', result=result, events=events
+    )
+
+
+def _times(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob('*')}
+
+
+def test_the_run_folder_holds_what_people_look_for(run: SimpleNamespace) -> None:
+    names = {path.name for path in run.folder.iterdir()}
+
+    assert {
+        *('config.py', 'best.pth', 'last.pth', 'results.csv', 'args.json'),
+        *('check.json', 'log.txt', 'train_images.jpg'),
+    } <= names
+    assert run.result.config == run.folder / 'config.py'
+    assert run.result.usable_checkpoint == run.folder / 'best.pth'
+    assert 'Epoch(train)' in (run.folder / 'log.txt').read_text()
+    assert cv2.imread(str(run.folder / 'train_images.jpg')).shape[2] == 3
+    with open(run.folder / 'results.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert [row['epoch'] for row in rows] == ['1', '2']
+    assert all(float(row['loss']) > 0 for row in rows)
+    arguments = json.loads((run.folder / 'args.json').read_text())['arguments']
+    assert (arguments['epochs'], arguments['seed']) == (2, 3)
+    assert json.loads((run.folder / 'check.json').read_text())['form'] == 'coco'
+
+
+def test_the_config_follows_from_the_data(run: SimpleNamespace) -> None:
+    cfg = Config.fromfile(run.folder / 'config.py')
+
+    assert cfg.model.bbox_head.num_classes == 4
+    assert cfg.train_dataloader.dataset.metainfo.classes == CLASSES
+    assert cfg.test_dataloader.dataset.ann_file.endswith('test.json')
+    assert cfg.load_from == 'm2det_r18_scenes'
+    assert cfg.randomness.seed == 3
+    assert (cfg.train_cfg.max_epochs, cfg.train_cfg.get('val_interval', 1)) == (2, 1)
+
+
+def test_it_starts_from_the_weights_that_fit(run: SimpleNamespace) -> None:
+    read, started = run.events[:2]
+
+    assert isinstance(read, DataRead)
+    assert read.start == 'm2det_r18_scenes'
+    assert 'bbox_head' in started.left_out
+    assert 'backbone' not in started.left_out
+
+
+def test_its_checkpoint_knows_the_classes(run: SimpleNamespace) -> None:
+    best = torch.load(run.folder / 'best.pth', weights_only=False)
+
+    assert tuple(best['meta']['dataset_meta']['classes']) == CLASSES
+
+
+def test_the_config_repeats_the_training(run: SimpleNamespace, tmp_path: Path) -> None:
+    again = train(run.folder / 'config.py', work_dir=tmp_path / 'again', device='cpu')
+
+    one, other = (
+        torch.load(path, weights_only=False)['state_dict']
+        for path in (run.folder / 'last.pth', again.checkpoint)
+    )
+    assert all(other[name].equal(value) for name, value in one.items())
+
+
+def test_a_run_is_tested_by_its_files(run: SimpleNamespace, tmp_path: Path) -> None:
+    tested = evaluate(
+        run.folder / 'config.py', run.folder / 'best.pth', work_dir=tmp_path
+    )
+
+    assert 0 <= tested.ap <= 1
+
+
+def test_a_run_folder_in_use_is_refused_and_kept(run: SimpleNamespace) -> None:
+    before = _times(run.folder)
+    with pytest.raises(M2DetError, match='is not empty: give another name'):
+        train(data=run.data, work_dir=run.folder, epochs=1, **QUICK)
+    assert _times(run.folder) == before
+
+
+def test_a_run_goes_on(run: SimpleNamespace, tmp_path: Path) -> None:
+    with pytest.raises(M2DetError, match='needs the name of the run'):
+        train(data=run.data, resume=True)
+    with pytest.raises(M2DetError, match='no run in .*elsewhere to resume'):
+        train(data=run.data, work_dir=tmp_path / 'elsewhere', resume=True)
+
+    result = train(data=run.data, work_dir=run.folder, resume=True, device='cpu')
+    # It was done.
+    assert result.epochs == 2
+
+
+def test_runs_without_a_name_get_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = OwnData(Path('cells'))
+    assert _free_folder(own) == 'work_dirs/cells'
+    (tmp_path / 'work_dirs' / 'cells' / 'x').mkdir(parents=True)
+    assert _free_folder(own) == 'work_dirs/cells-2'
+    (tmp_path / 'data.yaml').write_text('')
+    assert _free_folder(OwnData(tmp_path / 'data.yaml')) == f'work_dirs/{tmp_path.name}'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({}, 'nothing to train: give a config, or data'),
+        ({'epochs': 0}, 'epochs must be at least 1, got 0'),
+        ({'image_size': 8}, 'image_size must be at least 32, got 8'),
+        ({'batch_size': 0}, 'batch_size must be at least 1, got 0'),
+        ({'patience': 0}, 'patience must be at least 1, got 0'),
+        ({'seed': -1}, 'seed must be at least 0, got -1'),
+        ({'device': 'abacus'}, 'device abacus cannot be used here'),
+    ],
+)
+def test_wrong_arguments_are_named(arguments: dict, message: str) -> None:
+    config = {'config': 'm2det_r18_320'} if arguments else {}
+    with pytest.raises(M2DetError, match=message):
+        train(**config, **arguments)
+
+
+def test_data_that_cannot_be_used_stop_and_leave_nothing(tmp_path: Path) -> None:
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(M2DetError, match='empty'):
+        train(data=tmp_path / 'empty', work_dir=tmp_path / 'run')
+    assert not (tmp_path / 'run').exists()

@@ -1,0 +1,91 @@
+import pytest
+from mmengine.config import Config
+
+from m2det_mmdet.recipes import options
+from m2det_mmdet.recipes.error import RecipeError
+from m2det_mmdet.recipes.options import TrainingOptions, apply_options
+from m2det_mmdet.utils.configs import load_config
+
+
+@pytest.fixture
+def cfg() -> Config:
+    return load_config('m2det_r18_320')
+
+
+def test_nothing_changes_nothing(cfg: Config) -> None:
+    before = cfg.pretty_text
+
+    assert apply_options(cfg, TrainingOptions()) == []
+    assert cfg.pretty_text == before
+
+
+def test_each_option_reaches_its_setting(
+    cfg: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, 'epoch_length', lambda _: 10)
+
+    remarks = apply_options(
+        cfg,
+        TrainingOptions(
+            epochs=6,
+            batch_size=5,
+            image_size=160,
+            seed=3,
+            patience=2,
+            freeze=('backbone',),
+            loggers=('csv',),
+            start='weights.pth',
+        ),
+    )
+
+    assert cfg.train_cfg.max_epochs == 6
+    # Of 30 epochs and a warm-up of 100 iterations, in 6 * 10 iterations.
+    assert [x.get('end', x.get('T_max')) for x in cfg.param_scheduler] == [6, 60]
+    assert len(remarks) == 2
+    assert cfg.train_dataloader.batch_size == 5
+    assert cfg.model.bbox_head.anchor_generator.input_size == 160
+    assert cfg.randomness.seed == 3
+    assert cfg.load_from == 'weights.pth'
+    hooks = {hook.pop('type'): dict(hook) for hook in cfg.custom_hooks}
+    assert hooks['EarlyStoppingHook'] == {
+        'monitor': 'coco/bbox_mAP',
+        'rule': 'greater',
+        'min_delta': 1e-3,
+        'patience': 2,
+    }
+    assert hooks['FreezeHook'] == {'modules': ['backbone']}
+    assert 'ResultsTableHook' in hooks
+
+
+def test_figures_go_to_further_places(
+    cfg: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(options, 'find_spec', lambda _: True)
+
+    apply_options(cfg, TrainingOptions(loggers=('tensorboard', 'wandb', 'mlflow')))
+
+    assert [backend.type for backend in cfg.visualizer.vis_backends] == [
+        *('LocalVisBackend', 'TensorboardVisBackend', 'WandbVisBackend'),
+        'MLflowVisBackend',
+    ]
+
+
+@pytest.mark.parametrize(
+    ('logger', 'message'),
+    [
+        ('papers', 'no logger papers: take tensorboard, wandb, mlflow, csv'),
+        ('wandb', 'needs the package wandb: `pip install wandb`'),
+    ],
+)
+def test_a_logger_that_cannot_be_is_named(
+    cfg: Config, monkeypatch: pytest.MonkeyPatch, logger: str, message: str
+) -> None:
+    monkeypatch.setattr(options, 'find_spec', lambda _: None)
+    with pytest.raises(RecipeError, match=message):
+        apply_options(cfg, TrainingOptions(loggers=(logger,)))
+
+
+def test_patience_needs_validations(cfg: Config) -> None:
+    cfg.val_dataloader = None
+    with pytest.raises(RecipeError, match='patience counts validations'):
+        apply_options(cfg, TrainingOptions(patience=2))
