@@ -31,11 +31,7 @@ def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
 def build_runner(
     cfg: Config, *, datasets: dict[str, Any] | None = None, on_console: bool = True
 ) -> Runner:
-    """Build the runner, and rename the config that it leaves in the work folder.
-
-    mim finds a config by its base name anywhere in the repository of an editable
-    install and refuses to choose between two; a copy of the same name in the work
-    folder would make the next call fail.
+    """Build the runner, and leave its config in the work folder.
 
     Args:
         cfg: The config.
@@ -54,7 +50,8 @@ def build_runner(
     _name_checkpoint_hook(cfg)
     try:
         # A log keeps the stream that is standard output when it is made.
-        with nullcontext() if on_console else redirect_stdout(io.StringIO()):
+        hidden = nullcontext() if on_console else redirect_stdout(io.StringIO())
+        with hidden, _without_dump():
             # Registered runners are those of mmdet's registry, as in its scripts.
             custom = 'runner_type' in cfg
             runner = RUNNERS.build(cfg) if custom else Runner.from_cfg(cfg)
@@ -67,8 +64,7 @@ def build_runner(
         name = f'_{key}_dataloader'
         settings = {**getattr(runner, name), 'dataset': dataset}
         setattr(runner, name, Runner.build_dataloader(settings, seed=runner.seed))
-    if cfg.filename is not None:
-        _rename_dumped_config(cfg, runner)
+    _dump(cfg, runner)
     return runner
 
 
@@ -97,20 +93,42 @@ def logged(runner: Runner) -> Iterator[Path]:
 
 
 def dumped_config(cfg: Config, work_dir: str | Path) -> Path | None:
-    """Return the copy of a config that a run has left; ``None`` if no file holds it."""
+    """Return the file in the work folder that holds the config of a run.
+
+    It is ``NAME_full.py``, or the config itself where that lies in the work folder: a
+    run never writes over what it was started from. ``None`` if no file holds it.
+    """
     if cfg.filename is None:
         return None
-    same = Path(work_dir, Path(cfg.filename).name)
-    if same.is_file() and same.samefile(cfg.filename):
-        return same
-    return Path(work_dir, f'{config_name(cfg)}{DUMP_SUFFIX}.py')
+    path = Path(cfg.filename)
+    if path.parent.resolve() == Path(work_dir).resolve():
+        return path
+    return Path(work_dir, f'{config_name(cfg)}{DUMP_SUFFIX}{path.suffix}')
 
 
-def _rename_dumped_config(cfg: Config, runner: Runner) -> None:
-    config = Path(cfg.filename)
-    dumped = Path(runner.work_dir, config.name)
-    if runner.rank != 0 or not dumped.is_file():
+@contextmanager
+def _without_dump() -> Iterator[None]:
+    """Keep MMEngine from writing the config by the name that it has."""
+    dump = Runner.dump_config
+    Runner.dump_config = lambda _: None
+    try:
+        yield
+    finally:
+        Runner.dump_config = dump
+
+
+def _dump(cfg: Config, runner: Runner) -> None:
+    """Write the config of a run into its work folder.
+
+    mim finds a config by its base name anywhere in the repository of an editable
+    install and refuses to choose between two; a copy of the same name in the work
+    folder would make the next call fail.
+    """
+    if runner.rank != 0:
         return
+    path = dumped_config(cfg, runner.work_dir)
+    if path is None:
+        path = Path(runner.work_dir, f'{runner.timestamp}.py')
     # A config that was read of a text has no file any more.
-    if not (config.is_file() and dumped.samefile(config)):
-        dumped.replace(dumped.with_stem(f'{config_name(cfg)}{DUMP_SUFFIX}'))
+    if not (path.is_file() and cfg.filename and path == Path(cfg.filename)):
+        runner.cfg.dump(path)

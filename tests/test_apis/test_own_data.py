@@ -111,12 +111,14 @@ def test_the_config_repeats_the_training(run: SimpleNamespace, tmp_path: Path) -
     assert all(other[name].equal(value) for name, value in one.items())
 
 
-def test_a_run_is_tested_by_its_files(run: SimpleNamespace, tmp_path: Path) -> None:
-    tested = evaluate(
-        run.folder / 'config.py', run.folder / 'best.pth', work_dir=tmp_path
-    )
+def test_a_run_is_tested_by_its_files_which_stay(run: SimpleNamespace) -> None:
+    config = run.folder / 'config.py'
+    before = config.read_bytes()
+
+    tested = evaluate(config, run.folder / 'best.pth')
 
     assert 0 <= tested.ap <= 1
+    assert config.read_bytes() == before
 
 
 def test_a_run_folder_in_use_is_refused_and_kept(run: SimpleNamespace) -> None:
