@@ -62,6 +62,7 @@ class TrainingConsole:
         self.progress = _progress(self.console)
         self.task = self.progress.add_task('', total=None, visible=False)
         self.last: Step | None = None
+        self.end_of_epoch: str | None = None
 
     def __enter__(self) -> 'TrainingConsole':
         self.progress.start()
@@ -84,6 +85,7 @@ class TrainingConsole:
     def close(self, result: TrainingResult) -> None:
         """Show the result and the next command."""
         self.progress.stop()
+        self._print_end_of_epoch()
         checkpoint = result.usable_checkpoint
         kind = 'Best' if result.best_checkpoint else 'Last'
         length = f'iteration {result.iterations}'
@@ -96,6 +98,8 @@ class TrainingConsole:
         config = self.config or str(result.config)
         command = shlex.join(['m2det', 'test', config, str(checkpoint)])
         self._print(f'Next: {command}')
+        command = shlex.join(['m2det', 'predict', config, str(checkpoint)])
+        self._print(f'      {command} IMAGES -o OUT')
 
     def _tell_data(self, read: DataRead) -> None:
         self._print(report_of(read.check))
@@ -104,10 +108,11 @@ class TrainingConsole:
         self._print(f'Run: {read.run}')
 
     def _evaluated(self, event: Evaluated) -> None:
-        parts = ['validation' if event.epoch is None else f'epoch {event.epoch}']
-        if self.last is not None and self.last.loss is not None:
-            parts.append(f'loss {self.last.loss:.4g}')
-        self._print(f'{", ".join(parts)}: {format_ap(event.metrics)}')
+        place = 'validation' if event.epoch is None else f'epoch {event.epoch}'
+        if self.last is not None and event.epoch is not None:
+            # The line of the epoch's end is this one.
+            place, self.end_of_epoch = _describe(self.last, with_batch=False), None
+        self._print(f'{place}: {format_ap(event.metrics)}')
 
     def _begin(self, start: TrainingStarted) -> None:
         images = {'train': 'to learn from', 'val': 'to validate on'}
@@ -134,32 +139,28 @@ class TrainingConsole:
 
     def _step(self, step: Step) -> None:
         if step.stage == 'train':
+            self._print_end_of_epoch()
             self.last = step
-        parts = [step.stage if step.stage != 'train' else f'epoch {step.epoch}']
-        if step.stage == 'train' and step.epochs:
-            parts[0] += f'/{step.epochs}'
-        if not self.console.is_terminal:
-            # A bar shows it by itself.
-            parts.append(f'batch {step.batch}/{step.batches}')
-        if step.loss is not None:
-            parts.append(f'loss {step.loss:.4g}')
-        if step.learning_rate is not None:
-            parts.append(f'learning rate {step.learning_rate:.3g}')
-        if step.seconds_left is not None:
-            parts.append(f'{_duration(step.seconds_left)} left')
-        line = ', '.join(parts)
         if self.console.is_terminal:
             self.progress.update(
                 self.task,
-                description=line,
+                # The bar shows the batch by itself.
+                description=_describe(step, with_batch=False),
                 completed=step.batch,
                 total=step.batches,
                 visible=True,
             )
-        elif step.stage == 'train' and (
-            step.batch % _INTERVAL == 0 or step.batch == step.batches
-        ):
-            self._print(line)
+        elif step.stage == 'train':
+            if step.batch == step.batches:
+                self.end_of_epoch = _describe(step)
+            elif step.batch % _INTERVAL == 0:
+                self._print(_describe(step))
+
+    def _print_end_of_epoch(self) -> None:
+        """Print the line of an epoch that no validation has followed."""
+        if self.end_of_epoch is not None:
+            self._print(self.end_of_epoch)
+            self.end_of_epoch = None
 
     def _print(self, text: str) -> None:
         self.console.print(text, markup=False)
@@ -182,6 +183,22 @@ def _progress(console: Console) -> Progress:
         transient=True,
         disable=not console.is_terminal or not _is_first_process(),
     )
+
+
+def _describe(step: Step, *, with_batch: bool = True) -> str:
+    """Say where a run is, and how it goes."""
+    parts = [step.stage if step.stage != 'train' else f'epoch {step.epoch}']
+    if step.stage == 'train' and step.epochs:
+        parts[0] += f'/{step.epochs}'
+    if with_batch:
+        parts.append(f'batch {step.batch}/{step.batches}')
+    if step.loss is not None:
+        parts.append(f'loss {step.loss:.4g}')
+    if step.learning_rate is not None:
+        parts.append(f'learning rate {step.learning_rate:.3g}')
+    if step.seconds_left is not None:
+        parts.append(f'{_duration(step.seconds_left)} left')
+    return ', '.join(parts)
 
 
 def _figure(value: float) -> str:

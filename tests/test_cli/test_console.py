@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from m2det_mmdet.apis import Evaluated, Step, TrainingResult, TrainingStarted
+from m2det_mmdet.apis import (
+    DataCheck,
+    DataRead,
+    Evaluated,
+    Step,
+    TrainingResult,
+    TrainingStarted,
+)
 from m2det_mmdet.cli.console import TrainingConsole, format_ap
 
 STARTED = TrainingStarted(
@@ -18,6 +25,8 @@ STARTED = TrainingStarted(
     iterations=3366,
     batch_size=16,
     resumed_from=Path('epoch_3.pth'),
+    start=None,
+    left_out=None,
     work_dir=Path('work'),
     log=Path('work/a.log'),
 )
@@ -51,12 +60,53 @@ def test_a_training_is_shown_in_plain_lines(capsys: pytest.CaptureFixture) -> No
         'Resuming from epoch_3.pth',
         'Log: work/a.log',
         'epoch 4/18, batch 50/187, loss 12.35, learning rate 0.004, 0:12:10 left',
-        'epoch 4/18, batch 187/187, loss 12.35, learning rate 0.004, 0:12:10 left',
-        'epoch 4: AP 0.250',
+        'epoch 4/18, loss 12.35, learning rate 0.004, 0:12:10 left: AP 0.250',
         'Trained to epoch 18 (iteration 3366) in 1:02:03.',
         'Last checkpoint: my work/epoch_18.pth',
         "Next: m2det test 'my config.py' 'my work/epoch_18.pth'",
+        "      m2det predict 'my config.py' 'my work/epoch_18.pth' IMAGES -o OUT",
     ]
+
+
+def test_an_epoch_without_validation_has_its_line(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    with TrainingConsole('c') as console:
+        for epoch in (1, 2):
+            console.show(Step('train', epoch, 2, 9, 9, 1.5))
+        console.close(replace(RESULT, checkpoint=None))
+
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        'epoch 1/2, batch 9/9, loss 1.5',
+        'epoch 2/2, batch 9/9, loss 1.5',
+    ]
+
+
+def test_a_run_on_own_data_tells_what_is_in_them_and_where_it_begins(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    check = DataCheck(
+        root=Path('cells'),
+        form='voc',
+        classes=('red',),
+        images={'train': 2, 'val': 1},
+        objects={'train': {'red': 5}, 'val': {'red': 1}},
+        split_seed=3,
+        findings=[],
+        seconds=0.1,
+    )
+    with TrainingConsole(None) as console:
+        console.show(
+            DataRead(check, Path('work'), 'small', 'zoo', 30, ('Anchors were fitted.',))
+        )
+        console.show(replace(STARTED, start='zoo', left_out='4 of 98 tensors, in head'))
+
+    lines = capsys.readouterr().out.splitlines()
+    assert 'cells, in the form of VOC: train 2 images with 5 objects, val' in lines[0]
+    assert 'The split was made here, with the seed 3.' in lines
+    assert 'Anchors were fitted.' in lines
+    assert 'Run: work' in lines
+    assert 'Weights: zoo; at random: 4 of 98 tensors, in head' in lines
 
 
 def test_overridden_settings_are_those_of_the_next_command(
@@ -69,6 +119,7 @@ def test_overridden_settings_are_those_of_the_next_command(
         'Trained to iteration 3366 in 1:02:03.',
         'Best checkpoint: best.pth',
         'Next: m2det test work/mine_full.py best.pth',
+        '      m2det predict work/mine_full.py best.pth IMAGES -o OUT',
     ]
 
 
