@@ -2,7 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -111,7 +113,9 @@ def begin_run(
     run = Path(chosen[0])
     try:
         if is_main_process():
-            report(_fill(run, own, cfg, changes, settings, fit=fit))
+            with _removed_on_failure(run):
+                read = _fill(run, own, cfg, changes, settings, fit=fit)
+            report(read)
     finally:
         barrier()
     return _load(run, launcher)
@@ -133,6 +137,16 @@ def resume_run(own: OwnData, *, launcher: str) -> Config:
     cfg = _load(run, launcher)
     start_processes(cfg, launcher)
     return cfg
+
+
+@contextmanager
+def _removed_on_failure(run: Path) -> Iterator[None]:
+    """Leave no folder of a run that could not begin, so that its name is free."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(run, ignore_errors=True)
+        raise
 
 
 def _load(run: Path, launcher: str) -> Config:

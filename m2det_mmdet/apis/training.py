@@ -11,6 +11,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..analysis.machine import describe_machine
+from ..checkpoints.sources import check_checkpoint
 from ..compat.device import training_on
 from ..engine.hooks import Evaluated, ProgressHook, Step
 from ..engine.hooks.plain_names_hook import BEST, LAST
@@ -234,6 +235,8 @@ def _check_arguments(
         check_at_least(name, getattr(changes, name), lowest)
     if changes.seed is not None:
         check_at_least('seed', changes.seed, 0)
+    if changes.start is not None:
+        check_checkpoint(changes.start)
     if changes.batch_size is not None and changes.batch_size != AUTO:
         check_at_least('batch_size', changes.batch_size, 1)
 

@@ -160,6 +160,7 @@ def test_runs_without_a_name_get_numbers(
         ({'batch_size': 0}, 'batch_size must be at least 1, got 0'),
         ({'patience': 0}, 'patience must be at least 1, got 0'),
         ({'seed': -1}, 'seed must be at least 0, got -1'),
+        ({'start': 'm2det_r18_scene'}, 'no checkpoint m2det_r18_scene'),
         ({'device': 'abacus'}, 'device abacus cannot be used here'),
     ],
 )
@@ -169,8 +170,15 @@ def test_wrong_arguments_are_named(arguments: dict, message: str) -> None:
         train(**config, **arguments)
 
 
-def test_data_that_cannot_be_used_stop_and_leave_nothing(tmp_path: Path) -> None:
+def test_what_cannot_begin_stops_and_leaves_nothing(
+    run: SimpleNamespace, tmp_path: Path
+) -> None:
     (tmp_path / 'empty').mkdir()
+    folder = tmp_path / 'run'
     with pytest.raises(M2DetError, match='empty'):
-        train(data=tmp_path / 'empty', work_dir=tmp_path / 'run')
-    assert not (tmp_path / 'run').exists()
+        train(data=tmp_path / 'empty', work_dir=folder)
+    with pytest.raises(M2DetError, match='belong to images of 300 pixels'):
+        train(
+            'mmdet::ssd/ssd300_coco.py', data=run.data, image_size=64, work_dir=folder
+        )
+    assert not folder.exists()

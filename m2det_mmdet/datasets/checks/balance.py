@@ -62,13 +62,11 @@ def check_balance(folder: DataFolder, faults: Faults) -> None:
     """Count objects by class, and images by split."""
     counts = count_objects(folder)
     _check_names(folder, faults)
-    if (
-        not sum(counts.get('train', {}).values())
-        and NO_OBJECTS.name not in faults.findings
-    ):
-        faults.report(NO_OBJECTS, 'The split train has no object that can be learned.')
     if 'train' in counts:
         _check_learned(counts['train'], faults)
+        # Else it was told when they were read.
+        if not sum(counts['train'].values()) and NO_OBJECTS.name not in faults.findings:
+            faults.report(NO_OBJECTS, 'The split train has no object to learn from.')
     for name, count in counts.get('val', {}).items():
         # Else the missing object to learn from is what matters.
         if count == 0 and counts.get('train', {}).get(name):

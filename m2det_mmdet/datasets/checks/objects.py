@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...utils.texts import one_line, shown
+from ...utils.texts import one_line
 from ..faults import Faults, Kind
 from ..layouts.folder import Part
 
@@ -41,9 +41,9 @@ class Objects:
         """Name an object: its class, its box and its file."""
         annotation = self.part.content['annotations'][index]
         name = one_line(self.classes[annotation['category_id']])
-        box = shown([*annotation['bbox']])
+        box = ', '.join(f'{value:.6g}' for value in annotation['bbox'])
         return (
-            f'The {name} {box} of {self.files[annotation["image_id"]]} ({self.split})'
+            f'The {name} [{box}] of {self.files[annotation["image_id"]]} ({self.split})'
         )
 
 
