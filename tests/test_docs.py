@@ -30,7 +30,7 @@ PAGES = [
     *sorted((ROOT / 'configs').rglob('README.md')),
 ]
 # Names that stand for files of the reader.
-OWN = {'CONFIG', 'mine.py'}
+OWN = {'CONFIG', 'mine.py', 'work_dirs/NAME/config.py'}
 # A network of the authors' release that is quick to build.
 SMALL_RELEASE = """
 _base_ = 'm2det::m2det/release/m2det_vgg_320_release.py'
