@@ -14,7 +14,7 @@ from .options import add_hook
 SMALL, SMALL_START = 'm2det_r18_320', 'm2det_r18_scenes'
 LARGE = 'm2det_vgg_512'
 # Images that a training looks at in all: about a quarter of an hour of either.
-_PASSES = {SMALL: 6_000, LARGE: 60_000}
+_PASSES = {SMALL: 10_000, LARGE: 60_000}
 _EPOCHS = (8, 100)
 _SCORE = 'coco/bbox_mAP'
 

@@ -52,7 +52,7 @@ def test_a_config_without_validation_gets_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ('images', 'epochs'), [(1, 100), (200, 30), (205, 30), (600, 10), (10**6, 8)]
+    ('images', 'epochs'), [(1, 100), (200, 50), (205, 49), (1000, 10), (10**6, 8)]
 )
 def test_few_images_are_learned_longer(images: int, epochs: int) -> None:
     assert default_epochs(images) == epochs
