@@ -48,12 +48,12 @@ def place_images(part: Part, tree: Tree, file: Named, faults: Faults) -> None:
     part.ann_file = None
     problems = _mend_names(part, absent, tree, file, faults)
     if folder is None and len(problems) == len(names):
-        listing = ', '.join(map(str, file.folders))
+        likely = ', '.join(map(str, file.folders[:2]))
         first = ', '.join(map(one_line, names[:_PROBES]))
         faults.report(
             IMAGE_MISSING,
-            f'The first images of {file.path}, {first}, do not lie together in any of '
-            f'{listing}: put them there or mend file_name.',
+            f'The first images of {file.path}, {first}, do not lie together in '
+            f'{likely} or another usual folder: put them there or mend file_name.',
             len(names),
         )
     else:

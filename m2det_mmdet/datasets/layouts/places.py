@@ -59,6 +59,11 @@ def locate(
     return []
 
 
+def is_upload(name: str) -> bool:
+    """Whether a file has the name that Label Studio gives an upload."""
+    return bool(_UPLOAD.match(name))
+
+
 def tails(written: str, split: str) -> list[str]:
     """Return the ends of a path of another machine to a folder or list of a split.
 
@@ -98,7 +103,7 @@ def _readings(written: str) -> Iterator[list[str]]:
         parts = parts[1:] if parts and _DRIVE.fullmatch(parts[0]) else parts
         if parts:
             yield parts
-            if _UPLOAD.match(parts[-1]):
+            if is_upload(parts[-1]):
                 yield [*parts[:-1], _UPLOAD.sub('', parts[-1], count=1)]
 
 

@@ -7,9 +7,15 @@ from pathlib import Path
 from ..error import DatasetError
 from ..faults import Level, new_kind
 
-# Names of each split in folders and files, the usual one first.
-NAMES = {'train': ('train',), 'val': ('val', 'valid', 'validation'), 'test': ('test',)}
-_SPLITS = {name: split for split, names in NAMES.items() for name in names}
+_WORDS = {'train': ('train',), 'val': ('val', 'valid', 'validation'), 'test': ('test',)}
+_SPLITS = {word: split for split, words in _WORDS.items() for word in words}
+# Names of each split in folders and files, the usual one first. CVAT writes "Train".
+NAMES = {
+    split: tuple(
+        name for word in words for name in (word, word.capitalize(), word.upper())
+    )
+    for split, words in _WORDS.items()
+}
 
 SPLIT_EMPTY = new_kind(
     'split-empty',
@@ -20,9 +26,13 @@ SPLIT_EMPTY = new_kind(
 
 
 def split_of(path: str) -> str | None:
-    """Return the split that a folder in a relative path is named after, if any."""
-    folders = path.split('/')[:-1]
-    return next((_SPLITS[x.lower()] for x in folders if x.lower() in _SPLITS), None)
+    """Return the split that a folder in a relative path is named after, if any.
+
+    Darknet's form has them as ``obj_train_data``.
+    """
+    folders = path.lower().split('/')[:-1]
+    words = (x.removeprefix('obj_').removesuffix('_data') for x in folders)
+    return next((_SPLITS[word] for word in words if word in _SPLITS), None)
 
 
 def check_train(root: Path, found: Container[str], places: str) -> None:

@@ -105,6 +105,30 @@ def test_folders_of_splits_with_xml_are_followed(
     assert (found.counts, found.folder.split_seed) == ({}, None)
 
 
+@pytest.mark.parametrize('spelling', [str.capitalize, str.upper])
+def test_splits_in_capitals_are_followed(
+    tmp_path: Path, write_scene: Callable, read: Callable, spelling: Callable
+) -> None:
+    # CVAT's subsets are Train, Validation and Test.
+    splits = {'train': spelling('train'), 'val': spelling('validation')}
+    for split, name in splits.items():
+        write_scene(tmp_path / 'coco' / 'images' / name / f'{split}.jpg')
+        _coco(tmp_path / f'coco/annotations/instances_{name}.json', [f'{split}.jpg'])
+        write_scene(tmp_path / 'voc' / 'JPEGImages' / f'{split}.jpg')
+        _xml(tmp_path / 'voc' / 'Annotations' / f'{split}.xml')
+        _write(tmp_path / 'voc' / 'ImageSets' / 'Main' / f'{name}.txt', split)
+        write_scene(tmp_path / 'yolo' / 'images' / name / f'{split}.jpg')
+        _write(tmp_path / 'yolo' / 'labels' / name / f'{split}.txt', LINE)
+    _write(tmp_path / 'yolo' / 'classes.txt', 'cat\ndog')
+
+    for kind, box in (('coco', COCO_BOX), ('voc', XML_BOX), ('yolo', LINE_BOX)):
+        found = read(tmp_path / kind)
+        assert (found.folder.kind, found.counts) == (kind, {})
+        for split in splits:
+            assert [*found.boxes[split].values()] == [[box]]
+            assert [Path(name).stem for name in found.boxes[split]] == [split]
+
+
 def test_xml_of_other_names_are_paired_by_what_they_say(
     tmp_path: Path, write_scene: Callable, read: Callable
 ) -> None:
@@ -255,6 +279,43 @@ def test_images_and_text_files_anywhere_are_paired(
     assert found.folder.classes == ('cat', 'dog')
     assert _all_boxes(found) == {image.format(name): [LINE_BOX] for name in 'abc'}
     assert found.counts == {'split-made': 1}
+
+
+@pytest.mark.parametrize(
+    ('folder', 'names'),
+    [('obj_{}_data', 'obj.names'), ('{}', '{}/_darknet.labels')],
+    ids=['CVAT', 'Roboflow'],
+)
+def test_splits_of_the_form_of_darknet_are_followed(
+    tmp_path: Path, write_scene: Callable, read: Callable, folder: str, names: str
+) -> None:
+    for split in ('train', 'valid'):
+        write_scene(tmp_path / folder.format(split) / f'{split}.jpg')
+        _write(tmp_path / folder.format(split) / f'{split}.txt', LINE)
+        _write(tmp_path / f'{split}.txt', f'data/obj_{split}_data/{split}.jpg')
+        _write(tmp_path / names.format(split), 'cat\ndog')
+    found = read(tmp_path)
+
+    assert found.boxes == {
+        'train': {f'{folder.format("train")}/train.jpg': [LINE_BOX]},
+        'val': {f'{folder.format("valid")}/valid.jpg': [LINE_BOX]},
+    }
+    assert found.counts == {}
+
+
+def test_labels_of_uploads_are_paired_with_the_images_that_were_uploaded(
+    tmp_path: Path, write_scene: Callable, read: Callable
+) -> None:
+    # Label Studio exports labels without the images, under names of its own.
+    for name in 'ab':
+        write_scene(tmp_path / 'images' / f'{name}.png')
+        _write(tmp_path / 'labels' / f'0123abcd-{name}.txt', LINE)
+    _write(tmp_path / 'labels' / '0123abcd-lost.txt', LINE)
+    _write(tmp_path / 'classes.txt', 'cat\ndog')
+    found = read(tmp_path)
+
+    assert _all_boxes(found) == {f'images/{name}.png': [LINE_BOX] for name in 'ab'}
+    assert found.counts == {'path-foreign': 2, 'label-orphan': 1, 'split-made': 1}
 
 
 def test_text_files_of_other_kinds_are_no_labels(

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
+from mmdet.apis.det_inferencer import IMG_EXTENSIONS
+
 from ....utils.texts import shown
 from ...faults import Faults, Level, new_kind
 from ..labels import IMAGE_UNLABELLED, LABEL_ORPHAN, LABELS_SHARED, Source
 from ..pairing import Pairs, pair
-from ..places import PATH_FOREIGN, locate
+from ..places import PATH_FOREIGN, is_upload, locate
 from ..splits import NAMES, split_of
 from ..tree import Tree
 
@@ -86,14 +88,18 @@ def _pair_by_content(
     faults: Faults,
     names_in: Callable[[Path], Iterable[str]],
 ) -> tuple[dict[str, str], list[str]]:
-    """Pair labels without an image of their name with the one that they name."""
+    """Pair labels without an image of their name with the one that they name.
+
+    Label Studio puts digits in front of the names of labels, too, even where images
+    have their own ones.
+    """
     found = dict(pairs.found)
     free = set(pairs.unlabelled)
     orphans = []
     for label in pairs.orphans:
         options = (
             locate(tree, name, split=split_of(label))
-            for name in names_in(tree.root / label)
+            for name in (*names_in(tree.root / label), *_own_names(label))
         )
         image = next((x[0] for x in options if len(x) == 1 and x[0] in free), None)
         if image is None:
@@ -104,9 +110,16 @@ def _pair_by_content(
         faults.report(
             PATH_FOREIGN,
             f'{tree.root / label} has no image of its name: {shown(image)}, which fits '
-            'the name in it, is taken.',
+            'what it says or the end of its name, is taken.',
         )
     return found, orphans
+
+
+def _own_names(label: str) -> list[str]:
+    """Return the names of the image that belongs to the labels of an upload."""
+    stem = label.rpartition('.')[0]
+    is_meant = is_upload(stem.rpartition('/')[2])
+    return [f'{stem}{suffix}' for suffix in IMG_EXTENSIONS] if is_meant else []
 
 
 def _report(tree: Tree, pairs: Pairs, orphans: list[str], faults: Faults) -> None:

@@ -10,8 +10,8 @@ from ..images import read_lines
 from ..tree import Tree
 
 _FILES = ('classes.txt', 'labels/classes.txt', 'obj.names')
-# The names of such files anywhere: labelImg writes one into each folder.
-_ANYWHERE = ('classes.txt', 'obj.names', 'predefined_classes.txt')
+# The names of such files anywhere: labelImg and Roboflow write one into each folder.
+_ANYWHERE = ('classes.txt', 'obj.names', 'predefined_classes.txt', '_darknet.labels')
 
 
 def read_names(tree: Tree) -> tuple[str, ...]:
