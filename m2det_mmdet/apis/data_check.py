@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -124,18 +125,18 @@ def inspect_data(data: Path, *, images: bool, seed: int) -> tuple[DataFolder, Fa
         M2DetError: If nothing can be read.
     """
     faults = Faults()
+    # Boxes of turned images are turned before anything else looks at them.
+    check = partial(check_images, pixels=images)
     try:
-        folder = read_folder(data, faults, seed=seed)
+        folder = read_folder(data, faults, seed=seed, check=check)
     except DatasetError as error:
         # What was found before tells why.
         if not faults.findings:
             raise
         faults.report(DATA_UNREADABLE, str(error))
         return DataFolder(data, '', (), {}), faults
-    # First the files of the images: boxes of turned ones are turned.
-    check_images(folder, faults, pixels=images)
-    for check in CHECKS:
-        check(folder, faults)
+    for look in CHECKS:
+        look(folder, faults)
     return folder, faults
 
 

@@ -11,11 +11,9 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
-from m2det_mmdet.apis import check_data, data_check
+from m2det_mmdet.apis import check_data
 from m2det_mmdet.cli import main
-from m2det_mmdet.datasets.coco_form import mend_annotations
-from m2det_mmdet.datasets.faults import Faults, Level
-from m2det_mmdet.datasets.layouts.folder import DataFolder, Part
+from m2det_mmdet.datasets.faults import Level
 
 Content = dict[str, Any]
 SPLITS = ('train', 'val')
@@ -33,24 +31,6 @@ image-id-twice image-in-two-splits image-listed-twice image-small images-empty
 images-few iscrowd-missing labels-key-points labels-polygons labels-rotated
 orphan-category orphan-image rotated-box value-converted value-dropped
 """
-
-
-@pytest.fixture(autouse=True)
-def reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read ``train.json`` and ``val.json`` of a folder, with images beside them."""
-
-    def read(data: Path, faults: Faults, *, seed: int = 0) -> DataFolder:
-        parts = {}
-        for split in SPLITS:
-            path = data / f'{split}.json'
-            content, _ = mend_annotations(
-                json.loads(path.read_text()), path.name, faults
-            )
-            parts[split] = Part(data / split, content)
-        names = tuple(x['name'] for x in parts['train'].content['categories'])
-        return DataFolder(data, 'coco', names, parts, split_seed=seed or None)
-
-    monkeypatch.setattr(data_check, 'read_folder', read)
 
 
 def _content(split: str, count: int = 120) -> Content:
@@ -272,6 +252,27 @@ def test_all_faults_end_in_one_table(
     assert (spoiled / 'train.json').read_bytes() == before
 
 
+def test_a_split_whose_images_are_all_broken_is_made_anew_or_stops(
+    tmp_path: Path,
+) -> None:
+    _write(tmp_path, _content('train', 10), _content('val', 2))
+    for path in (tmp_path / 'val').iterdir():
+        path.write_bytes(path.read_bytes()[:700])
+    # Headers alone are sound.
+    assert check_data(tmp_path).images == {'train': 10, 'val': 2}
+
+    check = check_data(tmp_path, images=True)
+
+    assert (check.images, check.split_seed) == ({'train': 8, 'val': 2}, 0)
+    names = [x.kind.name for x in check.findings]
+    assert {'image-unreadable', 'split-empty', 'split-made'} <= {*names}
+    assert check.level is Level.FAULT
+
+    for path in (tmp_path / 'train').iterdir():
+        path.write_bytes(b'')
+    assert check_data(tmp_path).level is Level.STOP
+
+
 def test_the_status_is_that_of_the_worst_fault(sound: Path) -> None:
     content = _content('train')
     content['annotations'][0]['id'] = 0
@@ -295,6 +296,7 @@ def test_a_long_list_of_classes_is_cut_and_a_split_of_ours_is_said(
     content = _content('train')
     content['categories'] += [{'id': id_, 'name': f'c{id_}'} for id_ in range(3, 26)]
     _write(sound, content, content)
+    (sound / 'val.json').unlink()
 
     main(['check', str(sound), '--seed', '7'])
 

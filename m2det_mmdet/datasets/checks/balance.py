@@ -3,7 +3,7 @@
 from collections import Counter
 
 from ..faults import Faults, Level, new_kind
-from ..layouts.folder import NO_OBJECTS, DataFolder, Part
+from ..layouts.folder import DataFolder, Part
 
 CLASS_NOT_LEARNED = new_kind(
     'class-not-in-train',
@@ -64,9 +64,6 @@ def check_balance(folder: DataFolder, faults: Faults) -> None:
     _check_names(folder, faults)
     if 'train' in counts:
         _check_learned(counts['train'], faults)
-        # Else it was told when they were read.
-        if not sum(counts['train'].values()) and NO_OBJECTS.name not in faults.findings:
-            faults.report(NO_OBJECTS, 'The split train has no object to learn from.')
     for name, count in counts.get('val', {}).items():
         # Else the missing object to learn from is what matters.
         if count == 0 and counts.get('train', {}).get(name):

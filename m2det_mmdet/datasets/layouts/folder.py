@@ -1,5 +1,6 @@
 """Read a data folder into memory, in COCO's form, with all that is wrong with it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..error import DatasetError
@@ -16,7 +17,7 @@ SPLIT_UNLABELLED = new_kind(
     'split-unlabelled',
     Level.FAULT,
     'splits without an object, on which no AP can be measured',
-    'Label their images, or leave them out.',
+    'Label their images. Without such a val split, images of train are taken for it.',
 )
 DATA_UNREADABLE = new_kind(
     'data-unreadable',
@@ -32,7 +33,13 @@ NO_OBJECTS = new_kind(
 )
 
 
-def read_folder(data: Path, faults: Faults, *, seed: int = 0) -> DataFolder:
+# Looks at what was read, and may leave out images, before splits are made.
+Check = Callable[[DataFolder, Faults], None]
+
+
+def read_folder(
+    data: Path, faults: Faults, *, seed: int = 0, check: Check | None = None
+) -> DataFolder:
     """Read a data folder, with all that is wrong with it.
 
     Args:
@@ -40,6 +47,7 @@ def read_folder(data: Path, faults: Faults, *, seed: int = 0) -> DataFolder:
         faults: Gets what is wrong. What can be repaired is repaired, what cannot be
             read is left out.
         seed: Decides the split where the folder has none.
+        check: Looks at all images before the splits are completed.
 
     Raises:
         DatasetError: If nothing can be read: no folder, no known form, no classes. What
@@ -47,11 +55,17 @@ def read_folder(data: Path, faults: Faults, *, seed: int = 0) -> DataFolder:
     """
     root, kind, found = find_data(data, faults)
     found.report_rest(faults)
-    return read_found(root, kind, found, faults, seed=seed)
+    return read_found(root, kind, found, faults, seed=seed, check=check)
 
 
 def read_found(
-    root: Path, kind: str, found: Found, faults: Faults, *, seed: int = 0
+    root: Path,
+    kind: str,
+    found: Found,
+    faults: Faults,
+    *,
+    seed: int = 0,
+    check: Check | None = None,
 ) -> DataFolder:
     """Read what was found of a data folder; arguments as for :func:`read_folder`.
 
@@ -65,23 +79,30 @@ def read_found(
             'on: mend it or export it again.'
         )
     classes = common_classes(parts, found.place, faults)
-    for split, part in [*parts.items()]:
-        if not part.content['images']:
-            del parts[split]
-            faults.report(SPLIT_EMPTY, _sentence(found, split, 'image'))
-        elif not part.content['annotations']:
-            kind_of_fault = NO_OBJECTS if split == 'train' else SPLIT_UNLABELLED
-            faults.report(kind_of_fault, _sentence(found, split, 'object'))
-    if 'train' not in parts:
-        raise DatasetError(_sentence(found, 'train', 'image'))
     folder = DataFolder(root, kind, classes, parts)
+    if check is not None:
+        check(folder, faults)
+    _leave_out_splits(folder, found, faults)
     if 'val' not in parts:
         make_val(folder, seed, faults)
     return folder
 
 
-def _sentence(found: Found, split: str, what: str) -> str:
-    return (
-        f'{found.place(split)} has no {what}: fill the split, or leave it out if it is '
-        'the test split.'
-    )
+def _leave_out_splits(folder: DataFolder, found: Found, faults: Faults) -> None:
+    """Leave out splits without images, and one to validate on without objects."""
+    for split, part in [*folder.parts.items()]:
+        place = found.place(split)
+        if not part.content['images']:
+            del folder.parts[split]
+            faults.report(
+                SPLIT_EMPTY,
+                f'{place} has no image that can be used: fill the split, or leave it '
+                'out if it is the test split.',
+            )
+        elif not part.has_objects():
+            kind = NO_OBJECTS if split == 'train' else SPLIT_UNLABELLED
+            faults.report(kind, f'{place} has no object: label its images.')
+            if split == 'val':
+                del folder.parts[split]
+    if 'train' not in folder.parts:
+        raise DatasetError(f'{found.place("train")} has no image that can be used.')

@@ -1,5 +1,6 @@
 """A data folder in memory: its splits, in COCO's form."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,26 @@ class Part:
     content: dict[str, list[dict[str, Any]]]
     sources: dict[int, Path] = field(default_factory=dict)
     ann_file: Path | None = None
+
+    def has_objects(self) -> bool:
+        """Whether a detector can learn from the part, or be tested on it.
+
+        These are objects with an extent in their image that are no crowds. Boxes in
+        0..1 count here, since another check tells of them.
+        """
+        sizes = {x['id']: (x['width'], x['height']) for x in self.content['images']}
+        return any(
+            not item.get('iscrowd') and _is_seen(item['bbox'], sizes[item['image_id']])
+            for item in self.content['annotations']
+        )
+
+
+def _is_seen(box: Sequence[float], size: tuple[float, float]) -> bool:
+    """Whether a box, xywh, has an extent in an image; all in pixels."""
+    return all(
+        extent > 0 and start < limit and start + extent > 0
+        for start, extent, limit in zip(box[:2], box[2:], size, strict=True)
+    )
 
 
 @dataclass

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from m2det_mmdet.datasets import DatasetError
+from m2det_mmdet.datasets.faults import Level
 
 # Of 40 x 20 pixels: centre (20, 5), 8 x 6.
 LINE, LINE_BOX = '1 0.5 0.25 0.2 0.3', ('dog', (16, 2, 8, 6))
@@ -516,6 +517,48 @@ def test_a_split_that_cannot_be_read_is_left_out(
         'image-missing': 1,
         'split-made': 1,
     }
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'iscrowd': 1},
+        {'bbox': [1, 2, 0, 9]},
+        # Of 40 x 20 pixels.
+        {'bbox': [40, 2, 5, 5]},
+        {'bbox': [3, -5, 5, 5]},
+    ],
+)
+def test_a_split_of_no_use_is_made_anew_or_stops(
+    tmp_path: Path, write_scene: Callable, read: Callable, change: dict
+) -> None:
+    for name in 'abc':
+        write_scene(tmp_path / 'train' / f'{name}.jpg')
+    write_scene(tmp_path / 'val' / 'd.jpg')
+    _coco(tmp_path / 'train.json', ['a.jpg', 'b.jpg', 'c.jpg'])
+    _coco(tmp_path / 'val.json', ['d.jpg'])
+    path = tmp_path / 'val.json'
+    path.write_text(_changed(path, change))
+    found = read(tmp_path)
+
+    assert sorted(_all_boxes(found)) == ['a.jpg', 'b.jpg', 'c.jpg']
+    assert {x: len(boxes) for x, boxes in found.boxes.items()} == {'train': 2, 'val': 1}
+    assert found.counts == {'split-unlabelled': 1, 'split-made': 1}
+
+    path = tmp_path / 'train.json'
+    path.write_text(_changed(path, change))
+    finding = read(tmp_path).faults.findings['no-objects']
+    assert finding.kind.level is Level.STOP
+    assert finding.examples == [
+        f'The annotation file {path} has no object: label its images.'
+    ]
+
+
+def _changed(path: Path, change: dict) -> str:
+    content = json.loads(path.read_text())
+    for annotation in content['annotations']:
+        annotation.update(change)
+    return json.dumps(content)
 
 
 @pytest.mark.parametrize(

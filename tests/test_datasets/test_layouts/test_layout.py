@@ -151,8 +151,12 @@ def test_a_category_that_is_its_own_parent_stays(root: Path) -> None:
     [
         ('val', lambda c: c['categories'].reverse(), r'val.json are dog, cat, but'),
         ('val', lambda c: c['categories'].pop(), r'train.json are cat, dog: give both'),
-        ('train', lambda c: c.update(images=[], annotations=[]), r'has no image: fill'),
-        ('val', lambda c: c['annotations'].clear(), r'val.json has no object: fill'),
+        (
+            'train',
+            lambda c: c.update(images=[], annotations=[]),
+            r'no image that can be used',
+        ),
+        ('val', lambda c: c['annotations'].clear(), r'val.json has no object: label'),
         ('val', lambda c: c.pop('images'), r"val.json has no list 'images'"),
         (
             'val',

@@ -51,6 +51,8 @@ def check_copies(images: Sequence[ListedImage], faults: Faults) -> set[ListedIma
 
 def check_similar(images: Sequence[ListedImage], faults: Faults) -> None:
     """Look for images that look like one in another split."""
+    if len({image.split for image in images}) < 2:
+        return
     groups = defaultdict(list)
     numbers = similar_groups([image.path for image in images])
     for image, number in zip(images, numbers, strict=True):
