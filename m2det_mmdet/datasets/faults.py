@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
+from ..utils.texts import printable
 from .error import DatasetError
 
 
@@ -82,7 +83,8 @@ class Faults:
         finding = self.findings.setdefault(kind.name, Finding(kind))
         finding.count += count
         if len(finding.examples) < self.shown:
-            finding.examples.append(example)
+            # Names of files may hold line ends.
+            finding.examples.append(printable(example))
 
     @property
     def level(self) -> Level:
@@ -100,5 +102,5 @@ class Strict(Faults):
     def report(self, kind: Kind, example: str, count: int = 1) -> None:
         """Note a fault, or stop."""
         if kind.level > Level.NOTE:
-            raise DatasetError(example)
+            raise DatasetError(printable(example))
         super().report(kind, example, count)

@@ -11,9 +11,15 @@ _LARGEST = 10**30
 
 def one_line(text: Any, most: int = _LONGEST) -> str:
     """Return a text, as of another library's error, on one line and cut where long."""
-    line = ' '.join(str(text).split())
-    line = ''.join(x if x.isprintable() else '\N{REPLACEMENT CHARACTER}' for x in line)
+    line = printable(' '.join(str(text).split()))
     return line if len(line) <= most else f'{line[:most]}...'
+
+
+def printable(text: str) -> str:
+    """Return a text with a sign in the place of line ends and what cannot be seen."""
+    if text.isprintable():
+        return text
+    return ''.join(x if x.isprintable() else '\N{REPLACEMENT CHARACTER}' for x in text)
 
 
 def shown(value: Any) -> str:

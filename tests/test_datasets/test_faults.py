@@ -31,6 +31,15 @@ def test_faults_are_counted_and_the_first_are_shown() -> None:
     assert faults.level is Level.FAULT
 
 
+def test_an_example_is_one_line_with_all_spaces() -> None:
+    faults = Faults()
+    faults.report(FAULT, 'The image a\n b  c.jpg is torn.')
+
+    assert faults.findings['FAULT'].examples == ['The image a\ufffd b  c.jpg is torn.']
+    with pytest.raises(DatasetError, match=r'^A\ufffdfault\.$'):
+        Strict().report(FAULT, 'A\nfault.')
+
+
 def test_strict_reading_stops_at_the_first_that_is_no_note() -> None:
     faults = Strict()
     faults.report(NOTE, 'A note.')

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ...utils.headers import UnreadableImage, read_header
+from ...utils.headers import HugeImage, UnreadableImage, read_header
 from ..error import DatasetError
 from ..faults import Faults, Level, new_kind
 
@@ -25,12 +25,12 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         return read_header(path).size
     except UnreadableImage as error:
-        fix = 'remove it'
-        if isinstance(error.__cause__, FileNotFoundError):
-            fix = 'remove its labels'
-        raise DatasetError(
-            f'The image {path} {error.problem}: restore it or {fix}.'
-        ) from error
+        fix = 'restore it or remove it'
+        if isinstance(error, HugeImage):
+            fix = 'cut it into tiles'
+        elif isinstance(error.__cause__, FileNotFoundError):
+            fix = 'restore it or remove its labels'
+        raise DatasetError(f'The image {path} {error.problem}: {fix}.') from error
 
 
 def read_lines(path: Path) -> list[str]:

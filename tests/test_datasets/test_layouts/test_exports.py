@@ -1,6 +1,7 @@
 """Folders as labelling tools leave them: without lists, splits or usual names."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -205,6 +206,8 @@ def test_bad_xml_is_left_out_and_the_rest_is_read(
         'f': good.replace('13', '1e300'),
         'g': good.replace('40', '1e300'),
         'h': '<other/>',
+        # Parts of the image, which would be cut to a box without extent.
+        'k': re.sub(r'>(\d+)</(.m)', r'>0.\1</\2', good.replace('13', '9')),
     }
     for name in (*bad, 'i', 'j'):
         write_scene(tmp_path / f'{name}.jpg')
@@ -212,10 +215,10 @@ def test_bad_xml_is_left_out_and_the_rest_is_read(
     found = read(tmp_path)
 
     assert _all_boxes(found) == {
-        **{f'{name}.jpg': [] for name in 'def'},
+        **{f'{name}.jpg': [] for name in 'defk'},
         **{f'{name}.jpg': [XML_BOX] for name in 'ij'},
     }
-    assert found.counts == {'label-unreadable': 5, 'label-object': 3, 'split-made': 1}
+    assert found.counts == {'label-unreadable': 5, 'label-object': 4, 'split-made': 1}
 
 
 @pytest.mark.parametrize(
@@ -349,6 +352,8 @@ def test_bad_lines_are_left_out_and_the_rest_is_read(
         'c': '\xff\xfe',
         'd': LINE,
         'e': '0 0.25 0.5 0.75 0.1 0.5 0.9',
+        # With a score.
+        'f': f'{LINE} 0.9',
     }
     for name, text in texts.items():
         write_scene(tmp_path / f'{name}.jpg')
@@ -361,9 +366,10 @@ def test_bad_lines_are_left_out_and_the_rest_is_read(
         'a.jpg': [LINE_BOX] * 2,
         'b.jpg': [LINE_BOX],
         'e.jpg': [('cat', (10, 2, 20, 16))],
+        'f.jpg': [],
     }
     assert found.counts == {
-        'label-object': 3,
+        'label-object': 4,
         'label-unreadable': 1,
         'size-unknown': 1,
         'label-shape': 1,

@@ -1,6 +1,7 @@
 """An XML file of labels in VOC's form."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -126,9 +127,19 @@ def _labelled_box(item: ElementTree.Element) -> LabelledBox:
     if corners is None:
         listing = ', '.join(_CORNERS)
         raise ValueError(f'an object {shown(name)} lacks one of {listing}')
+    if _are_fractions([float(corner) for corner in corners]):
+        raise ValueError(
+            f'an object {shown(name)} has corners in 0..1, where VOC has pixels'
+        )
     x1, y1, x2, y2 = (int(float(corner)) - 1 for corner in corners)
     difficult = bool(int(item.findtext('difficult') or 0))
     return LabelledBox(name, (x1, y1, x2 - x1, y2 - y1), difficult)
+
+
+def _are_fractions(corners: Sequence[float]) -> bool:
+    """Whether corners are parts of the image, which would be cut to 0 or 1."""
+    x1, y1, x2, y2 = corners
+    return 0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1 and corners != [0, 0, 1, 1]
 
 
 def _corners(item: ElementTree.Element) -> list[str] | list[float] | None:

@@ -117,7 +117,8 @@ def _parse(
     if len(values) < 6 or len(values) % 2:
         raise ValueError(
             f'has {len(values)} numbers after the class, where a box has 4 and a '
-            'polygon 6, 8, 10, ... (key points need kpt_shape in data.yaml)'
+            'polygon 6, 8, 10, ... (a fifth is a score or an angle, and key points '
+            'need kpt_shape in data.yaml)'
         )
     left, top, right, bottom = (
         pick(values[axis::2]) for pick in (min, max) for axis in (0, 1)

@@ -537,9 +537,12 @@ def _png(side: int, *, header: int = 13) -> bytes:
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
-        (_png(100_000), r'is too large \(Image size \(10000000000 pixels\) exceeds'),
-        (_png(40, header=9), r'cannot be read \(.*Truncated IHDR chunk'),
-        (_png(40)[:20], r'cannot be read \('),
+        (_png(100_000), r'is too large \(.*10000000000 pixels.*: cut it into tiles'),
+        (
+            _png(40, header=9),
+            r'cannot be read \(.*Truncated IHDR .*: restore it or rem',
+        ),
+        (_png(40)[:20], r'cannot be read \(.*: restore it or remove it'),
     ],
     ids=['claims to be large', 'short header', 'cut'],
 )
@@ -549,7 +552,7 @@ def test_damaged_headers_of_images_stop(
     image = root / 'images' / 'val' / 'c.jpg'
     image.write_bytes(content)
 
-    _stops(root, rf'^The image {image} {message}.*: restore it or remove it')
+    _stops(root, rf'^The image {image} {message}')
 
 
 def test_an_image_listed_twice_stops(root: Path) -> None:
