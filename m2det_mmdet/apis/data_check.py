@@ -93,8 +93,9 @@ def check_data(
         data: The folder, in COCO's, VOC's or YOLO's form or as a labelling tool leaves
             it; or the ``data.yaml`` of one in YOLO's form.
         config: A config whose anchors are compared with the objects.
-        images: Whether each image is read, which takes about as long as an epoch
-            without a network; else only their headers are.
+        images: Whether each image is read whole, which takes about as long as an epoch
+            without a network; else their headers are, and more where files are of one
+            size, have 16 bits a channel, or have to be divided into splits.
         seed: Decides the split where the folder has none.
 
     Raises:

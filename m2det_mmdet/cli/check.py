@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--images',
         action='store_true',
-        help='read each image; else only their headers are',
+        help='read each image whole; else their headers, and more of few',
     )
     parser.add_argument(
         '--seed', type=int, default=0, help='decides the split where there is none'

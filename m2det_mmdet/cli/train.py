@@ -101,7 +101,7 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--check-images',
         action='store_true',
-        help='read each image of --data before; else only their headers are',
+        help='read each image of --data whole before; else their headers',
     )
 
 

@@ -89,12 +89,12 @@ def _entries(name: str, content: dict[str, Any], report: FileReport) -> Entries:
 
 def _complete(annotations: Entries, report: FileReport) -> None:
     """Add what can be told of the rest of an object."""
+    # Ids are new ones where the file's were of no use.
+    places = {entry['id']: index for index, entry in annotations.items()}
     for annotation in fill_areas(annotations.values()):
-        report(AREA_MISSING, f'has no area for the object of the id {annotation["id"]}')
-    for annotation in annotations.values():
+        place = f'annotations[{places[annotation["id"]]}]'
+        report(AREA_MISSING, f'has no area above 0 in {place}')
+    for index, annotation in annotations.items():
         if 'iscrowd' not in annotation:
             annotation['iscrowd'] = 0
-            report(
-                ISCROWD_MISSING,
-                f'has no iscrowd for the object of the id {annotation["id"]}',
-            )
+            report(ISCROWD_MISSING, f'has no iscrowd in annotations[{index}]')

@@ -71,6 +71,23 @@ def _deep(levels: int) -> list:
     return [_deep(levels - 1)] if levels else []
 
 
+def test_objects_are_named_by_their_place_where_they_get_another_id() -> None:
+    content = _content()
+    content['annotations'][1].update(id=0, area=0)
+    del content['annotations'][1]['iscrowd']
+    faults = Faults()
+
+    mended, _ = mend_annotations(content, 'ann.json', faults)
+
+    assert mended['annotations'][1]['id'] == 2
+    start = 'The annotation file ann.json'
+    assert {name: x.examples for name, x in faults.findings.items()} == {
+        'annotation-id-zero': [f'{start} gives annotations[1] the id 0.'],
+        'area-missing': [f'{start} has no area above 0 in annotations[1].'],
+        'iscrowd-missing': [f'{start} has no iscrowd in annotations[1].'],
+    }
+
+
 def test_sound_content_is_returned_as_it_is() -> None:
     content = _content()
     faults = Faults()

@@ -71,7 +71,10 @@ def _of_different_files(images: Sequence[ListedImage]) -> list[ListedImage]:
 
 
 def _sentence(image: ListedImage, relation: str, other: ListedImage) -> str:
+    fix = 'one of them'
+    if image.split != other.split:
+        fix = 'them in one split, or one of them'
     return (
         f'The image {image.path} ({image.split}) {relation} {other.path} '
-        f'({other.split}): keep them in one split, or one of them.'
+        f'({other.split}): keep {fix}.'
     )

@@ -37,7 +37,7 @@ def test_copies_are_found_without_reading_pixels(
         'image-twice': (
             1,
             f'The image {pictures}/again.png (train) is a copy of {pictures}/a.png '
-            '(train): keep them in one split, or one of them.',
+            '(train): keep one of them.',
         ),
         'split-same': (
             1,
