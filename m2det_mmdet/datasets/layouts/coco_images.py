@@ -95,6 +95,7 @@ def _mend_names(
 
 def _image_folder(folders: Sequence[Path], names: Sequence[str]) -> Path | None:
     """Return the folder that has the most of the images, of the first ones if any."""
+    folders = [folder for folder in dict.fromkeys(folders) if os.path.isdir(folder)]
     for sample in (names[:_PROBES], names):
         counts = [
             sum(os.path.isfile(os.path.join(folder, name)) for name in sample)
