@@ -95,8 +95,6 @@ def _classes(check: 'DataCheck') -> str:
     from ..utils.tables import to_markdown
     from ..utils.texts import one_line
 
-    if not check.classes:
-        return 'There is no class.'
     rows = [
         {'class': one_line(name)}
         | {split: f'{counts[name]:,}' for split, counts in check.objects.items()}

@@ -36,8 +36,8 @@ IMAGE_UNLABELLED = new_kind(
 LABEL_ORPHAN = new_kind(
     'label-orphan',
     Level.FAULT,
-    'files of labels without an image',
-    'They are left out: add the images, or remove the files.',
+    'files of labels without an image that can be read',
+    'They are left out: add or convert the images, or remove the files.',
 )
 LABELS_SHARED = new_kind(
     'labels-shared',

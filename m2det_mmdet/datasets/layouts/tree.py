@@ -55,6 +55,16 @@ class Tree:
             found[path.rpartition('/')[2].lower()].append(path)
         return dict(found)
 
+    @cached_property
+    def unread_images(self) -> dict[str, str]:
+        """Images of kinds that cannot be read, by names without folder and suffix."""
+        stems = ((os.path.splitext(path), path) for path in self.files)
+        return {
+            stem.rpartition('/')[2]: path
+            for (stem, suffix), path in stems
+            if suffix.lower() in _UNREAD
+        }
+
     def with_suffix(self, suffix: str) -> list[str]:
         """List the files with a suffix such as ``.xml``, in any case."""
         return [path for path in self.files if path.lower().endswith(suffix)]
@@ -95,6 +105,10 @@ class Tree:
 
 
 _IMAGES = frozenset(IMG_EXTENSIONS)
+# As phones and cameras write them.
+_UNREAD = frozenset(
+    ('.heic', '.heif', '.avif', '.jxl', '.gif', '.dng', '.cr2', '.nef', '.arw')
+)
 
 
 def _is_seen(name: str) -> bool:

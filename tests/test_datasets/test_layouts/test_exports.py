@@ -168,6 +168,21 @@ def test_what_has_no_partner_is_reported(
     }
 
 
+def test_images_of_a_phone_that_cannot_be_read_are_named(
+    tmp_path: Path, write_scene: Callable, read: Callable
+) -> None:
+    for name in 'abc':
+        _xml(tmp_path / 'Annotations' / f'{name}.xml')
+    for name in 'ab':
+        write_scene(tmp_path / 'images' / f'{name}.jpg')
+    _write(tmp_path / 'images' / 'c.HEIC', 'ftypheic')
+
+    assert read(tmp_path).faults.findings['label-orphan'].examples == [
+        f'The labels {tmp_path}/Annotations/c.xml belong to images/c.HEIC, which cannot '
+        'be read: convert it to JPEG.'
+    ]
+
+
 def test_images_outside_of_the_splits_are_left_out(
     tmp_path: Path, write_scene: Callable, read: Callable
 ) -> None:

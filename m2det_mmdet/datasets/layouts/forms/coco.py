@@ -118,13 +118,12 @@ def recognise_export(tree: Tree) -> bool:
     return bool(_single(tree.root))
 
 
-def find(tree: Tree, faults: Faults) -> CocoFiles:
+def find(tree: Tree, _: Faults) -> CocoFiles:
     """Find the annotation file of each split; one for all images is that of ``train``.
 
     Raises:
         DatasetError: If ``train`` is missing or a split has several files.
     """
-    assert faults is not None
     root = tree.root
     found = {}
     for split in NAMES:

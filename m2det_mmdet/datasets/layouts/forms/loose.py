@@ -134,10 +134,10 @@ def _report(tree: Tree, pairs: Pairs, orphans: list[str], faults: Faults) -> Non
 
 
 def _report_orphan(tree: Tree, label: str, faults: Faults) -> None:
-    faults.report(
-        LABEL_ORPHAN,
-        f'The labels {tree.root / label} have no image: add it, or remove them.',
-    )
+    problem = 'have no image: add it, or remove them'
+    if image := tree.unread_images.get(Path(label).stem):
+        problem = f'belong to {image}, which cannot be read: convert it to JPEG'
+    faults.report(LABEL_ORPHAN, f'The labels {tree.root / label} {problem}.')
 
 
 def _by_split(
