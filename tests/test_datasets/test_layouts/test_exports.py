@@ -168,6 +168,28 @@ def test_what_has_no_partner_is_reported(
     }
 
 
+def test_images_whose_labels_are_of_another_form_are_told(
+    tmp_path: Path, write_scene: Callable, read: Callable
+) -> None:
+    for name in 'abcde':
+        write_scene(tmp_path / f'{name}.jpg')
+    for name in 'ab':
+        _xml(tmp_path / f'{name}.xml')
+    # That of b has labels in both forms, and what is said of e are no labels.
+    for name, text in (('b', LINE), ('c', LINE), ('d', LINE), ('e', 'A nice cat.')):
+        _write(tmp_path / f'{name}.txt', text)
+    _write(tmp_path / 'classes.txt', 'cat\ndog')
+    found = read(tmp_path)
+
+    assert sorted(_all_boxes(found)) == ['a.jpg', 'b.jpg']
+    assert found.counts == {
+        'forms-several': 1,
+        'labels-mixed': 2,
+        'image-unlabelled': 1,
+        'split-made': 1,
+    }
+
+
 def test_images_of_a_phone_that_cannot_be_read_are_named(
     tmp_path: Path, write_scene: Callable, read: Callable
 ) -> None:
@@ -178,8 +200,8 @@ def test_images_of_a_phone_that_cannot_be_read_are_named(
     _write(tmp_path / 'images' / 'c.HEIC', 'ftypheic')
 
     assert read(tmp_path).faults.findings['label-orphan'].examples == [
-        f'The labels {tmp_path}/Annotations/c.xml belong to images/c.HEIC, which cannot '
-        'be read: convert it to JPEG.'
+        f'The labels {tmp_path}/Annotations/c.xml belong to images/c.HEIC, which '
+        'cannot be read: convert it to JPEG.'
     ]
 
 

@@ -13,12 +13,19 @@ from ..pairing import Pairs, pair
 from ..places import PATH_FOREIGN, is_upload, locate
 from ..splits import NAMES, split_of
 from ..tree import Tree
+from . import yolo_labels
 
 SPLIT_UNKNOWN = new_kind(
     'split-unknown',
     Level.FAULT,
     'labelled images outside of the folders of the splits',
     'They are left out: move them into the folder of a split.',
+)
+LABELS_MIXED = new_kind(
+    'labels-mixed',
+    Level.FAULT,
+    'images whose labels are in another form than those that are read',
+    'They are left out: export all labels in one form.',
 )
 
 
@@ -50,6 +57,8 @@ def pair_loose(
     found, orphans = _pair_by_content(tree, pairs, faults, names_in)
     unlabelled = [image for image in pairs.unlabelled if image not in found]
     _report(tree, pairs, [x for x in orphans if is_label(tree.root / x)], faults)
+    if not keep_unlabelled:
+        unlabelled = _without_other_labels(tree, unlabelled, faults)
     if unlabelled:
         faults.report(
             IMAGE_UNLABELLED,
@@ -113,6 +122,21 @@ def _pair_by_content(
             'what it says or the end of its name, is taken.',
         )
     return found, orphans
+
+
+def _without_other_labels(
+    tree: Tree, images: Sequence[str], faults: Faults
+) -> list[str]:
+    """Return the images that have no labels in YOLO's form; report the others."""
+    pairs = pair(images, tree.with_suffix('.txt')).found
+    others = {image: x for image, x in pairs if yolo_labels.is_label(tree.root / x)}
+    for image, label in others.items():
+        faults.report(
+            LABELS_MIXED,
+            f'The image {tree.root / image} has labels in the form of YOLO ({label}), '
+            'and others have them in the form of VOC: export all in one form.',
+        )
+    return [image for image in images if image not in others]
 
 
 def _own_names(label: str) -> list[str]:
