@@ -29,7 +29,7 @@ boxes-normalised category-id-twice category-twice class-not-in-train class-not-i
 class-rare classes-alike classes-unbalanced entry-unreadable flag-unreadable id-word
 image-id-twice image-in-two-splits image-listed-twice image-small images-empty
 images-few iscrowd-missing labels-key-points labels-polygons labels-rotated
-orphan-category orphan-image rotated-box value-converted value-dropped
+orphan-category orphan-image rotated-box size-missing value-converted value-dropped
 """
 
 

@@ -3,15 +3,24 @@
 import os
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ...utils.texts import one_line, shown
-from ..faults import Faults
-from .parts import Part
+from ..error import DatasetError
+from ..faults import Faults, Level, new_kind
+from ..values import is_text
+from .images import image_size
+from .parts import MEASURED, Part
 from .places import IMAGE_MISSING, PATH_FOREIGN, locate
 from .splits import relative_to
 from .tree import Tree
 
+SIZE_MISSING = new_kind(
+    'size-missing',
+    Level.NOTE,
+    'images without a width or height in their labels',
+    'Those of the file are taken.',
+)
 _PROBES = 5  # images that must be in a folder to choose it
 
 
@@ -21,6 +30,35 @@ class Named(Protocol):
     path: Path
     folders: tuple[Path, ...]
     split: str | None
+
+
+def measure_images(content: Any, tree: Tree, file: Named, faults: Faults) -> bool:
+    """Give images without width and height those of their files, in place.
+
+    Args:
+        content: What the annotation file holds; it may have any form.
+        tree: The data folder.
+        file: The annotation file.
+        faults: Gets the images.
+
+    Returns:
+        Whether there were any.
+    """
+    images = content.get('images') if isinstance(content, dict) else None
+    lacking = list(filter(_lacks_size, images)) if isinstance(images, list) else []
+    if not lacking:
+        return False
+    names = [image['file_name'] for image in lacking]
+    folder = _image_folder(file.folders, names) or tree.root
+    found = [x for x in lacking if _measure(x, folder, tree, file)]
+    if found:
+        faults.report(
+            SIZE_MISSING,
+            f'{file.path} gives no width and height for the image '
+            f'{shown(found[0]["file_name"])}: those of the file are taken.',
+            len(found),
+        )
+    return bool(found)
 
 
 def place_images(part: Part, tree: Tree, file: Named, faults: Faults) -> None:
@@ -60,6 +98,31 @@ def place_images(part: Part, tree: Tree, file: Named, faults: Faults) -> None:
         for problem in problems.values():
             faults.report(IMAGE_MISSING, problem)
     _leave_out(part, problems)
+
+
+def _lacks_size(image: Any) -> bool:
+    """Whether an entry names a file, and no size."""
+    return (
+        isinstance(image, dict)
+        and is_text(image.get('file_name'))
+        and not (image.get('width') and image.get('height'))
+    )
+
+
+def _measure(image: dict[str, Any], folder: Path, tree: Tree, file: Named) -> bool:
+    """Read the size of an image, and tell whether that was possible."""
+    path = folder / image['file_name']
+    if not os.path.isfile(path):
+        found = _elsewhere(folder, tree, file, image['file_name'])
+        if len(found) != 1:
+            return False
+        path = tree.root / found[0]
+    try:
+        image['width'], image['height'] = image_size(path)
+    except DatasetError:
+        return False
+    image[MEASURED] = True
+    return True
 
 
 def _mend_names(

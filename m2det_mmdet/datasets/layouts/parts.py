@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+# Key of images in COCO's form whose size is that of the file: the labels gave none.
+MEASURED = 'size_of_file'
+
 
 @dataclass
 class Part:

@@ -511,6 +511,35 @@ def test_coco_files_of_splits_at_other_places_are_found(
     assert found.counts == {}
 
 
+@pytest.mark.parametrize('size', [{}, {'width': None, 'height': 0}, {'width': 40}])
+def test_images_without_a_size_get_that_of_their_file(
+    tmp_path: Path, write_scene: Callable, read: Callable, size: dict
+) -> None:
+    write_scene(tmp_path / 'images' / 'a.jpg')
+    write_scene(tmp_path / 'images' / 'deeper' / 'b.jpg')
+    _write(tmp_path / 'images' / 'c.jpg', 'no image')
+    names = ('a.jpg', 'C:\\b.jpg', 'c.jpg', 'd.jpg')
+    images = [{'id': i, 'file_name': x, **size} for i, x in enumerate(names, start=1)]
+    _coco(tmp_path / 'result.json', [*names], images=images)
+    found = read(tmp_path)
+
+    read_images = [
+        image
+        for part in found.folder.parts.values()
+        for image in part.content['images']
+    ]
+    assert {(x['width'], x['height']) for x in read_images} == {(40, 20)}
+    assert sorted(Path(x['file_name']).name for x in read_images) == ['a.jpg', 'b.jpg']
+    assert {part.ann_file for part in found.folder.parts.values()} == {None}
+    assert found.counts == {
+        'size-missing': 2,
+        'entry-unreadable': 2,
+        'orphan-image': 2,
+        'path-foreign': 1,
+        'split-made': 1,
+    }
+
+
 @pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
 def test_coco_files_of_other_encodings_are_read_but_not_pointed_at(
     tmp_path: Path, write_scene: Callable, read: Callable, encoding: str

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ...faults import Faults, Level, new_kind
 from ...layouts.folder import DataFolder
+from ...layouts.parts import MEASURED
 from ...orientation import turn_annotation
 from .listing import ListedImage
 
@@ -84,7 +85,7 @@ def _labelled(folder: DataFolder) -> set[tuple]:
 def _is_declared(folder: DataFolder, image: ListedImage) -> bool:
     """Whether the size is that of the labels, not one that was measured for them."""
     if folder.kind != 'voc':
-        return folder.kind == 'coco'
+        return folder.kind == 'coco' and MEASURED not in image.entry
     source = image.part.sources.get(image.entry['id'])
     try:
         return source is None or bool(_WIDTH_IN_XML.search(source.read_bytes()))

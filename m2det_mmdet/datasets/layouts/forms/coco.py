@@ -7,7 +7,7 @@ from ...coco import load_content
 from ...coco_form import mend_annotations
 from ...error import DatasetError
 from ...faults import Faults, Level, new_kind
-from ..coco_images import place_images
+from ..coco_images import measure_images, place_images
 from ..conversion import fingerprint
 from ..parts import Part
 from ..splits import NAMES, check_train
@@ -98,12 +98,13 @@ class CocoFiles:
     def _read_part(self, file: AnnFile, faults: Faults) -> Part | None:
         try:
             content, is_plain = load_content(file.path)
+            is_measured = measure_images(content, self.tree, file, faults)
             content, is_changed = mend_annotations(content, str(file.path), faults)
         except DatasetError as error:
             faults.report(ANNOTATIONS_UNREADABLE, str(error))
             return None
-        exact = file.path if is_plain and not is_changed else None
-        part = Part(self.tree.root, content, ann_file=exact)
+        is_exact = is_plain and not is_measured and not is_changed
+        part = Part(self.tree.root, content, ann_file=file.path if is_exact else None)
         place_images(part, self.tree, file, faults)
         return part
 

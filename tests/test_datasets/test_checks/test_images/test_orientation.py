@@ -166,6 +166,9 @@ def test_a_size_that_was_measured_tells_nothing(
     assert found(voc)['orientation-unknown'][0] == 1
     voc.parts['train'].sources[1] = tmp_path / 'b.xml'
     assert found(voc) == {}
+    coco = make_folder('coco', train=images)
+    coco.parts['train'].content['images'][0]['size_of_file'] = True
+    assert found(coco)['orientation-unknown'][0] == 1
 
 
 def test_labels_for_another_size_are_named(
