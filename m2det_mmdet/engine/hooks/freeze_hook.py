@@ -1,6 +1,7 @@
 """Keeps parts of a detector as they are in training."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
@@ -29,7 +30,8 @@ class FreezeHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Stop the gradients."""
-        for module in self._find(runner):
+        self._frozen = self._find(runner)
+        for module in self._frozen:
             module.requires_grad_(False)
         if not any(x.requires_grad for x in runner.model.parameters()):
             raise M2DetError(
@@ -37,9 +39,12 @@ class FreezeHook(Hook):
                 'freeze less.'
             )
 
-    def before_train_epoch(self, runner: Runner) -> None:
-        """Let the modules work as in a test; each validation changes that."""
-        for module in self._find(runner):
+    def before_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+        """Let the modules work as in a test.
+
+        The loops set all modules to training after each earlier point.
+        """
+        for module in self._frozen:
             module.eval()
 
     def _find(self, runner: Runner) -> list[nn.Module]:
