@@ -253,8 +253,8 @@ def _evaluator(cfg: Config, split: Split) -> ConfigDict:
     kinds = _kinds(own)
     if 'bbox' not in kinds:
         raise RecipeError(
-            f'The config is evaluated by {", ".join(kinds)}, not by bbox: the figures '
-            'of a comparison are those of boxes with a class.'
+            f'The config is evaluated by {", ".join(kinds)}, not by bbox: take one of '
+            'a detector of boxes with a class.'
         )
     return ConfigDict(
         {

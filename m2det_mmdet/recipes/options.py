@@ -87,6 +87,8 @@ def apply_options(cfg: Config, options: TrainingOptions) -> list[str]:
         _stop_early(cfg, options.patience)
     if options.freeze:
         add_hook(cfg, 'FreezeHook', modules=list(options.freeze))
+        # Several processes would wait for the gradients of what is frozen.
+        cfg.find_unused_parameters = True
     _log(cfg, options.loggers)
     if options.epochs is None:
         return []
@@ -138,8 +140,11 @@ def _log(cfg: Config, loggers: Sequence[str]) -> None:
     if chosen:
         visualizer = cfg.get('visualizer') or ConfigDict(type='DetLocalVisualizer')
         own = visualizer.get('vis_backends') or [ConfigDict(type='LocalVisBackend')]
+        # Two of a kind are an error.
+        kinds = dict.fromkeys(logger.backend for logger in chosen)
+        known = {backend.get('type') for backend in own}
         visualizer.vis_backends = [
             *own,
-            *(ConfigDict(type=logger.backend) for logger in chosen),
+            *(ConfigDict(type=kind) for kind in kinds if kind not in known),
         ]
         cfg.visualizer = visualizer

@@ -4,6 +4,7 @@ import math
 
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
+from mmengine.dist import get_world_size
 
 from ..datasets.layouts import DataLayout
 from .data import use_data
@@ -18,6 +19,7 @@ LARGE = 'm2det_vgg_512'
 _PASSES = {SMALL: 10_000, LARGE: 60_000}
 _EPOCHS = (8, 100)
 _SCORE = 'coco/bbox_mAP'
+_PACKAGE = __name__.partition('.')[0]
 
 
 def default_config() -> tuple[str, str | None]:
@@ -38,7 +40,8 @@ def use_own_data(cfg: Config, layout: DataLayout) -> None:
     """Train, validate and test a config on ``layout``, and keep what a person looks at.
 
     Small images are kept, which configs for COCO leave out. Each epoch is validated;
-    ``best.pth``, ``last.pth`` and ``results.csv`` are kept in the work folder.
+    ``best.pth``, ``last.pth`` and ``results.csv`` are kept in the work folder. A loss
+    that is no number ends the training.
 
     Args:
         cfg: The config; changed.
@@ -55,6 +58,8 @@ def use_own_data(cfg: Config, layout: DataLayout) -> None:
     loader = cfg.train_dataloader
     # A batch of which there is none would be dropped.
     loader.batch_size = min(loader.get('batch_size') or 1, layout.train.size)
+    for key in ('val_begin', 'val_interval', 'dynamic_intervals'):
+        cfg.train_cfg.pop(key, None)
     hooks = cfg.get('default_hooks') or ConfigDict()
     hooks.checkpoint = ConfigDict(
         type='CheckpointHook',
@@ -64,8 +69,42 @@ def use_own_data(cfg: Config, layout: DataLayout) -> None:
         rule='greater',
     )
     cfg.default_hooks = hooks
-    add_hook(cfg, 'PlainNamesHook')
-    add_hook(cfg, 'ResultsTableHook')
+    for kind in ('FiniteLossHook', 'PlainNamesHook', 'ResultsTableHook'):
+        add_hook(cfg, kind)
+    _import_package(cfg)
+
+
+def fit_learning_rate(cfg: Config) -> list[str]:
+    """Scale a learning rate down to the batch, where the config says whose it is.
+
+    MMDetection's belong to eight GPUs, and are too high for one. It is never scaled up:
+    some of these configs name a smaller batch than theirs.
+
+    Args:
+        cfg: The config, with the batch that it will have; changed.
+
+    Returns:
+        What changed, in sentences.
+    """
+    settings = cfg.get('auto_scale_lr') or {}
+    base = settings.get('base_batch_size')
+    batch = (cfg.train_dataloader.get('batch_size') or 1) * get_world_size()
+    if not base or settings.get('enable') or batch >= base:
+        return []
+    settings.enable = True
+    return [
+        f'The learning rate belongs to batches of {base} images, and is scaled to '
+        f'those of {batch}.'
+    ]
+
+
+def _import_package(cfg: Config) -> None:
+    """Let a config of others find our hooks and data sets wherever it is loaded."""
+    settings = cfg.get('custom_imports') or {}
+    names = settings.get('imports') or []
+    names = [names] if isinstance(names, str) else list(names)
+    imports = list(dict.fromkeys([*names, _PACKAGE]))
+    cfg.custom_imports = ConfigDict({**settings, 'imports': imports})
 
 
 def _keep_small_images(dataset: dict) -> None:

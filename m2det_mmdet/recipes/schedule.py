@@ -49,7 +49,7 @@ def set_epochs(cfg: Config, epochs: int, length: int) -> list[str]:
     All schedulers count iterations afterwards, so that a milestone may lie within an
     epoch. A warm-up that counts iterations keeps its length, but takes at most a tenth
     of the run; every other time is scaled with the run. What hooks and heads do from an
-    epoch on moves as :func:`.move_switches` says.
+    epoch on moves as :func:`.move_switches` says. Epochs between validations stay.
 
     Args:
         cfg: The config; changed.
@@ -85,7 +85,11 @@ def set_epochs(cfg: Config, epochs: int, length: int) -> list[str]:
     remarks += _scale_begin_iter(cfg, total, old_iters)
     if old_epochs is not None:
         remarks += move_switches(cfg, old_epochs, epochs)
-    _train_by_epoch(cfg, ConfigDict(type='EpochBasedTrainLoop', max_epochs=epochs))
+    train_cfg = ConfigDict(type='EpochBasedTrainLoop', max_epochs=epochs)
+    interval = cfg.train_cfg.get('val_interval')
+    if old_epochs and interval and cfg.get('val_dataloader'):
+        train_cfg.val_interval = interval
+    _train_by_epoch(cfg, train_cfg)
     return remarks
 
 
@@ -131,8 +135,8 @@ def _schedulers(cfg: Config) -> list[ConfigDict]:
     for scheduler in schedulers:
         if 'ReduceOnPlateau' in str(scheduler.type):
             raise RecipeError(
-                f'{scheduler.type} waits for figures of a validation, which is left '
-                'out here: take another schedule, or --minutes.'
+                f'{scheduler.type} waits for figures of validations, so that it has no '
+                'times to scale: take another schedule.'
             )
     return list(schedulers)
 

@@ -10,7 +10,10 @@ from .pipelines import kind_of, nested, transforms_of, transforms_of_dataset
 
 # Keys by which transforms of mmcv and mmdet name sizes in pixels, and those by which
 # what is done to a batch does.
-_SIZES = ('scale', 'scales', 'img_scale', 'size', 'crop_size', 'width', 'height')
+_SIZES = (
+    *('scale', 'scales', 'img_scale', 'size', 'crop_size', 'width', 'height'),
+    'border',
+)
 _OF_BATCHES = ('size', 'random_size_range')
 _LEAST = 32  # pixels: a smaller number of these keys is a share or a divisor
 
@@ -84,7 +87,10 @@ def _mapped(value: Any, scaled: Callable[[int], int]) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_mapped(part, scaled) for part in value)
     is_side = isinstance(value, int) and not isinstance(value, bool)
-    return scaled(value) if is_side and value >= _LEAST else value
+    if not is_side or abs(value) < _LEAST:
+        return value
+    # A border that is cut off is negative.
+    return scaled(value) if value > 0 else -scaled(-value)
 
 
 def _to_multiples(scaled: Callable[[int], int]) -> Callable[[int], int]:

@@ -54,6 +54,7 @@ def test_each_option_reaches_its_setting(
         'patience': 2,
     }
     assert hooks['FreezeHook'] == {'modules': ['backbone']}
+    assert cfg.find_unused_parameters
     assert 'ResultsTableHook' in hooks
 
 
@@ -61,6 +62,8 @@ def test_figures_go_to_further_places(
     cfg: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(options, 'find_spec', lambda _: True)
+
+    cfg.visualizer.vis_backends.append({'type': 'TensorboardVisBackend'})
 
     apply_options(cfg, TrainingOptions(loggers=('tensorboard', 'wandb', 'mlflow')))
 

@@ -7,6 +7,7 @@ from m2det_mmdet.datasets.layouts import DataLayout, Split
 from m2det_mmdet.recipes.own_data import (
     default_config,
     default_epochs,
+    fit_learning_rate,
     use_own_data,
 )
 from m2det_mmdet.utils.configs import load_config
@@ -31,7 +32,43 @@ def test_a_config_learns_from_own_data_and_keeps_what_people_look_at(name: str) 
     assert cfg.train_dataloader.dataset.filter_cfg.min_size == 0
     assert cfg.default_hooks.checkpoint.save_best == 'coco/bbox_mAP'
     kinds = [hook.type for hook in cfg.custom_hooks]
-    assert {'PlainNamesHook', 'ResultsTableHook'} <= {*kinds}
+    assert {'PlainNamesHook', 'ResultsTableHook', 'FiniteLossHook'} <= {*kinds}
+    assert len({*kinds}) == len(kinds)
+    assert cfg.custom_imports.imports == ['m2det_mmdet']
+
+
+def test_a_config_of_others_is_made_complete() -> None:
+    cfg = load_config('mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py')
+    # It validates each tenth epoch, at the end each one.
+    assert cfg.train_cfg.dynamic_intervals
+
+    use_own_data(cfg, _layout(100))
+
+    assert cfg.custom_imports.imports == ['m2det_mmdet']
+    assert 'FiniteLossHook' in [hook.type for hook in cfg.custom_hooks]
+    assert {*cfg.train_cfg} == {'type', 'max_epochs'}
+
+
+@pytest.mark.parametrize(
+    ('settings', 'is_scaled'),
+    [
+        ({'base_batch_size': 16, 'enable': False}, True),
+        ({'base_batch_size': 8, 'enable': False}, False),
+        ({'base_batch_size': 4, 'enable': False}, False),
+        (None, False),
+    ],
+)
+def test_a_learning_rate_for_more_images_is_scaled(
+    settings: dict | None, is_scaled: bool
+) -> None:
+    cfg = load_config('m2det_r18_320')
+    cfg.auto_scale_lr = settings
+    cfg.train_dataloader.batch_size = 8
+
+    remarks = fit_learning_rate(cfg)
+
+    assert bool(cfg.auto_scale_lr and cfg.auto_scale_lr.enable) == is_scaled
+    assert len(remarks) == is_scaled
 
 
 def test_few_images_are_one_batch() -> None:

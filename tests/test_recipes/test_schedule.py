@@ -38,6 +38,17 @@ def _scaled(
     return [dict(scheduler) for scheduler in cfg.param_scheduler]
 
 
+def test_the_epochs_between_validations_stay() -> None:
+    cfg = _config([], max_epochs=12, val_interval=4)
+    set_epochs(cfg, 6, 10)
+    assert cfg.train_cfg.val_interval == 4
+
+    # A number of iterations, of which an epoch has others.
+    cfg = _config([], max_iters=12, val_interval=4)
+    set_epochs(cfg, 6, 10)
+    assert 'val_interval' not in cfg.train_cfg
+
+
 def test_epochs_scale_with_the_run_and_short_warm_ups_are_kept() -> None:
     # mmdet's schedule_1x at 6 epochs of 1000 iterations: half as long.
     schedule = [
@@ -375,7 +386,7 @@ def test_minutes_tell_what_waits_for_an_epoch() -> None:
             {'max_epochs': 3},
             'counts 700',
         ),
-        ({'type': 'ReduceOnPlateauLR'}, {'max_epochs': 3}, 'waits for figures of a va'),
+        ({'type': 'ReduceOnPlateauLR'}, {'max_epochs': 3}, 'waits for figures of val'),
     ],
 )
 def test_a_schedule_of_unknown_length_is_refused(

@@ -34,6 +34,17 @@ def test_sizes_of_two_sides_keep_their_ratio() -> None:
     assert cfg.train_dataloader.dataset.pipeline[2].scale == (666, 400)
 
 
+def test_what_a_mosaic_cuts_off_follows() -> None:
+    cfg = load_config('mmdet::yolox/yolox_s_8xb8-300e_coco.py')
+
+    set_image_size(cfg, 320)
+
+    mosaic, affine, mixed = cfg.train_dataloader.dataset.pipeline[:3]
+    assert mosaic.img_scale == mixed.img_scale == (320, 320)
+    # Of the mosaic's 640 pixels half a side is cut off at each end, of 320 likewise.
+    assert affine.border == (-160, -160)
+
+
 def test_shares_are_no_sizes() -> None:
     cfg = load_config('m2det_r18_scenes')
 

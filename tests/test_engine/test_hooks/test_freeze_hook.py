@@ -70,7 +70,10 @@ def test_frozen_weights_and_statistics_stay(loop: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('modules', 'message'),
     [
-        (['neck'], 'no module neck to freeze: it has data_preprocessor, backbone, head'),
+        (
+            ['neck'],
+            'no module neck to freeze: it has data_preprocessor, backbone, head',
+        ),
         (['backbone', 'head'], 'backbone, head frozen nothing is left to learn'),
     ],
 )
