@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -20,9 +20,15 @@ from ..datasets.checks.images.depth import used_bits
 from ..datasets.faults import Faults, Level
 from ..datasets.layouts import write_folder
 from ..datasets.layouts.folder import DataFolder
+from ..engine.hooks.plain_names_hook import LAST
 from ..recipes.loading import load_deep_images
 from ..recipes.options import TrainingOptions, apply_options
-from ..recipes.own_data import default_config, default_epochs, use_own_data
+from ..recipes.own_data import (
+    default_config,
+    default_epochs,
+    fit_learning_rate,
+    use_own_data,
+)
 from ..utils.configs import config_name, load_config
 from ..utils.errors import M2DetError
 from ..utils.files import write_whole, writing
@@ -35,6 +41,7 @@ from .data_check import DataCheck, inspect_data, summarize
 DATA, CONFIG, ARGUMENTS = 'data', 'config.py', 'args.json'
 CHECK, LOG, PICTURE = 'check.json', 'log.txt', 'train_images.jpg'
 _RUNS = 'work_dirs'
+_OF_SCHEDULES = ('train_cfg', 'param_scheduler')
 
 
 @dataclass(frozen=True)
@@ -81,6 +88,7 @@ def begin_run(
     changes: TrainingOptions,
     *,
     settings: Mapping[str, Any],
+    adapt: Callable[[Config], None],
     launcher: str,
     report: Callable[[DataRead], None],
 ) -> Config:
@@ -91,6 +99,7 @@ def begin_run(
         config: What to train; ``None`` for what suits the device.
         changes: What the caller changes of it.
         settings: Settings of the config to override, by their dotted keys.
+        adapt: Changes the config at last, before it is written.
         launcher: As of :func:`.start_processes`.
         report: Gets a :class:`DataRead`, in the first process.
 
@@ -113,19 +122,24 @@ def begin_run(
     run = Path(chosen[0])
     try:
         if is_main_process():
-            with _removed_on_failure(run):
-                read = _fill(run, own, cfg, changes, settings, fit=fit)
-            report(read)
+            with removed_on_failure(run):
+                report(_fill(run, own, cfg, changes, settings, adapt, fit=fit))
     finally:
         barrier()
     return _load(run, launcher)
 
 
-def resume_run(own: OwnData, *, launcher: str) -> Config:
+def resume_run(own: OwnData, given: Sequence[str], *, launcher: str) -> Config:
     """Return the config of a run that was begun before.
 
+    Args:
+        own: The data and the name of the run.
+        given: Names of options by which the caller wants something otherwise.
+        launcher: As of :func:`.start_processes`.
+
     Raises:
-        M2DetError: If there is no such run, or it was not named.
+        M2DetError: If there is no such run, it was not named, or it cannot be had
+            otherwise.
     """
     if own.name is None and own.work_dir is None:
         raise M2DetError(
@@ -134,18 +148,46 @@ def resume_run(own: OwnData, *, launcher: str) -> Config:
     run = own.work_dir or Path(_RUNS, own.name)
     if not (run / CONFIG).is_file():
         raise M2DetError(f'There is no run in {run} to resume: check its name.')
+    if given:
+        raise M2DetError(
+            f'The run in {run} goes on as it began: leave out {", ".join(given)}, or '
+            f'begin another run from {run / LAST}.'
+        )
+    _check_same_data(run, own.data)
     cfg = _load(run, launcher)
     start_processes(cfg, launcher)
     return cfg
 
 
+def _check_same_data(run: Path, data: Path) -> None:
+    """Stop where a run was begun with other data, as far as it is known."""
+    try:
+        known = json.loads((run / ARGUMENTS).read_text(encoding='utf-8'))
+        before = Path(known['arguments']['data'])
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    if before.resolve() != data.resolve():
+        raise M2DetError(
+            f'The run in {run} was begun with the data {before}, not {data}: give '
+            'these, or another name.'
+        )
+
+
 @contextmanager
-def _removed_on_failure(run: Path) -> Iterator[None]:
-    """Leave no folder of a run that could not begin, so that its name is free."""
+def removed_on_failure(
+    run: Path, has_begun: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """Leave no folder of a run that could not begin, so that its name is free.
+
+    Args:
+        run: The folder.
+        has_begun: Whether there is something in it that is worth to be kept.
+    """
     try:
         yield
     except BaseException:
-        shutil.rmtree(run, ignore_errors=True)
+        if not has_begun():
+            shutil.rmtree(run, ignore_errors=True)
         raise
 
 
@@ -181,34 +223,53 @@ def _fill(
     cfg: Config,
     changes: TrainingOptions,
     settings: Mapping[str, Any],
+    adapt: Callable[[Config], None],
     *,
     fit: bool,
 ) -> DataRead:
     """Fit a config to the data, and write all that repeats the run."""
     name, started = config_name(cfg), perf_counter()
+    asked = settings.get('train_cfg.max_epochs')
     seed = changes.seed or 0
     folder, faults = inspect_data(own.data, images=own.check_images, seed=seed)
     _check_usable(own.data, faults)
     layout = write_folder(folder, run.absolute() / DATA)
     use_own_data(cfg, layout)
     if changes.epochs is None:
-        changes = replace(changes, epochs=default_epochs(layout.train.size))
-    apply_options(cfg, replace(changes, seed=seed))
-    remarks = _fit_loading(cfg, folder)
+        epochs = asked or default_epochs(layout.train.size)
+        changes = replace(changes, epochs=epochs)
+    changes = replace(changes, seed=seed, start=_absolute(changes.start))
+    apply_options(cfg, changes)
+    remarks = [*_fit_loading(cfg, folder), *fit_learning_rate(cfg)]
     if fit:
         remarks += _fit_anchors(cfg, folder)
     check_fit(cfg, folder, faults)
     check = summarize(folder, faults, perf_counter() - started)
-    # What the caller sets wins over all that was derived.
-    cfg.merge_from_dict(dict(settings))
+    # What the caller sets wins over all that was derived, but for the schedule: it was
+    # scaled with what the caller sets of it, and has other units now.
+    cfg.merge_from_dict(
+        {
+            key: value
+            for key, value in settings.items()
+            if key.split('.')[0] not in _OF_SCHEDULES
+        }
+    )
+    adapt(cfg)
     write_whole(run / CONFIG, f'{cfg.pretty_text}\n')
     write_whole(run / CHECK, check.to_json())
     arguments = {'config': name, **_texts(own), **_texts(changes), 'options': settings}
+    arguments['data'] = own.data.absolute()
     content = {'arguments': arguments, 'versions': versions()}
     write_whole(run / ARGUMENTS, json.dumps(content, indent=2, default=str) + '\n')
     return DataRead(
         check, run, name, cfg.get('load_from'), changes.epochs, tuple(remarks)
     )
+
+
+def _absolute(start: str | None) -> str | None:
+    """Name a checkpoint so that the config finds it from any folder."""
+    path = Path(start or '').expanduser()
+    return str(path.absolute()) if path.is_file() else start
 
 
 def _texts(options: Any) -> dict[str, Any]:
@@ -232,16 +293,17 @@ def draw_images(dataset: Dataset, run: Path) -> None:
 def keep_log(log: Path, run: Path) -> Path:
     """Give the log of a run the further name ``log.txt`` in its folder, and return it.
 
-    A resumed run has a new log; the one before is in the folder of its time.
+    A resumed run has a new log; the one before is in the folder of its time. A disk
+    that knows one name a file only keeps the log there, too.
     """
     name = run / LOG
     with writing(name):
         name.unlink(missing_ok=True)
-        try:
-            os.link(log, name)
-        except OSError:
-            name.symlink_to(os.path.relpath(log, run))
-    return name
+    for give_name in (os.link, os.symlink):
+        with suppress(OSError):
+            give_name(log.absolute(), name)
+            return name
+    return log
 
 
 def _fit_anchors(cfg: Config, folder: DataFolder) -> list[str]:

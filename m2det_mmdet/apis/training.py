@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,15 @@ from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
 from ..utils.logs import outside_of_redirection, quiet_log
 from .checks import check_at_least, check_one_of, check_run, start_processes
-from .own_data import DataRead, OwnData, begin_run, draw_images, keep_log, resume_run
+from .own_data import (
+    DataRead,
+    OwnData,
+    begin_run,
+    draw_images,
+    keep_log,
+    removed_on_failure,
+    resume_run,
+)
 from .training_settings import (
     check_batches,
     enable_auto_scale_lr,
@@ -190,7 +199,13 @@ def train(
         start=None if start is None else str(start),
     )
     _check_arguments(changes, amp_dtype, config, data)
+    if data is None and (name or check_images):
+        raise M2DetError(
+            'name and check_images are for data of your own: give data, too, or a '
+            'work_dir in the place of a name.'
+        )
     report = outside_of_redirection(on_event) if on_event else lambda event: None
+    adapt = partial(_adapt, amp=amp, amp_dtype=amp_dtype, auto_scale_lr=auto_scale_lr)
     with training_on(None if device is None else find_device(device)):
         if data is None:
             cfg = load_config(config, options)
@@ -199,25 +214,32 @@ def train(
             apply_options(cfg, changes)
         else:
             own = OwnData(Path(data), name, work_dir and Path(work_dir), check_images)
-            if resume:
-                cfg = resume_run(own, launcher=launcher)
-            else:
+            if not resume:
                 cfg = begin_run(
                     own,
                     config,
                     changes,
                     settings=options or {},
+                    adapt=adapt,
                     launcher=launcher,
                     report=report,
                 )
-        if amp or amp_dtype:
-            mix_precision(cfg, amp_dtype)
-        warn_of_slow_precision(cfg)
-        if auto_scale_lr:
-            enable_auto_scale_lr(cfg)
+                return _train_new_run(cfg, report)
+            given = {'config': config, 'options': options, **changes.given()}
+            cfg = resume_run(own, [x for x in given if given[x]], launcher=launcher)
+        adapt(cfg)
         if resume:
             resume_from(cfg, resume)
         return _train(cfg, report, is_run=data is not None)
+
+
+def _adapt(
+    cfg: Config, *, amp: bool, amp_dtype: str | None, auto_scale_lr: bool
+) -> None:
+    if amp or amp_dtype:
+        mix_precision(cfg, amp_dtype)
+    if auto_scale_lr:
+        enable_auto_scale_lr(cfg)
 
 
 def _check_arguments(
@@ -241,6 +263,25 @@ def _check_arguments(
         check_at_least('batch_size', changes.batch_size, 1)
 
 
+def _train_new_run(cfg: Config, report: Callable[[Event], None]) -> TrainingResult:
+    """Train; where that fails before the first batch is done, leave no run folder."""
+    steps: list[Step] = []
+
+    def watch(event: Event) -> None:
+        if isinstance(event, Step):
+            steps[:] = [event]
+        report(event)
+
+    # Of several processes only the first gets events, and it alone removes.
+    is_first = is_main_process()
+
+    def has_begun() -> bool:
+        return not is_first or bool(steps)
+
+    with removed_on_failure(Path(cfg.work_dir), has_begun):
+        return _train(cfg, watch, is_run=True)
+
+
 def _train(
     cfg: Config, forward: Callable[[Event], None], *, is_run: bool
 ) -> TrainingResult:
@@ -251,6 +292,7 @@ def _train(
         forward: Gets the events.
         is_run: Whether the work folder is that of a run on own data.
     """
+    warn_of_slow_precision(cfg)
     if cfg.get('train_dataloader') is None:
         raise M2DetError(f'{describe(cfg)} has no train_dataloader: add it.')
     # Training may start from some of the weights; resuming needs all of them.

@@ -9,6 +9,7 @@ from mmengine.device import get_device
 from mmengine.dist import get_world_size
 from mmengine.runner import find_latest_checkpoint
 
+from ..engine.hooks.plain_names_hook import LAST
 from ..utils.errors import M2DetError
 from ..utils.logs import prints_to, quiet_log
 from ..utils.processors import warn_if_slow
@@ -63,10 +64,22 @@ def resume_from(cfg: Config, resume: bool | str | Path) -> None:
     """Let the run go on from a checkpoint, by default the latest of its folder."""
     checkpoint = resume
     if resume is True:
-        with prints_to(quiet_log()):
-            checkpoint = find_latest_checkpoint(cfg.work_dir)
+        checkpoint = _latest(Path(cfg.work_dir))
         # In an empty work folder the run begins as one that is not resumed.
         if checkpoint is None:
             return
     cfg.load_from = str(checkpoint)
     cfg.resume = True
+
+
+def _latest(folder: Path) -> Path | str | None:
+    """Return the latest checkpoint of a folder, if there is one.
+
+    ``last.pth`` comes first, where a run has it: it is whole also where the next one
+    was being written, and found in a folder that was moved. MMEngine deletes the one
+    before, and notes an absolute path.
+    """
+    if (folder / LAST).is_file():
+        return folder / LAST
+    with prints_to(quiet_log()):
+        return find_latest_checkpoint(str(folder))

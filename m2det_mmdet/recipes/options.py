@@ -1,9 +1,9 @@
 """What people change of a training, whatever its config."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
 
@@ -56,6 +56,11 @@ class TrainingOptions:
     freeze: tuple[str, ...] = ()
     loggers: tuple[str, ...] = ()
     start: str | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return what is changed."""
+        own, none = asdict(self), asdict(TrainingOptions())
+        return {name: value for name, value in own.items() if value != none[name]}
 
 
 def apply_options(cfg: Config, options: TrainingOptions) -> list[str]:

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import pytest
@@ -11,8 +13,9 @@ import torch
 from mmengine.config import Config
 
 from m2det_mmdet.apis import DataRead, M2DetError, evaluate, train
-from m2det_mmdet.apis.own_data import OwnData, _free_folder
+from m2det_mmdet.apis.own_data import OwnData, _free_folder, begin_run, keep_log
 from m2det_mmdet.datasets.scenes import write_scenes
+from m2det_mmdet.recipes.options import TrainingOptions
 
 CLASSES = ('house', 'tree', 'fish', 'boat')
 FEW = {'num_train': 8, 'num_val': 4, 'num_test': 2, 'size': (128, 128)}
@@ -134,9 +137,21 @@ def test_a_run_goes_on(run: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(M2DetError, match='no run in .*elsewhere to resume'):
         train(data=run.data, work_dir=tmp_path / 'elsewhere', resume=True)
 
+    # MMEngine's note names the folder as it was, before somebody moved it.
+    (run.folder / 'last_checkpoint').write_text('/elsewhere/epoch_2.pth')
     result = train(data=run.data, work_dir=run.folder, resume=True, device='cpu')
     # It was done.
     assert result.epochs == 2
+
+
+def test_a_run_goes_on_as_it_began(run: SimpleNamespace, tmp_path: Path) -> None:
+    go_on = {'data': run.data, 'work_dir': run.folder, 'resume': True}
+    with pytest.raises(M2DetError, match=r'leave out epochs, freeze, .*last\.pth'):
+        train(**go_on, epochs=5, freeze=['neck'])
+    with pytest.raises(M2DetError, match='leave out config, options, or'):
+        train('m2det_r18_320', **go_on, options={'optim_wrapper.optimizer.lr': 1})
+    with pytest.raises(M2DetError, match='was begun with the data .*toys, not '):
+        train(**{**go_on, 'data': tmp_path})
 
 
 def test_runs_without_a_name_get_numbers(
@@ -162,6 +177,7 @@ def test_runs_without_a_name_get_numbers(
         ({'seed': -1}, 'seed must be at least 0, got -1'),
         ({'start': 'm2det_r18_scene'}, 'no checkpoint m2det_r18_scene'),
         ({'device': 'abacus'}, 'device abacus cannot be used here'),
+        ({'name': 'mine'}, 'name and check_images are for data of your own'),
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict, message: str) -> None:
@@ -181,4 +197,77 @@ def test_what_cannot_begin_stops_and_leaves_nothing(
         train(
             'mmdet::ssd/ssd300_coco.py', data=run.data, image_size=64, work_dir=folder
         )
+    with pytest.raises(M2DetError, match='amp trains on a GPU'):
+        train(data=run.data, work_dir=folder, amp=True, device='cpu')
+    with pytest.raises(M2DetError, match='no module bckbone'):
+        # Seen when all is built, just before the first batch.
+        train(data=run.data, work_dir=folder, freeze=['bckbone'], **QUICK)
     assert not folder.exists()
+
+
+def _config(run: SimpleNamespace, folder: Path, **arguments: Any) -> Config:
+    """Begin a run that is not trained, and return its config."""
+    config, changes = arguments.pop('config', 'm2det_r18_320'), {'image_size': 128}
+    begin_run(
+        OwnData(run.data, work_dir=folder),
+        config,
+        TrainingOptions(**changes, start=arguments.pop('start', None)),
+        **{
+            'settings': {},
+            'adapt': lambda _: None,
+            'launcher': 'none',
+            'report': lambda _: None,
+            **arguments,
+        },
+    )
+    return Config.fromfile(folder / 'config.py')
+
+
+def test_settings_of_the_schedule_are_scaled_with_it(
+    run: SimpleNamespace, tmp_path: Path
+) -> None:
+    settings = {
+        'train_cfg.max_epochs': 6,
+        'param_scheduler.1.T_max': 6,
+        'train_dataloader.batch_size': 4,
+    }
+
+    cfg = _config(run, tmp_path / 'run', settings=settings)
+
+    assert cfg.train_cfg.max_epochs == 6
+    # 6 epochs of 8 images, 4 a batch.
+    assert cfg.param_scheduler[-1].T_max == 12
+    assert cfg.train_dataloader.batch_size == 4
+
+
+def test_what_is_adapted_is_in_the_config(run: SimpleNamespace, tmp_path: Path) -> None:
+    def adapt(cfg: Config) -> None:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+
+    cfg = _config(run, tmp_path / 'run', adapt=adapt)
+
+    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
+
+
+def test_a_checkpoint_is_found_from_any_folder(
+    run: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run.folder)
+
+    cfg = _config(run, tmp_path / 'run', start='best.pth')
+
+    assert cfg.load_from == str(run.folder / 'best.pth')
+
+
+def test_a_disk_of_one_name_a_file_keeps_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError('one name a file')
+
+    (tmp_path / 'now.log').write_text('words')
+    assert keep_log(tmp_path / 'now.log', tmp_path).read_text() == 'words'
+    monkeypatch.setattr(os, 'link', refuse)
+    assert keep_log(tmp_path / 'now.log', tmp_path).is_symlink()
+    monkeypatch.setattr(os, 'symlink', refuse)
+    assert keep_log(tmp_path / 'now.log', tmp_path) == tmp_path / 'now.log'
