@@ -77,7 +77,7 @@ def _commands(entry: 'ZooEntry') -> Iterator[str]:
         yield f'm2det convert DOWNLOADED {entry.config} {checkpoint}'
     yield f'm2det test {entry.config} {checkpoint}'
     yield f'm2det predict {entry.config} {checkpoint} IMAGES -o OUT'
-    yield f'm2det train CONFIG --cfg-options load_from={checkpoint}'
+    yield f'm2det train CONFIG --data DATA --from {checkpoint}'
 
 
 def _size(entry: 'ZooEntry') -> str:

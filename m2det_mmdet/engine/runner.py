@@ -20,12 +20,16 @@ from ..utils.logs import prints_to, quiet
 def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
     """Set the work folder: the given one, else the config's, else a usual place.
 
-    That is ``work_dirs/<name of the config>``.
+    That is ``work_dirs/<name of the config>``; for the ``config.py`` of a run, of which
+    each run has one, ``work_dirs/<name of the run>-config``.
     """
     if work_dir is not None:
         cfg.work_dir = str(work_dir)
     elif cfg.get('work_dir') is None:
-        cfg.work_dir = str(Path('work_dirs', config_name(cfg)))
+        name = config_name(cfg)
+        if cfg.filename and name == 'config':
+            name = f'{Path(cfg.filename).resolve().parent.name}-config'
+        cfg.work_dir = str(Path('work_dirs', name))
 
 
 def build_runner(

@@ -55,7 +55,8 @@ def _cell(
         inputs: BGR, ``(3, H, W)``, before normalisation.
         sample: Has the boxes, xyxy, pixels of ``inputs``.
     """
-    image = inputs.permute(1, 2, 0).to(torch.uint8).numpy()
+    # Changes of light and contrast go beyond the range.
+    image = inputs.permute(1, 2, 0).clamp(0, 255).to(torch.uint8).numpy()
     scale = _CELL / max(image.shape[:2])
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     instances = sample.gt_instances

@@ -29,6 +29,17 @@ def test_the_work_folder_is_named_after_the_config(
     assert cfg.work_dir == expected
 
 
+def test_configs_of_runs_have_work_folders_of_their_own(tmp_path: Path) -> None:
+    for run in ('cells', 'cars'):
+        (tmp_path / run).mkdir()
+        (tmp_path / run / 'config.py').write_text('')
+        cfg = Config.fromfile(tmp_path / run / 'config.py')
+
+        set_work_dir(cfg, None)
+
+        assert cfg.work_dir == str(Path('work_dirs', f'{run}-config'))
+
+
 def test_a_checkpoint_hook_that_is_named_by_its_class_is_ours(tmp_path: Path) -> None:
     cfg = load_config('m2det_r18_scenes')
     cfg.work_dir = str(tmp_path)

@@ -1,6 +1,7 @@
 import random
 
 import numpy as np
+import pytest
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
@@ -17,8 +18,9 @@ class _Images(Dataset):
 
     metainfo = {'classes': ('cat',)}
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, level: float = GRAY) -> None:
         self.count = count
+        self.level = level
         self.asked: list[int] = []
 
     def __len__(self) -> int:
@@ -32,7 +34,7 @@ class _Images(Dataset):
             bboxes=torch.tensor([[20.0, 10.0, 60.0, 30.0]]), labels=torch.tensor([0])
         )
         return {
-            'inputs': torch.full((3, 40, 80), GRAY, dtype=torch.uint8),
+            'inputs': torch.full((3, 40, 80), self.level),
             'data_samples': DetDataSample(gt_instances=truth),
         }
 
@@ -49,6 +51,16 @@ def test_boxes_lie_where_they_are_in_the_input() -> None:
     assert (rows.min(), rows.max()) == (39, 121)
     # Below the image the square is black.
     assert (picture[160:CELL, :CELL] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ('level', 'shown'), [(90.0, 90), (90, 90), (300.0, 255), (-40.0, 0)]
+)
+def test_pixels_beyond_the_range_are_white_or_black(level: float, shown: int) -> None:
+    picture = draw_training_images(_Images(1, level))
+
+    # Left of the box.
+    assert (picture[:160, :70] == shown).all()
 
 
 def test_a_few_images_stand_for_all() -> None:
