@@ -119,14 +119,14 @@ def begin_run(
     # The first process chooses for all.
     chosen = [_free_folder(own) if is_main_process() else None]
     broadcast_object_list(chosen)
-    run = Path(chosen[0])
-    try:
-        if is_main_process():
-            with removed_on_failure(run):
+    run, is_first = Path(chosen[0]), is_main_process()
+    with removed_on_failure(run, lambda: not is_first):
+        try:
+            if is_first:
                 report(_fill(run, own, cfg, changes, settings, adapt, fit=fit))
-    finally:
-        barrier()
-    return _load(run, launcher)
+        finally:
+            barrier()
+        return _load(run, launcher)
 
 
 def resume_run(own: OwnData, given: Sequence[str], *, launcher: str) -> Config:
@@ -181,7 +181,7 @@ def removed_on_failure(
 
     Args:
         run: The folder.
-        has_begun: Whether there is something in it that is worth to be kept.
+        has_begun: Whether it is kept nevertheless.
     """
     try:
         yield

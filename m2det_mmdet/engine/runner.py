@@ -12,7 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-from ..utils.configs import DUMP_SUFFIX, config_name, describe
+from ..utils.configs import DUMP_SUFFIX, config_name, describe, is_of_run
 from ..utils.errors import M2DetError, explain
 from ..utils.logs import prints_to, quiet
 
@@ -26,10 +26,9 @@ def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
     if work_dir is not None:
         cfg.work_dir = str(work_dir)
     elif cfg.get('work_dir') is None:
-        name = config_name(cfg)
-        if cfg.filename and name == 'config':
-            name = f'{Path(cfg.filename).resolve().parent.name}-config'
-        cfg.work_dir = str(Path('work_dirs', name))
+        # Without the end it would be the folder of the run itself.
+        end = '-config' if is_of_run(cfg) else ''
+        cfg.work_dir = str(Path('work_dirs', config_name(cfg) + end))
 
 
 def build_runner(

@@ -18,6 +18,8 @@ _POINTS = ('begin', 'end')
 _LISTS = ('milestones', 'periods')
 _WARM_UPS = ('LinearLR', 'ConstantLR', 'QuadraticWarmupLR')
 _EPOCH_SAMPLER = {'type': 'DefaultSampler', 'shuffle': True}
+# Where a config keeps how many iterations of its schedule are an epoch.
+_EPOCH_LENGTH = 'scheduled_epoch_length'
 # Epochs that no budget in minutes holds.
 _ENDLESS = 100_000
 
@@ -49,7 +51,8 @@ def set_epochs(cfg: Config, epochs: int, length: int) -> list[str]:
     All schedulers count iterations afterwards, so that a milestone may lie within an
     epoch. A warm-up that counts iterations keeps its length, but takes at most a tenth
     of the run; every other time is scaled with the run. What hooks and heads do from an
-    epoch on moves as :func:`.move_switches` says. Epochs between validations stay.
+    epoch on moves as :func:`.move_switches` says. Epochs between validations stay. The
+    length of an epoch is kept in the config, so that it can be scaled again.
 
     Args:
         cfg: The config; changed.
@@ -67,6 +70,9 @@ def set_epochs(cfg: Config, epochs: int, length: int) -> list[str]:
     total = epochs * length
     schedulers = _schedulers(cfg)
     old_epochs, old_iters = _old_length(cfg)
+    if old_epochs and cfg.get(_EPOCH_LENGTH):
+        old_iters = old_epochs * cfg[_EPOCH_LENGTH]
+    cfg[_EPOCH_LENGTH] = length
     at = _time_of_iteration(schedulers, total, old_iters)
     scaled = []
     for scheduler in schedulers:

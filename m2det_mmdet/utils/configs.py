@@ -160,8 +160,19 @@ def _external(name: str) -> Config:
 
 
 def config_name(cfg: Config) -> str:
-    """Name of a config; of a copy that a run has left, the name of the original."""
+    """Name of a config.
+
+    Of a copy that a run has left it is that of the original; of a ``config.py``, which
+    each run on own data has, that of its folder.
+    """
+    if is_of_run(cfg):
+        return Path(cfg.filename).resolve().parent.name
     return Path(cfg.filename or 'config').stem.removesuffix(DUMP_SUFFIX)
+
+
+def is_of_run(cfg: Config) -> bool:
+    """Whether a config is a ``config.py``, as each run on own data has one."""
+    return Path(cfg.filename or '').name == 'config.py'
 
 
 def describe(cfg: Config) -> str:

@@ -38,6 +38,20 @@ def _scaled(
     return [dict(scheduler) for scheduler in cfg.param_scheduler]
 
 
+def test_a_scaled_schedule_is_scaled_again() -> None:
+    warm_up = {'type': 'LinearLR', 'by_epoch': False, 'begin': 0, 'end': 5}
+    steps = {'type': 'MultiStepLR', 'by_epoch': True, 'milestones': [8, 11]}
+    cfg = _config([warm_up, steps], max_epochs=12)
+
+    set_epochs(cfg, 6, 10)
+    # Of other data, say.
+    set_epochs(cfg, 24, 100)
+
+    assert [x.get('end') for x in cfg.param_scheduler] == [5, None]
+    assert cfg.param_scheduler[1].milestones == [1600, 2200]
+    assert cfg.train_cfg.max_epochs == 24
+
+
 def test_the_epochs_between_validations_stay() -> None:
     cfg = _config([], max_epochs=12, val_interval=4)
     set_epochs(cfg, 6, 10)
