@@ -35,9 +35,9 @@ from .own_data import (
 )
 from .training_settings import (
     check_batches,
-    enable_auto_scale_lr,
     mix_precision,
     resume_from,
+    scale_lr_to_batch,
     warn_of_slow_precision,
 )
 
@@ -239,7 +239,7 @@ def _adapt(
     if amp or amp_dtype:
         mix_precision(cfg, amp_dtype)
     if auto_scale_lr:
-        enable_auto_scale_lr(cfg)
+        scale_lr_to_batch(cfg)
 
 
 def _check_arguments(
@@ -371,7 +371,8 @@ def _started(
         classes=tuple(getattr(dataset, 'metainfo', {}).get('classes', ())),
         epochs=loop.max_epochs if by_epoch else None,
         iterations=loop.max_iters,
-        batch_size=loop.dataloader.batch_size,
+        # PyTorch knows none where a batch sampler makes the batches.
+        batch_size=cfg.train_dataloader.get('batch_size') or 1,
         resumed_from=Path(resumed) if resumed else None,
         start=cfg.get('load_from') if not resumed else None,
         left_out=left_out,

@@ -10,6 +10,8 @@ from mmengine.dist import get_world_size
 from mmengine.runner import find_latest_checkpoint
 
 from ..engine.hooks.plain_names_hook import LAST
+from ..recipes.learning_rate import scale_learning_rate
+from ..utils.configs import describe
 from ..utils.errors import M2DetError
 from ..utils.logs import prints_to, quiet_log
 from ..utils.processors import warn_if_slow
@@ -50,14 +52,14 @@ def check_batches(cfg: Config, images: int) -> None:
         )
 
 
-def enable_auto_scale_lr(cfg: Config) -> None:
+def scale_lr_to_batch(cfg: Config) -> None:
     """Scale the learning rate by the total batch, from what the config names."""
-    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+    if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
         raise M2DetError(
-            f'auto_scale_lr needs auto_scale_lr.base_batch_size in {cfg.filename}: '
+            f'auto_scale_lr needs auto_scale_lr.base_batch_size in {describe(cfg)}: '
             'add auto_scale_lr = dict(base_batch_size=32).'
         )
-    cfg.auto_scale_lr.enable = True
+    scale_learning_rate(cfg)
 
 
 def resume_from(cfg: Config, resume: bool | str | Path) -> None:

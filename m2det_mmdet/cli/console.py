@@ -90,7 +90,10 @@ class TrainingConsole:
         kind = 'Best' if result.best_checkpoint else 'Last'
         length = f'iteration {result.iterations}'
         if result.epochs is not None:
-            length = f'epoch {result.epochs} ({length})'
+            planned = self.last.epochs if self.last else None
+            # Fewer where the AP did not grow any more.
+            of = f' of {planned}' if planned and result.epochs < planned else ''
+            length = f'epoch {result.epochs}{of} ({length})'
         self._print(f'Trained to {length} in {_duration(result.seconds)}.')
         if checkpoint is None:
             return

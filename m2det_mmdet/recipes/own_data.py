@@ -4,10 +4,10 @@ import math
 
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
-from mmengine.dist import get_world_size
 
 from ..datasets.layouts import DataLayout
 from .data import use_data
+from .learning_rate import scale_learning_rate, scaled_by, total_batch
 from .options import add_hook
 
 # What is trained where no config is named: on a CPU from the package's own weights, on
@@ -86,15 +86,14 @@ def fit_learning_rate(cfg: Config) -> list[str]:
     Returns:
         What changed, in sentences.
     """
-    settings = cfg.get('auto_scale_lr') or {}
-    base = settings.get('base_batch_size')
-    batch = (cfg.train_dataloader.get('batch_size') or 1) * get_world_size()
-    if not base or settings.get('enable') or batch >= base:
+    settings, ratio = cfg.get('auto_scale_lr') or {}, scaled_by(cfg)
+    if ratio is None or ratio >= 1 or settings.get('enable'):
         return []
-    settings.enable = True
+    base = settings.base_batch_size
+    scale_learning_rate(cfg)
     return [
         f'The learning rate belongs to batches of {base} images, and is scaled to '
-        f'those of {batch}.'
+        f'those of {total_batch(cfg)}.'
     ]
 
 

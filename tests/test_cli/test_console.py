@@ -43,6 +43,15 @@ RESULT = TrainingResult(
 )
 
 
+def test_a_training_that_ended_early_says_so(capsys: pytest.CaptureFixture) -> None:
+    with TrainingConsole(None) as console:
+        console.show(Step('train', 7, 18, 187, 187))
+        console.close(replace(RESULT, epochs=7, iterations=1309))
+
+    output = capsys.readouterr().out
+    assert 'Trained to epoch 7 of 18 (iteration 1309) in 1:02:03.\n' in output
+
+
 def test_a_training_is_shown_in_plain_lines(capsys: pytest.CaptureFixture) -> None:
     with TrainingConsole('my config.py') as console:
         console.show(STARTED)
