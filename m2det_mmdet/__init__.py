@@ -26,13 +26,14 @@ def register() -> None:
     compat.install()
     with compat.quiet_imports():
         from . import checkpoints, datasets, engine, evaluation, models  # noqa: F401
-        from .compat import coco_eval, config_scope, ssd_head
+        from .compat import coco_eval, config_scope, ssd_head, whole_files
         from .models import pyramid_check
 
         checkpoints.install()
         config_scope.install()
         coco_eval.install()
         ssd_head.install()
+        whole_files.install()
         pyramid_check.install()
 
 
