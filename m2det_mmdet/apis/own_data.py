@@ -116,10 +116,7 @@ def begin_run(
         changes = replace(changes, start=changes.start or start)
     cfg = load_config(config, settings)
     start_processes(cfg, launcher)
-    # The first process chooses for all.
-    chosen = [_free_folder(own) if is_main_process() else None]
-    broadcast_object_list(chosen)
-    run, is_first = Path(chosen[0]), is_main_process()
+    run, is_first = _choose_folder(own), is_main_process()
     with removed_on_failure(run, lambda: not is_first):
         try:
             if is_first:
@@ -195,6 +192,25 @@ def _load(run: Path, launcher: str) -> Config:
     cfg = load_config(run / CONFIG)
     cfg.work_dir, cfg.launcher = str(run), launcher
     return cfg
+
+
+def _choose_folder(own: OwnData) -> Path:
+    """Return the folder of a new run, which the first process chooses for all.
+
+    Raises:
+        M2DetError: In all processes, as :func:`_free_folder` in the first: the others
+            would wait for it.
+    """
+    chosen: list[str | M2DetError | None] = [None]
+    if is_main_process():
+        try:
+            chosen = [_free_folder(own)]
+        except M2DetError as error:
+            chosen = [error]
+    broadcast_object_list(chosen)
+    if isinstance(chosen[0], M2DetError):
+        raise chosen[0]
+    return Path(chosen[0])
 
 
 def _free_folder(own: OwnData) -> str:

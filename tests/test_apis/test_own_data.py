@@ -12,8 +12,14 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from m2det_mmdet.apis import DataRead, M2DetError, evaluate, train
-from m2det_mmdet.apis.own_data import OwnData, _free_folder, begin_run, keep_log
+from m2det_mmdet.apis import DataRead, M2DetError, evaluate, own_data, train
+from m2det_mmdet.apis.own_data import (
+    OwnData,
+    _choose_folder,
+    _free_folder,
+    begin_run,
+    keep_log,
+)
 from m2det_mmdet.datasets.scenes import write_scenes
 from m2det_mmdet.recipes.options import TrainingOptions
 
@@ -164,6 +170,24 @@ def test_runs_without_a_name_get_numbers(
     assert _free_folder(own) == 'work_dirs/cells-2'
     (tmp_path / 'data.yaml').write_text('')
     assert _free_folder(OwnData(tmp_path / 'data.yaml')) == f'work_dirs/{tmp_path.name}'
+
+
+def test_no_process_waits_where_there_is_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'x').touch()
+    sent = []
+    monkeypatch.setattr(own_data, 'broadcast_object_list', sent.extend)
+    with pytest.raises(M2DetError, match='is not empty'):
+        _choose_folder(OwnData(tmp_path, work_dir=tmp_path))
+
+    def receive(chosen: list) -> None:
+        chosen[:] = sent
+
+    monkeypatch.setattr(own_data, 'is_main_process', lambda: False)
+    monkeypatch.setattr(own_data, 'broadcast_object_list', receive)
+    with pytest.raises(M2DetError, match='is not empty'):
+        _choose_folder(OwnData(tmp_path, work_dir=tmp_path))
 
 
 @pytest.mark.parametrize(
