@@ -24,10 +24,9 @@ from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
 from ..utils.logs import outside_of_redirection, quiet_log
 from .checks import check_at_least, check_one_of, check_run, start_processes
-from .own_data import (
-    DataRead,
+from .own_data import DataRead, begin_run
+from .run_folder import (
     OwnData,
-    begin_run,
     draw_images,
     keep_log,
     removed_on_failure,

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,14 +11,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from m2det_mmdet.apis import DataRead, M2DetError, evaluate, own_data, train
-from m2det_mmdet.apis.own_data import (
-    OwnData,
-    _choose_folder,
-    _free_folder,
-    begin_run,
-    keep_log,
-)
+from m2det_mmdet.apis import DataRead, M2DetError, evaluate, train
+from m2det_mmdet.apis.own_data import begin_run
+from m2det_mmdet.apis.run_folder import OwnData
 from m2det_mmdet.datasets.scenes import write_scenes
 from m2det_mmdet.recipes.options import TrainingOptions
 
@@ -160,36 +154,6 @@ def test_a_run_goes_on_as_it_began(run: SimpleNamespace, tmp_path: Path) -> None
         train(**{**go_on, 'data': tmp_path})
 
 
-def test_runs_without_a_name_get_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    own = OwnData(Path('cells'))
-    assert _free_folder(own) == 'work_dirs/cells'
-    (tmp_path / 'work_dirs' / 'cells' / 'x').mkdir(parents=True)
-    assert _free_folder(own) == 'work_dirs/cells-2'
-    (tmp_path / 'data.yaml').write_text('')
-    assert _free_folder(OwnData(tmp_path / 'data.yaml')) == f'work_dirs/{tmp_path.name}'
-
-
-def test_no_process_waits_where_there_is_no_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / 'x').touch()
-    sent = []
-    monkeypatch.setattr(own_data, 'broadcast_object_list', sent.extend)
-    with pytest.raises(M2DetError, match='is not empty'):
-        _choose_folder(OwnData(tmp_path, work_dir=tmp_path))
-
-    def receive(chosen: list) -> None:
-        chosen[:] = sent
-
-    monkeypatch.setattr(own_data, 'is_main_process', lambda: False)
-    monkeypatch.setattr(own_data, 'broadcast_object_list', receive)
-    with pytest.raises(M2DetError, match='is not empty'):
-        _choose_folder(OwnData(tmp_path, work_dir=tmp_path))
-
-
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
@@ -281,17 +245,3 @@ def test_a_checkpoint_is_found_from_any_folder(
     cfg = _config(run, tmp_path / 'run', start='best.pth')
 
     assert cfg.load_from == str(run.folder / 'best.pth')
-
-
-def test_a_disk_of_one_name_a_file_keeps_the_log(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError('one name a file')
-
-    (tmp_path / 'now.log').write_text('words')
-    assert keep_log(tmp_path / 'now.log', tmp_path).read_text() == 'words'
-    monkeypatch.setattr(os, 'link', refuse)
-    assert keep_log(tmp_path / 'now.log', tmp_path).is_symlink()
-    monkeypatch.setattr(os, 'symlink', refuse)
-    assert keep_log(tmp_path / 'now.log', tmp_path) == tmp_path / 'now.log'
