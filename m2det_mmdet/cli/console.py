@@ -122,10 +122,9 @@ class TrainingConsole:
         counts = ', '.join(
             f'{count:,} images {images[stage]}' for stage, count in start.images.items()
         )
-        length = f'{start.iterations:,} iterations'
+        length = _count(start.iterations, 'iteration')
         if start.epochs is not None:
-            epochs = 'epochs' if start.epochs > 1 else 'epoch'
-            length = f'{start.epochs:,} {epochs}, {length}'
+            length = f'{_count(start.epochs, "epoch")}, {length}'
         self._print(
             f'Training {start.config} ({start.model}, {start.parameters / 1e6:.2f} M '
             f'parameters) on {start.device}'
@@ -207,6 +206,10 @@ def _describe(step: Step, *, with_batch: bool = True) -> str:
 def _figure(value: float) -> str:
     """Write a figure; a dash for the -1 or NaN of no object."""
     return f'{value:.3f}' if value >= 0 else ABSENT
+
+
+def _count(number: int, what: str) -> str:
+    return f'{number:,} {what}' + ('' if number == 1 else 's')
 
 
 def _names(classes: tuple[str, ...], shown: int = 10) -> str:

@@ -95,6 +95,8 @@ def apply_options(cfg: Config, options: TrainingOptions) -> list[str]:
         # Several processes would wait for the gradients of what is frozen.
         cfg.find_unused_parameters = True
     _log(cfg, options.loggers)
+    if 'csv' in options.loggers:
+        _check_epochs(cfg, options.epochs)
     if options.epochs is None:
         return []
     return set_epochs(cfg, options.epochs, epoch_length(cfg))
@@ -125,6 +127,14 @@ def _stop_early(cfg: Config, patience: int) -> None:
         min_delta=_LEAST_GAIN,
         patience=patience,
     )
+
+
+def _check_epochs(cfg: Config, epochs: int | None) -> None:
+    if epochs is None and (cfg.get('train_cfg') or {}).get('max_iters'):
+        raise RecipeError(
+            'csv has a row an epoch, and the config trains by iterations: give the '
+            'epochs, too.'
+        )
 
 
 def _log(cfg: Config, loggers: Sequence[str]) -> None:

@@ -92,3 +92,9 @@ def test_patience_needs_validations(cfg: Config) -> None:
     cfg.val_dataloader = None
     with pytest.raises(RecipeError, match='patience counts validations'):
         apply_options(cfg, TrainingOptions(patience=2))
+
+
+def test_a_table_of_epochs_needs_epochs(cfg: Config) -> None:
+    cfg.train_cfg = {'type': 'IterBasedTrainLoop', 'max_iters': 9}
+    with pytest.raises(RecipeError, match='csv has a row an epoch'):
+        apply_options(cfg, TrainingOptions(loggers=('csv',)))
