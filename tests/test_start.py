@@ -75,10 +75,10 @@ def test_a_command_says_what_a_person_needs_and_no_more(
         'Length:',
         'Log:',
         'epoch',
-        'epoch',
         'Trained',
         'Best',
         'Next:',
+        'm2det',
     ]
     assert 'Training small (M2Det, 0.59 M parameters) on ' in done.stdout
     assert '4 images to learn from, 3 images to validate on' in done.stdout

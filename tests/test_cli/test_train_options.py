@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.optim.optimizer import amp_optimizer_wrapper
 
-from m2det_mmdet.apis import training
+from m2det_mmdet.apis import training, training_settings
 from m2det_mmdet.cli import main
 from m2det_mmdet.utils.errors import M2DetError
 
@@ -65,13 +65,11 @@ def test_mixed_precision_is_set_as_asked_for(
         raise M2DetError('Stopped.')
 
     told = []
-    monkeypatch.setattr(training, 'warn_if_slow', lambda *what: told.append(what))
-    monkeypatch.setattr(training, 'get_device', lambda: 'cuda')
     monkeypatch.setattr(
-        training,
-        'build_runner',
-        stop,
+        training_settings, 'warn_if_slow', lambda *what: told.append(what)
     )
+    monkeypatch.setattr(training_settings, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(training, 'build_runner', stop)
 
     argv = [*argv, '--work-dir', str(tmp_path)]
     assert main(['train', trained.config, *argv]) == 2
@@ -88,8 +86,8 @@ def test_mixed_precision_is_set_as_asked_for(
 def test_bfloat16_trains(
     trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, 'get_device', lambda: 'cuda')
-    monkeypatch.setattr(training, 'warn_if_slow', lambda *what: None)
+    monkeypatch.setattr(training_settings, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(training_settings, 'warn_if_slow', lambda *what: None)
     monkeypatch.setattr(amp_optimizer_wrapper, 'is_cuda_available', lambda: True)
     dtypes = set()
     forward = torch.nn.Conv2d.forward
@@ -116,7 +114,7 @@ def test_mixed_precision_needs_a_gpu(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    monkeypatch.setattr(training, 'get_device', lambda: 'cpu')
+    monkeypatch.setattr(training_settings, 'get_device', lambda: 'cpu')
 
     assert main(['train', trained.config, '--amp']) == 2
     assert 'amp trains on a GPU, and the best device here is cpu' in (
