@@ -11,6 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ...utils.errors import M2DetError
 from ..layers.statistics import check_statistics
 from ..utils.channels import check_channels
 from ..utils.defaults import FrozenConfig
@@ -21,6 +22,10 @@ from .tum import TUM, scale_sizes
 # Of the authors' release.
 NORM = FrozenConfig(type='BN', momentum=0.01)
 RELU = FrozenConfig(type='ReLU')
+
+
+class InputSizeError(M2DetError, ValueError):
+    """An image is too small for the scales of a neck."""
 
 
 @MODELS.register_module()
@@ -234,7 +239,7 @@ class MLFPN(BaseModule):
             ``base_stride``.
 
         Raises:
-            ValueError: If the input is too small for ``num_scales``.
+            InputSizeError: If the input is too small for ``num_scales``.
         """
         if self.exact_strides:
             return [(base_stride * 2.0**i,) * 2 for i in range(self.num_scales)]
@@ -246,7 +251,7 @@ class MLFPN(BaseModule):
         """Cells of each scale for a shallow map of ``grid`` cells.
 
         Raises:
-            ValueError: If a scale would have no cells.
+            InputSizeError: If a scale would have no cells.
         """
 
         def sizes(num_scales: int) -> list[tuple[int, int]]:
@@ -262,7 +267,7 @@ class MLFPN(BaseModule):
             if fits
             else 'no num_scales fits'
         )
-        raise ValueError(
+        raise InputSizeError(
             f'A shallow map of {grid[0]}x{grid[1]} cells is too small for '
             f'num_scales={self.num_scales}: scale {lost[0]} would vanish; {advice}. '
             'Use a larger input, fewer scales or exact_strides=True.'

@@ -3,6 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from m2det_mmdet.models.necks import MLFPN
+from m2det_mmdet.utils.errors import M2DetError
 
 TINY = {
     'in_channels': (4, 8),
@@ -149,7 +150,8 @@ def test_a_too_small_input_names_the_scale_and_what_fits() -> None:
     maps = (torch.zeros(1, 4, 32, 40), torch.zeros(1, 8, 16, 20))
     # 32 16 8 4 2 0: the unpadded convolution needs three cells.
     message = r'32x40 cells.*num_scales=6: scale 5 would vanish; .* fits is 5'
-    with pytest.raises(ValueError, match=message):
+    # A sentence for the user, without the place in the code.
+    with pytest.raises(M2DetError, match=message):
         neck(maps)
     with pytest.raises(ValueError, match=message):
         neck.strides((256, 320))
