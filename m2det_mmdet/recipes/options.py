@@ -9,10 +9,11 @@ from mmengine.config import Config, ConfigDict
 
 from .batch_size import largest_batch
 from .error import RecipeError
+from .pipelines import kind_of, nested
 from .schedule import epoch_length, set_epochs
 from .size import set_image_size
 
-_SCORE = 'coco/bbox_mAP'
+_SCORE, _SCORE_OF_VOC = 'coco/bbox_mAP', 'pascal_voc/mAP'
 _LEAST_GAIN = 1e-3  # of the AP: less is no improvement
 
 
@@ -116,17 +117,24 @@ def _stop_early(cfg: Config, patience: int) -> None:
             'patience counts validations, and the config has none: add val_dataloader, '
             'or leave patience out.'
         )
-    # What the best checkpoint is chosen by.
-    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    score = checkpoint.get('save_best')
     add_hook(
         cfg,
         'EarlyStoppingHook',
-        monitor=score if isinstance(score, str) and score != 'auto' else _SCORE,
+        monitor=_score(cfg),
         rule='greater',
         min_delta=_LEAST_GAIN,
         patience=patience,
     )
+
+
+def _score(cfg: Config) -> str:
+    """Return what the best checkpoint is chosen by, else the AP of the validations."""
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    best = checkpoint.get('save_best')
+    if isinstance(best, str) and best != 'auto':
+        return best
+    is_voc = any(kind_of(x) == 'VOCMetric' for x in nested(cfg.get('val_evaluator')))
+    return _SCORE_OF_VOC if is_voc else _SCORE
 
 
 def _check_epochs(cfg: Config, epochs: int | None) -> None:

@@ -98,3 +98,22 @@ def test_a_table_of_epochs_needs_epochs(cfg: Config) -> None:
     cfg.train_cfg = {'type': 'IterBasedTrainLoop', 'max_iters': 9}
     with pytest.raises(RecipeError, match='csv has a row an epoch'):
         apply_options(cfg, TrainingOptions(loggers=('csv',)))
+
+
+@pytest.mark.parametrize(
+    ('best', 'metric', 'expected'),
+    [
+        ('coco/bbox_mAP_50', 'CocoMetric', 'coco/bbox_mAP_50'),
+        ('auto', 'CocoMetric', 'coco/bbox_mAP'),
+        (None, 'VOCMetric', 'pascal_voc/mAP'),
+    ],
+)
+def test_patience_watches_what_the_validation_gives(
+    cfg: Config, best: str | None, metric: str, expected: str
+) -> None:
+    cfg.default_hooks.checkpoint.save_best = best
+    cfg.val_evaluator = [{'type': metric}]
+
+    apply_options(cfg, TrainingOptions(patience=2))
+
+    assert cfg.custom_hooks[-1].monitor == expected
