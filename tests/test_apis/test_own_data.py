@@ -67,6 +67,8 @@ def test_the_run_folder_holds_what_people_look_for(run: SimpleNamespace) -> None
     } <= names
     assert run.result.config == run.folder / 'config.py'
     assert run.result.usable_checkpoint == run.folder / 'best.pth'
+    assert run.result.checkpoint == run.folder / 'last.pth'
+    assert (run.folder / 'last.pth').samefile(run.folder / 'epoch_2.pth')
     assert 'Epoch(train)' in (run.folder / 'log.txt').read_text()
     assert cv2.imread(str(run.folder / 'train_images.jpg')).shape[2] == 3
     with open(run.folder / 'results.csv', newline='') as file:

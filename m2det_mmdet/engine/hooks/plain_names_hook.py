@@ -31,7 +31,7 @@ class PlainNamesHook(Hook):
     priority = 'LOWEST'
 
     def __init__(self) -> None:
-        self._named: dict[str, Path] = {}
+        self._named: dict[str, tuple[str, int, int]] = {}
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Name what was saved after the epoch."""
@@ -47,9 +47,13 @@ class PlainNamesHook(Hook):
         for name, key in _KEYS.items():
             known = runner.message_hub.get_info(key, None)
             file = Path(known) if known else None
-            if file is not None and file != self._named.get(name) and file.is_file():
+            if file is None or not file.is_file():
+                continue
+            # A last checkpoint is saved again when it turns out to be the best.
+            state = (known, file.stat().st_ino, file.stat().st_mtime_ns)
+            if state != self._named.get(name):
                 _give_name(file, Path(runner.work_dir, name))
-                self._named[name] = file
+                self._named[name] = state
 
 
 def _give_name(file: Path, name: Path) -> None:

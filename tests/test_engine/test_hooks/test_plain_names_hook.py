@@ -6,6 +6,7 @@ import pytest
 from mmengine.logging import MessageHub
 
 from m2det_mmdet.engine.hooks import PlainNamesHook
+from m2det_mmdet.utils.files import write_whole
 
 
 @pytest.fixture
@@ -37,6 +38,20 @@ def test_the_names_follow_the_files(runner: SimpleNamespace) -> None:
     assert {x.name for x in folder.iterdir()} == {
         *('last.pth', 'best.pth', 'epoch_2.pth', 'best_1.pth')
     }
+
+
+def test_a_checkpoint_that_is_saved_again_gets_the_name_again(
+    runner: SimpleNamespace,
+) -> None:
+    hook, folder = PlainNamesHook(), Path(runner.work_dir)
+    _save(runner, 'last_ckpt', 'epoch_1.pth')
+    hook.after_train_epoch(runner)
+    # As MMEngine does after the validation, with what is the best one now.
+    write_whole(folder / 'epoch_1.pth', 'with the best score')
+    hook.after_val_epoch(runner, {})
+
+    assert (folder / 'last.pth').samefile(folder / 'epoch_1.pth')
+    assert (folder / 'last.pth').read_text() == 'with the best score'
 
 
 def test_a_disk_without_links_gets_copies(
