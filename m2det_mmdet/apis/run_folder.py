@@ -66,20 +66,36 @@ def _free_folder(own: OwnData) -> str:
     """Return the folder of a new run: the named one, or one that is free.
 
     Raises:
-        M2DetError: If a folder that was named holds something.
+        M2DetError: If a folder that was named holds something, or the name is a path.
     """
     if own.work_dir is None and own.name is None:
         path = own.data.resolve()
         stem = (path.parent if path.is_file() else path).name or 'data'
         names = (stem, *(f'{stem}-{number}' for number in range(2, 10_000)))
         return str(next(x for x in (Path(_RUNS, y) for y in names) if _is_free(x)))
-    run = own.work_dir or Path(_RUNS, own.name)
+    run = _named_folder(own)
     if not _is_free(run):
         raise M2DetError(
             f'The run folder {run} is not empty: give another name, or go on with its '
             'training by --resume.'
         )
     return str(run)
+
+
+def _named_folder(own: OwnData) -> Path:
+    """Return the folder of a run that the caller has named.
+
+    Raises:
+        M2DetError: If the name is a path, which could lead out of ``work_dirs``.
+    """
+    if own.work_dir is not None:
+        return own.work_dir
+    if own.name in ('', '.', '..') or Path(own.name).name != own.name:
+        raise M2DetError(
+            f'name must be that of one folder in {_RUNS}, got {own.name!r}: leave out '
+            'slashes, or give a path by --work-dir.'
+        )
+    return Path(_RUNS, own.name)
 
 
 @contextmanager
@@ -116,7 +132,7 @@ def resume_run(own: OwnData, given: Sequence[str], *, launcher: str) -> Config:
         raise M2DetError(
             'resume with data needs the name of the run: give --name or --work-dir.'
         )
-    run = own.work_dir or Path(_RUNS, own.name)
+    run = _named_folder(own)
     if not (run / CONFIG).is_file():
         raise M2DetError(f'There is no run in {run} to resume: check its name.')
     if given:

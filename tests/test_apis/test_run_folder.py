@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from m2det_mmdet.apis import M2DetError, run_folder
-from m2det_mmdet.apis.run_folder import OwnData, choose_folder, keep_log
+from m2det_mmdet.apis.run_folder import OwnData, choose_folder, keep_log, resume_run
 
 
 def test_runs_without_a_name_get_numbers(
@@ -51,3 +51,15 @@ def test_a_disk_of_one_name_a_file_keeps_the_log(
     assert keep_log(tmp_path / 'now.log', tmp_path).is_symlink()
     monkeypatch.setattr(os, 'symlink', refuse)
     assert keep_log(tmp_path / 'now.log', tmp_path) == tmp_path / 'now.log'
+
+
+@pytest.mark.parametrize('name', ['', '.', '..', 'a/b', 'a/', '../a', '/a'])
+def test_a_name_does_not_lead_out_of_the_folder_of_runs(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = OwnData(Path('cells'), name=name)
+    with pytest.raises(M2DetError, match=f"one folder in work_dirs, got '{name}'"):
+        choose_folder(own)
+    with pytest.raises(M2DetError, match='one folder in work_dirs'):
+        resume_run(own, [], launcher='none')
