@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .arguments import at_least
+from .arguments import at_least, data_path
 
 if TYPE_CHECKING:
     from ..apis import FittedAnchors
@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--data',
+        type=data_path,
         required=True,
         help="a data folder in COCO's, VOC's or YOLO's form, or a data.yaml",
     )

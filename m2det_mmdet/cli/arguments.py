@@ -2,9 +2,22 @@
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ..utils.errors import M2DetError
+
+
+def data_path(text: str) -> Path:
+    """Type of an argument that names data.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is empty, as a variable of the shell that is
+            not set; a path would take it for the folder of the command.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError('is empty: give a folder (. is this one)')
+    return Path(text)
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:

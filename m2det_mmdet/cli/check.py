@@ -13,6 +13,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .arguments import data_path
+
 if TYPE_CHECKING:
     from ..apis import DataCheck
 
@@ -27,7 +29,7 @@ _VERDICTS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument('data', type=Path, metavar='DATA', help='data folder')
+    parser.add_argument('data', type=data_path, metavar='DATA', help='data folder')
     parser.add_argument(
         'config',
         nargs='?',

@@ -15,7 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .arguments import add_config_options, at_least, config_options, positive
+from .arguments import (
+    add_config_options,
+    at_least,
+    config_options,
+    data_path,
+    positive,
+)
 
 if TYPE_CHECKING:
     from ..apis import RunEvent
@@ -30,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='path of a config, the name of one of m2det, or mmdet::FOLDER/NAME.py',
     )
     parser.add_argument(
-        '--data', type=Path, help="folder of the data; the configs' own by default"
+        '--data', type=data_path, help="folder of the data; the configs' own by default"
     )
     parser.add_argument('--out', type=Path, required=True, help='folder of the results')
     budget = parser.add_mutually_exclusive_group(required=True)

@@ -17,6 +17,7 @@ from .arguments import (
     add_launch_arguments,
     at_least,
     config_options,
+    data_path,
 )
 
 
@@ -94,7 +95,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--data', help='train on this folder, or data.yaml')
+    parser.add_argument(
+        '--data', type=data_path, help='train on this folder, or data.yaml'
+    )
     parser.add_argument(
         '--name', help='name of the run, with --data (default: that of the folder)'
     )

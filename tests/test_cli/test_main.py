@@ -56,6 +56,22 @@ def test_no_or_an_unknown_command_stops(argv: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    'argv',
+    [
+        ['train', '--data', ''],
+        ['check', ' '],
+        ['anchors', 'm2det_vgg_320', '--data', ''],
+        ['compare', 'm2det_vgg_320', '--out', 'x', '--epochs', '1', '--data', ''],
+    ],
+)
+def test_no_name_of_data_is_not_the_folder_of_the_command(
+    argv: list[str], capsys: pytest.CaptureFixture
+) -> None:
+    assert main(argv) == 2
+    assert 'is empty: give a folder (. is this one)' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ('error', 'status', 'message'),
     [
         (M2DetError('No such thing.'), 2, 'm2det scenes: No such thing.\n'),
