@@ -11,7 +11,7 @@ import mmengine
 from mmengine.logging import print_log
 from mmengine.runner import checkpoint as host
 
-from ..utils.builds import did_you_mean
+from ..utils.builds import did_you_mean, did_you_mean_file
 from .download import fetch
 from .errors import CheckpointError
 from .zoo import SCHEME, find_weights, is_in_zoo, similar_weights
@@ -84,7 +84,7 @@ def check_checkpoint(name: str) -> None:
     elif path.is_dir():
         raise CheckpointError(f'{name} is a folder: name a checkpoint (.pth) in it.')
     else:
-        hint = similar_weights(name) or 'check the path.'
+        hint = similar_weights(name) or did_you_mean_file(path) or 'check the path.'
         raise CheckpointError(f'There is no checkpoint {name}: {hint}')
 
 

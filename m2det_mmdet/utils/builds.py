@@ -8,6 +8,7 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,18 @@ def did_you_mean(name: str, known: list[str], likeness: float = 0.6) -> str:
     """Return the question that offers the most similar names; empty without any."""
     similar = difflib.get_close_matches(name, known, n=3, cutoff=likeness)
     return f'did you mean {" or ".join(similar)}?' if similar else ''
+
+
+def did_you_mean_file(path: Path) -> str:
+    """Return the question that offers files or folders beside a missing one.
+
+    It is empty where none has a similar name, or the folder cannot be read.
+    """
+    try:
+        beside = sorted(entry.name for entry in path.parent.iterdir())
+    except OSError:
+        return ''
+    return did_you_mean(path.name, beside)
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:

@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.hub import get_config
 
-from .builds import did_you_mean
+from .builds import did_you_mean, did_you_mean_file
 from .errors import M2DetError, explain
 from .settings import amend
 
@@ -46,8 +46,19 @@ def find_config(name: str) -> Path:
     for stem, candidate in shipped.items():
         if name in (stem, candidate.name) or _is_tail(path, candidate):
             return candidate
-    hint = did_you_mean(path.stem, sorted(shipped)) or _listing(shipped)
-    raise M2DetError(f'There is no config {name}: {hint}')
+    raise M2DetError(_no_config(name, path, shipped))
+
+
+def _no_config(name: str, path: Path, shipped: dict[str, Path]) -> str:
+    if name and path.is_dir():
+        return (
+            f'{name} is a folder: name a config (.py) in it; to train on data, '
+            'give them by --data.'
+        )
+    hint = did_you_mean(path.stem, sorted(shipped))
+    if path.name != name and path.parent.is_dir():
+        hint = did_you_mean_file(path) or hint
+    return f'There is no config {name}: {hint or _listing(shipped)}'
 
 
 def _find_scoped(name: str) -> Path:

@@ -14,6 +14,14 @@ from .errors import M2DetError
 _OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE)
 
 
+_PACKED = ('.7z', '.bz2', '.gz', '.rar', '.tar', '.tgz', '.xz', '.zip')
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a path has the suffix of packed files."""
+    return path.suffix.lower() in _PACKED
+
+
 def check_output(path: Path, *, force: bool) -> Path:
     """Stop before any work whose result could not be written to ``path``.
 

@@ -11,6 +11,7 @@ import mmcv
 import numpy as np
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 
+from .builds import did_you_mean_file
 from .errors import M2DetError
 from .files import write_whole
 from .headers import HugeImage, UnreadableImage, read_header
@@ -188,7 +189,8 @@ def _expand(name: str) -> list[Path]:
         return [] if is_litter(path.name) else [path]
     matches = sorted(map(Path, glob(name, recursive=True)))
     if not matches:
-        raise M2DetError(f'There is no image, folder or match of {name}.')
+        hint = did_you_mean_file(path) or 'check the path.'
+        raise M2DetError(f'There is no image, folder or match of {name}: {hint}')
     return [
         match
         for match in matches

@@ -166,6 +166,12 @@ def test_names_that_do_not_load_are_told(name: str, said: str) -> None:
         check_checkpoint(name)
 
 
+def test_a_missing_checkpoint_comes_with_what_is_beside_it(tmp_path: Path) -> None:
+    (tmp_path / 'best.pth').touch()
+    with pytest.raises(CheckpointError, match=r'bset.pth: did you mean best.pth\?$'):
+        check_checkpoint(str(tmp_path / 'bset.pth'))
+
+
 def test_a_file_that_was_changed_is_refused(mine: ZooEntry, tmp_path: Path) -> None:
     file = tmp_path / 'mine.safetensors'
     content = bytearray(file.read_bytes())

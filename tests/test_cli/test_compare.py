@@ -401,7 +401,7 @@ def test_without_data_an_epoch_and_the_classes_must_be_the_same(
             '--workers: must be at least 0, got',
         ),
         (['--out', 'FILE'], 'is no folder that takes files'),
-        (['--data', 'nothing'], 'nothing is no folder: check the path'),
+        (['--data', 'nothing'], 'nothing does not exist: check the path'),
     ],
 )
 def test_wrong_arguments_end_in_one_sentence(

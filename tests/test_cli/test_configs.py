@@ -51,6 +51,15 @@ def test_a_wrong_name_with_a_scope_is_named(name: str, hint: str) -> None:
     assert hint in str(e.value)
 
 
+def test_a_wrong_path_comes_with_what_is_beside_it(tmp_path: Path) -> None:
+    (tmp_path / 'config.py').touch()
+
+    with pytest.raises(M2DetError, match=r'confg.py: did you mean config.py\?$'):
+        find_config(str(tmp_path / 'confg.py'))
+    with pytest.raises(M2DetError, match=r'is a folder: name a config .* by --data'):
+        find_config(str(tmp_path))
+
+
 def test_a_path_comes_before_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,14 @@ def test_inputs(folder: Path, inputs: list[str], names: list[str]) -> None:
     assert _names(folder, *inputs) == names
 
 
+def test_a_missing_input_comes_with_what_is_beside_it(tmp_path: Path) -> None:
+    (tmp_path / 'photos').mkdir()
+    with pytest.raises(M2DetError, match=r'phots: did you mean photos\?$'):
+        find_images([str(tmp_path / 'phots')])
+    with pytest.raises(M2DetError, match=r'zzz/a.jpg: check the path'):
+        find_images([str(tmp_path / 'zzz' / 'a.jpg')])
+
+
 def test_the_output_folder_is_left_out(folder: Path) -> None:
     assert _names(folder, '', exclude='sub') == ['a.png', 'b.JPG']
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from ...utils.builds import did_you_mean_file
+from ...utils.files import is_archive
 from ..error import DatasetError
 from ..faults import Faults, Level, new_kind
 from .forms import coco, voc, yolo
@@ -68,7 +70,7 @@ def find_data(data: Path, faults: Faults) -> tuple[Path, str, Found]:
         tree = Tree(data.parent, faults)
         return data.parent, 'yolo', yolo.find(tree, faults, description=data)
     if not data.is_dir():
-        raise DatasetError(f'The data folder {data} is no folder: check the path.')
+        raise _no_folder(data)
     tree = Tree(data, faults)
     kinds = _kinds(tree)
     if len(kinds) > 1:
@@ -77,6 +79,17 @@ def find_data(data: Path, faults: Faults) -> tuple[Path, str, Found]:
             f'{data} holds data in the forms {", ".join(kinds)}: {kinds[0]} is read.',
         )
     return data, kinds[0], _FORMS[kinds[0]].find(tree, faults)
+
+
+def _no_folder(data: Path) -> DatasetError:
+    if not data.exists():
+        hint = did_you_mean_file(data) or 'check the path.'
+        return DatasetError(f'The data folder {data} does not exist: {hint}')
+    if is_archive(data):
+        fix = 'unpack it, and give the folder.'
+    else:
+        fix = 'give the folder of images and labels, or its data.yaml.'
+    return DatasetError(f'The data {data} are a file: {fix}')
 
 
 def _kinds(tree: Tree) -> list[str]:
@@ -94,12 +107,19 @@ def _unknown(tree: Tree) -> DatasetError:
     if has_only_images(tree):
         return DatasetError(
             f'The data folder {tree.root} holds {len(tree.images)} images and no '
-            'labels: label them first, with any tool that exports COCO, VOC or YOLO.'
+            'labels: label them first, with any tool that exports COCO, VOC or YOLO. '
+            'If labels are in another folder, give the folder that holds both.'
         )
     if (labels := describe(tree)) is not None:
         return DatasetError(
             f'The data folder {tree.root} holds {labels}: export them as COCO, VOC or '
             'YOLO.'
+        )
+    packed = next(filter(is_archive, sorted(tree.root.iterdir())), None)
+    if packed is not None:
+        return DatasetError(
+            f'The data folder {tree.root} holds {packed.name}, which is packed: unpack '
+            'it.'
         )
     places = '; '.join(f'{name}: {form.places}' for name, form in _FORMS.items())
     return DatasetError(

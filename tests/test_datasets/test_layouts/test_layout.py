@@ -273,7 +273,20 @@ def test_an_unknown_form_stops(
 
 
 def test_no_folder_stops(tmp_path: Path) -> None:
-    _stops(tmp_path / 'absent', 'absent is no folder: check the path')
+    _stops(tmp_path / 'absent', 'absent does not exist: check the path')
+    (tmp_path / 'cells').mkdir()
+    _stops(tmp_path / 'cels', 'cels does not exist: did you mean cells')
+
+
+def test_a_file_in_the_place_of_a_folder_stops(tmp_path: Path) -> None:
+    for name, fix in (('a.jpg', 'give the folder of images'), ('a.ZIP', 'unpack it')):
+        (tmp_path / name).touch()
+        _stops(tmp_path / name, f'{name} are a file: {fix}')
+
+
+def test_a_folder_of_a_packed_file_stops(tmp_path: Path) -> None:
+    (tmp_path / 'cells.zip').touch()
+    _stops(tmp_path, 'holds cells.zip, which is packed: unpack it')
 
 
 def test_images_of_two_splits_are_counted(

@@ -33,9 +33,13 @@ def read_names(tree: Tree) -> tuple[str, ...]:
     else:
         path, names = _anywhere(tree)
     if not names:
+        fix = 'write one name a line there'
+        described = sorted(tree.with_suffix('.yaml'))
+        if path is None and described:
+            fix += f', or give {root / described[0]} in the place of the folder'
         raise DatasetError(
             f'The data folder {root} has labels in YOLO form, but no names for the '
-            f'classes in {path or _FILES[0]}: write one name a line there.'
+            f'classes in {path or _FILES[0]}: {fix}.'
         )
     return names
 

@@ -504,8 +504,12 @@ def test_missing_names_stop(root: Path) -> None:
     (root / 'data.yaml').unlink()
     _stops(root, r'no names for the classes in classes.txt: write one name a line')
 
+    (root / 'more').mkdir()
+    (root / 'more' / 'data.yaml').touch()
+    _stops(root, r'one name a line there, or give .*more/data.yaml in the place of')
+
     (root / 'labels' / 'classes.txt').touch()
-    _stops(root, r'no names for the classes in .*labels/classes.txt')
+    _stops(root, r'no names for the classes in .*labels/classes.txt: .* there\.$')
 
     (root / 'classes.txt').write_text('red cell\nwhite cell\nred cell\n')
     _stops(root, r'several classes named red cell: rename them')
