@@ -18,6 +18,7 @@ from .zoo import SCHEME, find_weights, is_in_zoo, similar_weights
 from .zoo.finding import cache_folder
 
 _TORCHVISION = 'torchvision_0.12.json'
+_CONFIGS = ('.py', '.yaml', '.yml')
 _WEB = ('http://', 'https://')
 
 
@@ -73,10 +74,15 @@ def check_checkpoint(name: str) -> None:
     """Stop where a checkpoint on disk, or a name of the zoo, does not exist.
 
     Raises:
-        CheckpointError: If ``name`` is no URL, no file and no name of the zoo, or one
-            of the zoo that does not load.
+        CheckpointError: If ``name`` is no URL, no file and no name of the zoo, one of
+            the zoo that does not load, or a config.
     """
     path = Path(name).expanduser()
+    if path.is_file() and path.suffix.lower() in _CONFIGS:
+        raise CheckpointError(
+            f'{name} is a config, and no checkpoint: name a file of weights (.pth or '
+            '.safetensors).'
+        )
     if path.is_file() or ('://' in name and not name.startswith(SCHEME)):
         return
     if is_in_zoo(name):

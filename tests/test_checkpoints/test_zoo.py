@@ -172,6 +172,15 @@ def test_a_missing_checkpoint_comes_with_what_is_beside_it(tmp_path: Path) -> No
         check_checkpoint(str(tmp_path / 'bset.pth'))
 
 
+@pytest.mark.parametrize('name', ['config.py', 'data.YAML'])
+def test_a_config_in_the_place_of_a_checkpoint_is_told(
+    name: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(CheckpointError, match=f'{name} is a config, and no checkpoint'):
+        check_checkpoint(str(tmp_path / name))
+
+
 def test_a_file_that_was_changed_is_refused(mine: ZooEntry, tmp_path: Path) -> None:
     file = tmp_path / 'mine.safetensors'
     content = bytearray(file.read_bytes())
