@@ -49,7 +49,7 @@ def test_figures_and_settings_are_printed(
     assert main([*argv, '--seed', '5', '--force']) == 0
 
     assert fitting.called == (
-        ('mine.py', 'd'),
+        ('mine.py', Path('d')),
         {
             'write': Path('a.py'),
             'picture': Path('a.png'),
