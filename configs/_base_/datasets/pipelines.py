@@ -35,41 +35,36 @@ def refinedet(size: int) -> list[dict]:
     ]
 
 
-def scenes(size: int) -> list[dict]:
-    """A crop and a flip: upside down, a figure would be a stray."""
+def cropped(size: int, share: float, flip: dict, *colours: dict) -> list[dict]:
+    """A crop of at least this share of each side, and a flip."""
     return [
         dict(type='LoadImageFromFile'),
         dict(type='LoadAnnotations'),
-        dict(type='RandomCrop', crop_type='relative_range', crop_size=(0.6, 0.6)),
+        dict(type='RandomCrop', crop_type='relative_range', crop_size=(share, share)),
         resize(size),
-        dict(type='RandomFlip', prob=0.5),
+        flip,
+        *colours,
         dict(type='PackDetInputs'),
     ]
+
+
+def scenes(size: int) -> list[dict]:
+    """Upside down, a figure would be a stray."""
+    return cropped(size, 0.6, dict(type='RandomFlip', prob=0.5))
 
 
 def cells(size: int) -> list[dict]:
-    """A crop and flips in both directions."""
-    return [
-        dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations'),
-        dict(type='RandomCrop', crop_type='relative_range', crop_size=(0.5, 0.5)),
-        resize(size),
-        dict(type='RandomFlip', prob=[0.3, 0.3], direction=['horizontal', 'vertical']),
-        dict(type='PackDetInputs'),
-    ]
+    """Cells have no upright side."""
+    flip = dict(
+        type='RandomFlip', prob=[0.3, 0.3], direction=['horizontal', 'vertical']
+    )
+    return cropped(size, 0.5, flip)
 
 
 def own(size: int) -> list[dict]:
-    """For data that nothing is known of: a crop, a flip, and light and colours."""
-    return [
-        dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations'),
-        dict(type='RandomCrop', crop_type='relative_range', crop_size=(0.5, 0.5)),
-        resize(size),
-        dict(type='RandomFlip', prob=0.5),
-        dict(type='SSDPhotometricDistortion'),
-        dict(type='PackDetInputs'),
-    ]
+    """For data that nothing is known of: light and colours vary, too."""
+    flip = dict(type='RandomFlip', prob=0.5)
+    return cropped(size, 0.5, flip, dict(type='SSDPhotometricDistortion'))
 
 
 def test(size: int) -> list[dict]:
