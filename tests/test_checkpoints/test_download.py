@@ -52,7 +52,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for name, value in state.tags.items():
             self.send_header(name, value)
         self.end_headers()
-        state.sent.append(self.wfile.write(state.content[begin : state.cut]))
+        part = state.content[begin : state.cut]
+        # Before the client can have all of it, and look.
+        state.sent.append(len(part))
+        self.wfile.write(part)
 
     def log_message(self, *args: Any) -> None:
         pass
