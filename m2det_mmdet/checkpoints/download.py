@@ -1,6 +1,5 @@
 """Downloads that go on where they stopped, and are whole and right or not there."""
 
-import hashlib
 import json
 import os
 import re
@@ -17,7 +16,7 @@ from filelock import FileLock
 from rich.console import Console
 from rich.progress import DownloadColumn, Progress
 
-from ..utils.files import write_whole, writing
+from ..utils.files import sha256_of, write_whole, writing
 from .errors import CheckpointError
 
 _CHUNK = 2**18
@@ -94,15 +93,6 @@ def hash_in(name: str) -> str | None:
     """
     match = _HASH.search(name)
     return None if match is None or _DATE.fullmatch(match[1]) else match[1]
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, as hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _download(url: str, begun: _Begun, *, progress: bool) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+from ..utils.files import sha256_of
+
 # Bytes from the middle of a file, which tell most files of one size apart.
 _SAMPLE = 1 << 14
 
@@ -20,7 +22,7 @@ def same_files(paths: Sequence[Path]) -> list[list[int]]:
         The places of each such group of files, in their order.
     """
     groups = [list(range(len(paths)))]
-    for key in (_size, _sample, _digest):
+    for key in (_size, _sample, sha256_of):
         groups = [part for group in groups for part in _parts(paths, group, key)]
     return groups
 
@@ -46,11 +48,3 @@ def _sample(path: Path) -> bytes:
     with open(path, 'rb') as file:
         file.seek(max(0, os.fstat(file.fileno()).st_size - _SAMPLE) // 2)
         return sha256(file.read(_SAMPLE)).digest()
-
-
-def _digest(path: Path) -> bytes:
-    digest = sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.digest()

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 from pathlib import Path
 
 import imagehash
@@ -12,6 +11,7 @@ from PIL import Image, ImageOps
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ..utils.files import sha256_of
 from ..utils.headers import UnreadableImage, no_warnings_of_size, opened
 
 # Measured on photographs, blood smears and generated scenes: copies with another size,
@@ -47,9 +47,9 @@ def similar_groups(paths: Sequence[Path]) -> list[int]:
     ):
         hashes = list(pool.map(_hash, paths))
     groups = np.arange(len(hashes))
-    seen: dict[bytes, int] = {}
+    seen: dict[str, int] = {}
     for place, value in enumerate(hashes):
-        if isinstance(value, bytes):
+        if isinstance(value, str):
             groups[place] = seen.setdefault(value, place)
     hashed = [i for i, x in enumerate(hashes) if isinstance(x, np.ndarray)]
     if hashed:
@@ -58,7 +58,7 @@ def similar_groups(paths: Sequence[Path]) -> list[int]:
     return np.unique(groups, return_inverse=True)[1].tolist()
 
 
-def _hash(path: Path) -> np.ndarray | bytes | None:
+def _hash(path: Path) -> np.ndarray | str | None:
     """Return 256 bits that tell what is seen.
 
     Of an image of one colour they would be noise: it has the digest of its file. Of
@@ -70,7 +70,7 @@ def _hash(path: Path) -> np.ndarray | bytes | None:
             image.draft('L', _SMALL)
             small = _grey(ImageOps.exif_transpose(image)).resize(_SMALL)
             if np.std(small) < _FLAT:
-                return sha256(path.read_bytes()).digest()
+                return sha256_of(path)
             return imagehash.phash(small, hash_size=_SIDE).hash.ravel()
     except UnreadableImage:
         return None

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and replaced only when asked to."""
 
 import errno
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,9 @@ _PACKED = ('.7z', '.bz2', '.gz', '.rar', '.tar', '.tgz', '.xz', '.zip')
 def is_archive(path: Path) -> bool:
     """Whether a path has the suffix of packed files."""
     return path.suffix.lower() in _PACKED
+
+
+_BLOCK = 1 << 20  # bytes that are read at a time
 
 
 def check_output(path: Path, *, force: bool) -> Path:
@@ -83,6 +87,15 @@ def write_whole(path: Path, content: str | Callable[[BinaryIO], object]) -> None
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, as hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from safetensors import safe_open
 
 from m2det_mmdet.analysis.structure import structure_of
 from m2det_mmdet.apis import M2DetError, convert, predict
-from m2det_mmdet.checkpoints.download import sha256_of
 from m2det_mmdet.checkpoints.errors import CheckpointError
 from m2det_mmdet.checkpoints.sources import check_checkpoint, find_checkpoint
 from m2det_mmdet.checkpoints.weights import check_weights
@@ -23,6 +22,7 @@ from m2det_mmdet.checkpoints.zoo import ENTRIES, ZooEntry, find_weights
 from m2det_mmdet.checkpoints.zoo.entries import EMBEDDED
 from m2det_mmdet.cli import main
 from m2det_mmdet.utils.configs import load_config
+from m2det_mmdet.utils.files import sha256_of
 
 ROOT = Path(__file__).parents[2]
 SCENES = 'm2det_r18_scenes'

@@ -34,7 +34,7 @@ def test_files_of_the_same_bytes_are_grouped(tmp_path: Path) -> None:
 def test_files_that_differ_in_the_middle_are_not_read_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(copies, '_digest', None)
+    monkeypatch.setattr(copies, 'sha256_of', None)
 
     assert same_files(_write(tmp_path, {'a': b'1' * 50_000, 'b': b'2' * 50_000})) == []
 

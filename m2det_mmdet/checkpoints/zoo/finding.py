@@ -6,7 +6,8 @@ from pathlib import Path
 import torch
 
 from ...utils.builds import did_you_mean
-from ..download import fetch, sha256_of
+from ...utils.files import sha256_of
+from ..download import fetch
 from ..errors import CheckpointError
 from .entries import EMBEDDED, ENTRIES, ZooEntry
 
