@@ -206,30 +206,45 @@ def train(
     report = outside_of_redirection(on_event) if on_event else lambda event: None
     adapt = partial(_adapt, amp=amp, amp_dtype=amp_dtype, auto_scale_lr=auto_scale_lr)
     with training_on(None if device is None else find_device(device)):
-        if data is None:
-            cfg = load_config(config, options)
-            start_processes(cfg, launcher)
-            set_work_dir(cfg, work_dir)
-            apply_options(cfg, changes)
-        else:
+        if data is not None:
             own = OwnData(Path(data), name, work_dir and Path(work_dir), check_images)
-            if not resume:
-                cfg = begin_run(
-                    own,
-                    config,
-                    changes,
-                    settings=options or {},
-                    adapt=adapt,
-                    launcher=launcher,
-                    report=report,
-                )
-                return _train_new_run(cfg, report)
-            given = {'config': config, 'options': options, **changes.given()}
-            cfg = resume_run(own, [x for x in given if given[x]], launcher=launcher)
+            if resume:
+                given = {'config': config, 'options': options, **changes.given()}
+                otherwise = [x for x in given if given[x]]
+                return _go_on(own, otherwise, resume, adapt, launcher, report)
+            cfg = begin_run(
+                own,
+                config,
+                changes,
+                settings=options or {},
+                adapt=adapt,
+                launcher=launcher,
+                report=report,
+            )
+            return _train_new_run(cfg, report)
+        cfg = load_config(config, options)
+        start_processes(cfg, launcher)
+        set_work_dir(cfg, work_dir)
+        apply_options(cfg, changes)
         adapt(cfg)
         if resume:
             resume_from(cfg, resume)
-        return _train(cfg, report, is_run=data is not None)
+        return _train(cfg, report, is_run=False)
+
+
+def _go_on(
+    own: OwnData,
+    otherwise: Sequence[str],
+    resume: bool | str | Path,
+    adapt: Callable[[Config], None],
+    launcher: str,
+    report: Callable[[Event], None],
+) -> TrainingResult:
+    """Go on with a run on own data; arguments as of :func:`.resume_run`."""
+    cfg = resume_run(own, otherwise, launcher=launcher)
+    adapt(cfg)
+    resume_from(cfg, resume)
+    return _train(cfg, report, is_run=True)
 
 
 def _adapt(
