@@ -14,8 +14,8 @@ from .options import add_hook
 # a GPU from those of ImageNet.
 SMALL, SMALL_START = 'm2det_r18_320', 'm2det_r18_scenes'
 LARGE = 'm2det_vgg_512'
-# Images that a training looks at in all. On two CPU cores these take six minutes; on a
-# GPU no time was measured.
+# Images that a training looks at in all. On two CPU cores these take about seven
+# minutes; on a GPU no time was measured.
 _PASSES = {SMALL: 10_000, LARGE: 60_000}
 _EPOCHS = (8, 100)
 _SCORE = 'coco/bbox_mAP'

@@ -37,7 +37,7 @@ def tree(tmp_path: Path) -> Tree:
         ('..\\val\\1.jpg', ['val/1.jpg']),
         ('D:\\Train\\1.JPG', ['train/1.jpg']),
         ('/content/set/val/1.jpg', ['val/1.jpg']),
-        ('file:///home/me/val/b%20c.jpg', ['val/b c.jpg']),
+        ('file:///mnt/disk/val/b%20c.jpg', ['val/b c.jpg']),
         ('https://host/up/b%20c.jpg?token=1', ['val/b c.jpg']),
         ('s3://bucket/images/y/d.jpg', ['images/y/d.jpg']),
         ('/data/upload/3/ab12cd34-b%20c.jpg', ['val/b c.jpg']),
@@ -179,10 +179,10 @@ def test_a_list_and_a_description_of_another_machine_are_followed(
         label.parent.mkdir(parents=True, exist_ok=True)
         label.write_text('0 0.5 0.25 0.2 0.3')
     (tmp_path / 'train.txt').write_text(
-        'D:\\set\\images\\train\\a.jpg\n/home/me/b.jpg\n/home/me/c.jpg\n'
+        'D:\\set\\images\\train\\a.jpg\n/mnt/disk/b.jpg\n/mnt/disk/c.jpg\n'
     )
     (tmp_path / 'data.yaml').write_text(
-        'path: /home/me/set\ntrain: C:\\set\\train.txt\nval: /content/set/images/val\n'
+        'path: /mnt/disk/set\ntrain: C:\\set\\train.txt\nval: /content/set/images/val\n'
         'names: [cat]\n'
     )
     found = read(tmp_path)
