@@ -14,6 +14,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..utils.pipelines import resize_of, scale_of
 from .structure import build_structure
 
 
@@ -90,12 +91,11 @@ def test_image_size(config: Config) -> tuple[int, int]:
     Raises:
         ValueError: If its test pipeline has no ``Resize``.
     """
-    pipeline = config.test_dataloader.dataset.pipeline
-    scales = [step.scale for step in pipeline if step.type.endswith('Resize')]
-    if not scales:
+    resize = resize_of(config)
+    if resize is None:
         raise ValueError(
             f'The test pipeline of {config.filename} has no Resize, so that the size '
             'of its images is unknown.'
         )
-    width, height = scales[0]
+    width, height = scale_of(resize)
     return height, width

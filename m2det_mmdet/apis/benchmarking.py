@@ -36,6 +36,7 @@ from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
 from ..utils.images import ImageReader, find_images, image_problem, read_images
 from ..utils.logs import quiet_log
+from ..utils.pipelines import kind_of
 from ..utils.processors import describe_instructions, slow_precision
 from .checks import (
     acceleration_options,
@@ -174,7 +175,7 @@ def _pipeline(cfg: Config) -> Compose:
     """Test pipeline that begins with an array and reads nothing else."""
     check_test_pipeline(cfg)
     steps = cfg.test_dataloader.dataset.pipeline
-    kept = [step for step in steps if not step.type.split('.')[-1].startswith('Load')]
+    kept = [step for step in steps if not kind_of(step).startswith('Load')]
     return Compose([{'type': 'mmdet.LoadImageFromNDArray'}, *kept])
 
 

@@ -6,6 +6,7 @@ from mmengine.config import Config
 
 from ..datasets.deep_images import LoadDeepImageFromFile
 from ..utils.images import ImageReader
+from ..utils.pipelines import kind_of
 
 
 def take_reader(cfg: Config) -> ImageReader:
@@ -19,14 +20,8 @@ def take_reader(cfg: Config) -> ImageReader:
     """
     pipeline = cfg.test_dataloader.dataset.pipeline
     for place, step in enumerate(pipeline):
-        if _is_deep(step['type']):
+        if kind_of(step) == LoadDeepImageFromFile.__name__:
             loader = TRANSFORMS.build(step)
             pipeline[place] = {'type': 'LoadImageFromFile'}
             return loader.read
     return mmcv.imread
-
-
-def _is_deep(kind: str | type) -> bool:
-    if isinstance(kind, str):
-        return kind.split('.')[-1] == LoadDeepImageFromFile.__name__
-    return issubclass(kind, LoadDeepImageFromFile)

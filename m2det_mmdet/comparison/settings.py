@@ -7,6 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..utils.pipelines import kind_of
 from ..utils.texts import one_line
 from .identity import digest_of_file
 
@@ -108,8 +109,7 @@ def _counted(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _watches(hook: Any) -> bool:
-    kind = hook.get('type', '') if isinstance(hook, dict) else ''
-    return str(kind).split('.')[-1] in _WATCHING
+    return isinstance(hook, dict) and kind_of(hook) in _WATCHING
 
 
 def _kept(key: str, value: Any) -> Any:

@@ -14,6 +14,7 @@ from mmengine.registry import init_default_scope
 
 from ..datasets.layouts import DataLayout, Split
 from ..utils.errors import explain
+from ..utils.pipelines import kind_of, wrapped_in
 from .error import RecipeError
 
 # They say how often a config takes the images of its own data set: of several parts,
@@ -128,10 +129,10 @@ def repetitions(cfg: Config) -> tuple[str, ...]:
 
 
 def _repetitions(dataset: dict) -> Iterator[str]:
-    if _name(dataset) in _REPEATING:
+    if kind_of(dataset) in _REPEATING:
         number = dataset.get('times', dataset.get('oversample_thr'))
-        yield f'{_name(dataset)} ({number})'
-    for part in _inner(dataset):
+        yield f'{kind_of(dataset)} ({number})'
+    for part in wrapped_in(dataset):
         yield from _repetitions(part)
 
 
@@ -152,24 +153,18 @@ def known_classes(cfg: Config, key: str) -> tuple[str, ...]:
 
 def _bases(dataset: dict) -> Iterator[dict]:
     """Yield the data sets within wrappers."""
-    parts = _inner(dataset)
+    parts = wrapped_in(dataset)
     if not parts:
         yield dataset
     for part in parts:
         yield from _bases(part)
 
 
-def _inner(dataset: dict) -> list[dict]:
-    """Return the data sets that a wrapper holds."""
-    held = dataset.get('datasets') or [dataset.get('dataset')]
-    return [part for part in held if part is not None]
-
-
 def _pointed(dataset: dict, split: Split, classes: Sequence[str]) -> ConfigDict:
     """Return a data set of the files of ``split`` in the place of ``dataset``."""
-    name = _name(dataset)
+    name = kind_of(dataset)
     if name in _PASSED_BY:
-        inner = _inner(dataset)
+        inner = wrapped_in(dataset)
         pipelines = {json.dumps(part, default=str) for part in _pipelines(dataset)}
         if len(pipelines) > 1:
             raise RecipeError(
@@ -304,9 +299,3 @@ def _has_masks(ann_file: Path) -> bool:
     """Whether all objects of an annotation file have a mask."""
     objects = json.loads(Path(ann_file).read_text(encoding='utf-8'))['annotations']
     return all(item.get('segmentation') for item in objects)
-
-
-def _name(dataset: dict) -> str:
-    kind = dataset['type']
-    name = kind if isinstance(kind, str) else kind.__name__
-    return name.split('.')[-1]

@@ -2,7 +2,7 @@
 
 from mmengine.config import Config
 
-from .pipelines import kind_of, nested, transforms_of
+from ..utils.pipelines import kind_of, nested, transforms_of
 
 
 def load_deep_images(cfg: Config, bits: int) -> None:

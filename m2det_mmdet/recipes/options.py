@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
 
+from ..utils.pipelines import kind_of, nested
 from .batch_size import largest_batch
 from .error import RecipeError
-from .pipelines import kind_of, nested
 from .schedule import epoch_length, set_epochs
 from .size import set_image_size
 

@@ -8,6 +8,8 @@ from typing import Any
 from mmdet.registry import HOOKS
 from mmengine.config import Config
 
+from ..utils.pipelines import kind_of
+
 # Settings of hooks that name an epoch, from the start or from the end.
 _OF_HOOKS = ('switch_epoch', 'begin_epoch', 'num_last_epochs')
 # Settings of a detector that do.
@@ -92,7 +94,7 @@ def _spread(times: set[float], old: int, new: int) -> dict[float, int]:
 
 
 def _of_hook(hook: dict[str, Any]) -> Iterator[Switch]:
-    kind = str(hook.get('type')).split('.')[-1]
+    kind = kind_of(hook)
     registered = HOOKS.get(str(hook.get('type')))
     known = {} if registered is None else signature(registered).parameters
     for key in _OF_HOOKS:

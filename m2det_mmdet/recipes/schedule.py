@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
+from ..utils.pipelines import kind_of
 from .data import count_images
 from .error import RecipeError
 from .phases import find_switches, move_switches
@@ -235,13 +236,13 @@ def _has_length(scheduler: ConfigDict) -> bool:
 
 def _kind(scheduler: ConfigDict) -> str:
     """Name of a scheduler, without a scope, that of a momentum as of a rate."""
-    return str(scheduler.type).split('.')[-1].replace('Momentum', 'LR')
+    return kind_of(scheduler).replace('Momentum', 'LR')
 
 
 def _remark(old: ConfigDict, new: ConfigDict, total: int) -> str:
     """Say how a scheduler was scaled to ``total`` iterations."""
     unit = 'epochs' if old.get('by_epoch', True) else 'iterations'
-    kind = str(old.type).split('.')[-1]
+    kind = kind_of(old)
     before, after = (f'{kind}({_times(settings)})' for settings in (old, new))
     if not _has_length(new):
         return f'{before} in {unit} would be too short and is left out'

@@ -5,8 +5,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..utils.pipelines import kind_of, nested, resize_of, scale_of, transforms_of
 from .error import RecipeError
-from .pipelines import kind_of, nested, transforms_of, transforms_of_dataset
 
 # Keys by which transforms of mmcv and mmdet name sizes in pixels, and those by which
 # what is done to a batch does.
@@ -24,13 +24,13 @@ def image_size(cfg: Config) -> int:
     Raises:
         RecipeError: If it resizes none.
     """
-    for step in transforms_of_dataset(cfg.test_dataloader.dataset):
-        if kind_of(step) == 'Resize' and step.get('scale'):
-            return min(_pair(step['scale']))
-    raise RecipeError(
-        'The test pipeline has no Resize with a scale, by which images have a size: '
-        'leave the image size out.'
-    )
+    resize = resize_of(cfg)
+    if resize is None:
+        raise RecipeError(
+            'The test pipeline has no Resize with a scale, by which images have a '
+            'size: leave the image size out.'
+        )
+    return min(scale_of(resize))
 
 
 def set_image_size(cfg: Config, size: int) -> None:
@@ -96,7 +96,3 @@ def _mapped(value: Any, scaled: Callable[[int], int]) -> Any:
 def _to_multiples(scaled: Callable[[int], int]) -> Callable[[int], int]:
     """Round up to multiples of 32, as the sizes of the multi-scale tests are."""
     return lambda side: -(-scaled(side) // 32) * 32
-
-
-def _pair(scale: Any) -> tuple[int, int]:
-    return (scale, scale) if isinstance(scale, int) else tuple(scale)

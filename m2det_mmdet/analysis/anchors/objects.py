@@ -11,6 +11,7 @@ from mmengine.config import Config
 from ...datasets.layouts.folder import DataFolder
 from ...utils.configs import describe
 from ...utils.errors import M2DetError
+from ...utils.pipelines import resize_of, scale_of
 
 # Width and height, pixels.
 Sides = tuple[int, int]
@@ -98,19 +99,16 @@ def _is_learned(item: dict[str, Any]) -> bool:
 
 def _resize_step(cfg: Config) -> dict[str, Any]:
     """Return the settings of the test pipeline's ``Resize``."""
-    loader = cfg.get('test_dataloader') or {}
-    pipeline: Sequence[dict] = (loader.get('dataset') or {}).get('pipeline') or ()
-    for step in pipeline:
-        if str(step.get('type')).endswith('Resize') and step.get('scale'):
-            return step
-    raise M2DetError(
-        f'The test pipeline of {describe(cfg)} has no Resize with a scale, so that the '
-        'size of objects in its input is unknown: add one.'
-    )
+    step = resize_of(cfg)
+    if step is None:
+        raise M2DetError(
+            f'The test pipeline of {describe(cfg)} has no Resize with a scale, so that '
+            'the size of objects in its input is unknown: add one.'
+        )
+    return step
 
 
 def _resized(size: Sides, step: dict[str, Any]) -> Sides:
     """Width and height of an image after ``Resize``."""
-    scale = step['scale']
-    scale = (scale, scale) if isinstance(scale, int) else tuple(scale)
+    scale = scale_of(step)
     return mmcv.rescale_size(size, scale) if step.get('keep_ratio') else scale
