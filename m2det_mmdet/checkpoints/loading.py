@@ -67,6 +67,16 @@ def load_safely(
         CheckpointError: If the file is damaged, is no checkpoint, names a type or
             function that a checkpoint may not hold, or has parts that none can have.
     """
+    return load_with_config(file, map_location, source=source)[0]
+
+
+def load_with_config(
+    file: str | BinaryIO, map_location: MapLocation = None, *, source: str | None = None
+) -> tuple[Any, str | None]:
+    """Load as :func:`load_safely`, and return the text of the config, too.
+
+    The text is for :func:`.embedded_config`, and must never be run.
+    """
     with _explained(source or str(file), file):
         size = _size(file)
         if is_safetensors(file):
@@ -74,8 +84,8 @@ def load_safely(
         else:
             checkpoint = _unpickle(file, size, map_location)
         checkpoint = clean(checkpoint, size)
-        check_parts(checkpoint)
-    return checkpoint
+        text = check_parts(checkpoint)
+    return checkpoint, text
 
 
 def load_from_safe_local(filename: str, map_location: MapLocation = None) -> Any:

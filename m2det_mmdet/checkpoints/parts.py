@@ -29,12 +29,16 @@ _ENTRIES = 10**4
 _COUNTS = {'epoch': 2**31, 'iter': 2**40, 'seed': 2**32}
 
 
-def check_parts(checkpoint: Any) -> None:
+def check_parts(checkpoint: Any) -> str | None:
     """Check the parts, and take out the texts of configs.
 
     A config is a program. MMEngine writes the text of a run's config into checkpoints,
     runs it when a training is resumed and when an inferencer is given a checkpoint
     alone; nothing that runs may come from a checkpoint.
+
+    Returns:
+        The text of the config, of which :func:`.embedded_config` reads the data;
+        ``None`` if there is none.
 
     Raises:
         Refusal: If ``checkpoint`` is no mapping, or a part is not of its kind.
@@ -49,10 +53,12 @@ def check_parts(checkpoint: Any) -> None:
             _check_mapping(name, checkpoint[name])
     if 'ema_state_dict' in checkpoint:
         _check_averages(checkpoint['ema_state_dict'], checkpoint.get('state_dict', {}))
+    texts: list[Any] = []
     if 'meta' in checkpoint:
-        _check_meta(checkpoint['meta'])
+        texts.append(_check_meta(checkpoint['meta']))
     if 'message_hub' in checkpoint:
-        _check_hub(checkpoint['message_hub'])
+        texts.append(_check_hub(checkpoint['message_hub']))
+    return next((text for text in texts if isinstance(text, str)), None)
 
 
 def _check_averages(averages: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
@@ -67,9 +73,12 @@ def _check_averages(averages: Mapping[str, Any], weights: Mapping[str, Any]) -> 
             raise Refusal(f'its {place} is no average of a tensor of state_dict')
 
 
-def _check_meta(meta: dict[str, Any]) -> None:
-    for key in ('cfg', 'config'):
-        meta.pop(key, None)
+def _check_meta(meta: dict[str, Any]) -> Any:
+    """Check the facts on a checkpoint; take out, and return, what stands for a config.
+
+    MMEngine and mmcv each have a name of their own for it.
+    """
+    configs = [meta.pop(key, None) for key in ('cfg', 'config')]
     for key, limit in _COUNTS.items():
         count = meta.get(key)
         if count is None:
@@ -82,6 +91,7 @@ def _check_meta(meta: dict[str, Any]) -> None:
         _check_mapping('meta.dataset_meta', dataset_meta)
         _check_classes('meta.dataset_meta.', dataset_meta)
     _check_classes('meta.', meta)
+    return configs[0] or configs[1]
 
 
 def _check_classes(place: str, info: Mapping[str, Any]) -> None:
@@ -105,16 +115,18 @@ def _are_colours(colours: Any) -> bool:
     )
 
 
-def _check_hub(hub: dict[str, Any]) -> None:
+def _check_hub(hub: dict[str, Any]) -> Any:
+    """Check the message hub; take out, and return, what stands for a config."""
     for name in _HUB:
         _check_mapping(f'message_hub.{name}', hub.get(name))
         if len(hub[name]) > _ENTRIES:
             raise Refusal(f'its message_hub.{name} has {len(hub[name])} entries')
-    hub['runtime_info'].pop('cfg', None)
+    config = hub['runtime_info'].pop('cfg', None)
     for key, value in hub['resumed_keys'].items():
         if not isinstance(value, bool):
             place = f'message_hub.resumed_keys.{one_line(key, 60)}'
             raise Refusal(f'its {place} is {shown(value)}')
+    return config
 
 
 def _check_mapping(name: str, value: Any) -> None:

@@ -16,7 +16,7 @@ from .settings import amend
 _PACKAGE = Path(__file__).resolve().parent.parent
 # In a wheel, and in the repository.
 _ROOTS = (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs')
-_SUFFIXES = ('.py', '.json', '.yml', '.yaml')
+SUFFIXES = ('.py', '.json', '.yml', '.yaml')
 _WEIGHTS = ('.pth', '.pt', '.safetensors')
 _EXAMPLE = 'm2det_vgg_320'
 # Marks the copies of configs that a run leaves in its work folder.
@@ -132,7 +132,7 @@ def load_config(
 
 def _read(name: str) -> Config:
     path = find_config(name)
-    if path.suffix not in _SUFFIXES:
+    if path.suffix not in SUFFIXES:
         order = ' (the config comes first)' if path.suffix in _WEIGHTS else ''
         raise M2DetError(f'{name} is no config: its name would end in .py{order}.')
     return Config.fromfile(path)

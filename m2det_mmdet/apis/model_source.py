@@ -1,0 +1,227 @@
+"""From what a caller names as a model to its config and its checkpoint."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmengine.config import Config
+
+from ..checkpoints.embedded_config import embedded_config
+from ..checkpoints.loading import load_with_config
+from ..checkpoints.safetensors_files import SUFFIX as SAFETENSORS
+from ..checkpoints.sources import Found, check_checkpoint, find_checkpoint
+from ..checkpoints.zoo import ENTRIES, SCHEME, find_entry, is_in_zoo
+from ..engine.hooks.plain_names_hook import BEST, LAST
+from ..utils.builds import did_you_mean, did_you_mean_file
+from ..utils.configs import (
+    DUMP_SUFFIX,
+    SUFFIXES,
+    describe,
+    find_config,
+    load_config,
+    shipped_configs,
+)
+from ..utils.errors import M2DetError
+from ..utils.files import sha256_of
+from ..utils.texts import shown
+from .run_folder import CONFIG
+
+_WEIGHTS = ('.pth', '.pt', SAFETENSORS)
+# Where MMEngine notes the path of the last checkpoint.
+_NOTE = 'last_checkpoint'
+
+
+class ModelSource(NamedTuple):
+    """A detector: its config, and the checkpoint with its weights.
+
+    Attributes:
+        cfg: The config, with the caller's settings.
+        checkpoint: Path, URL or name of the zoo.
+        run: The run folder, where one was named.
+    """
+
+    cfg: Config
+    checkpoint: str
+    run: Path | None
+
+
+def find_model(
+    model: str | Path | Config,
+    checkpoint: str | Path | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> ModelSource:
+    """Find the config and the checkpoint of a model.
+
+    Args:
+        model: One of these:
+
+            - a run folder, that of a training; its best checkpoint is taken, else its
+              last one;
+            - a name of the zoo, which also has a config;
+            - a checkpoint, by its path or URL; its config is in it, or that of the zoo
+              for a file of the zoo. It is read as data, and nothing of it is run;
+            - a config, by its path or name or itself, and ``checkpoint``.
+
+        checkpoint: Path, URL or name of the zoo, where ``model`` is a config, or a run
+            folder of which another checkpoint is wanted.
+        options: Settings of the config to override, by their dotted keys.
+
+    Raises:
+        M2DetError: One sentence on what is missing, with similar names where it is
+            neither of these.
+    """
+    if isinstance(model, Config):
+        if checkpoint is None:
+            raise _no_checkpoint(describe(model))
+        return _checked(load_config(model, options), checkpoint)
+    if not isinstance(model, str | Path) or not str(model):
+        raise M2DetError(
+            f'A model is named by a text, a path or a config, got {shown(model)}.'
+        )
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        cfg = load_config(_config_of_run(folder), options)
+        return _checked(cfg, checkpoint or _checkpoint_of_run(folder), folder)
+    if checkpoint is None:
+        return _alone(str(model), options)
+    if _is_checkpoint(str(model)):
+        raise M2DetError(
+            f'{model} and {checkpoint} are two checkpoints: give one of them, or the '
+            'config before it.'
+        )
+    return _checked(load_config(model, options), checkpoint)
+
+
+def _checked(
+    cfg: Config, checkpoint: str | Path, run: Path | None = None
+) -> ModelSource:
+    check_checkpoint(str(checkpoint))
+    return ModelSource(cfg, str(checkpoint), run)
+
+
+def _alone(name: str, options: Mapping[str, Any] | None) -> ModelSource:
+    """Find what one name stands for, which is no folder."""
+    if not Path(name).expanduser().exists() and is_in_zoo(name):
+        check_checkpoint(name)
+        return _checked(load_config(find_entry(name).config, options), name)
+    if _is_checkpoint(name):
+        check_checkpoint(name)
+        return _checked(load_config(_config_within(name), options), name)
+    try:
+        config = find_config(name) if '::' not in name else name
+    except M2DetError as error:
+        known = [*ENTRIES, *shipped_configs()]
+        hint = did_you_mean(name, known) or did_you_mean_file(Path(name))
+        raise M2DetError(
+            f'There is no model {name}: '
+            + (
+                hint
+                or 'give a run folder, a checkpoint (.pth) or a name (`m2det zoo`).'
+            )
+        ) from error
+    raise _no_checkpoint(config)
+
+
+def _is_checkpoint(name: str) -> bool:
+    """Whether a name that is not of the zoo means a checkpoint: by its form."""
+    if '://' in name:
+        return not name.startswith(SCHEME)
+    path = Path(name).expanduser()
+    suffix = path.suffix.lower()
+    return suffix in _WEIGHTS or (path.is_file() and suffix not in SUFFIXES)
+
+
+def _no_checkpoint(config: str | Path) -> M2DetError:
+    path = Path(config)
+    if path.name == CONFIG and path.is_file():
+        return M2DetError(
+            f'{path} is the config of a run: name its folder, {path.parent}, or a '
+            'checkpoint, too.'
+        )
+    return M2DetError(
+        f'{config} is a config, which has no weights: give a checkpoint, too.'
+    )
+
+
+def _config_within(name: str) -> Config | str:
+    """Return the config that a checkpoint holds, or the name of the zoo's for a file.
+
+    Raises:
+        CheckpointError: If the checkpoint does not load, or its config must not be
+            used.
+        M2DetError: If there is none.
+    """
+    found = find_checkpoint(name)
+    if found is None:
+        raise M2DetError(f'{name} is no file on this disk: give its config, too.')
+    _, text = load_with_config(found.path, 'cpu', source=found.source)
+    if text is not None:
+        return embedded_config(text, found.source)
+    if entry := _entry_of(found):
+        return entry
+    beside = Path(found.path).parent
+    advice = 'give the config that it was trained with, too'
+    if (beside / CONFIG).is_file():
+        advice = f'name its run folder, {beside}, or give its config, too'
+    raise M2DetError(f'The checkpoint {name} holds no config: {advice}.')
+
+
+def _entry_of(found: Found) -> str | None:
+    """Return the config of the zoo's weights that a file is a copy of."""
+    size = Path(found.path).stat().st_size
+    for entry in ENTRIES.values():
+        # The sizes first: reading a file for its digest takes a while.
+        if entry.size == size and entry.sha256 == sha256_of(Path(found.path)):
+            return entry.config
+    return None
+
+
+def _config_of_run(folder: Path) -> Path:
+    """Return the config of a run folder, also of a training without own data.
+
+    Raises:
+        M2DetError: If there is none, or which one it is cannot be told.
+    """
+    if (folder / CONFIG).is_file():
+        return folder / CONFIG
+    configs = sorted(folder.glob('*.py'))
+    dumped = [path for path in configs if path.stem.endswith(DUMP_SUFFIX)]
+    found = dumped or configs
+    if len(found) == 1:
+        return found[0]
+    if found:
+        names = ', '.join(path.name for path in found)
+        raise M2DetError(
+            f'{folder} has more than one config ({names}): give one of them and a '
+            'checkpoint.'
+        )
+    raise M2DetError(
+        f'{folder} is no run: it has no {CONFIG}; name the folder of a training, or a '
+        'checkpoint (.pth).'
+    )
+
+
+def _checkpoint_of_run(folder: Path) -> Path:
+    """Return the best checkpoint of a run folder, else its last one.
+
+    Raises:
+        M2DetError: If there is none.
+    """
+    for name in (BEST, LAST):
+        if (folder / name).is_file():
+            return folder / name
+    if best := sorted(folder.glob('best_*.pth'), key=lambda x: x.stat().st_mtime):
+        return best[-1]
+    note = folder / _NOTE
+    if note.is_file():
+        # The folder may have been moved since, so that the path is another.
+        last = (
+            folder
+            / Path(note.read_text(encoding='utf-8', errors='replace').strip()).name
+        )
+        if last.is_file():
+            return last
+    raise M2DetError(
+        f'The run in {folder} has no checkpoint yet (no {BEST}, no {LAST}, no '
+        'best_*.pth): train it, or give a checkpoint, too.'
+    )
