@@ -23,14 +23,12 @@ def install() -> None:
     coco_metric.COCOeval = evaluation_of
 
 
-def evaluation_of(truth: COCO, found: COCO, iou_type: str) -> Any:
-    """Return an evaluation with the methods of :class:`pycocotools.cocoeval.COCOeval`.
+def even_out(truth: COCO) -> None:
+    """Write annotations, in place, so that every evaluation counts them alike.
 
     Args:
-        truth: Annotations.
-        found: Detections, as ``truth.loadRes`` makes them.
-        iou_type: ``'bbox'``, which faster-coco-eval computes where it is installed; or
-            another kind, which pycocotools does.
+        truth: Annotations. Those without ``iscrowd`` are no crowds, those without an
+            area get that of their box, and one of the id 0 gets another id.
     """
     # faster-coco-eval takes objects without the key for no crowds, pycocotools fails.
     for annotation in truth.anns.values():
@@ -42,6 +40,18 @@ def evaluation_of(truth: COCO, found: COCO, iou_type: str) -> Any:
         annotation = truth.anns.pop(0)
         annotation['id'] = max(truth.anns, default=0) + 1
         truth.anns[annotation['id']] = annotation
+
+
+def evaluation_of(truth: COCO, found: COCO, iou_type: str) -> Any:
+    """Return an evaluation with the methods of :class:`pycocotools.cocoeval.COCOeval`.
+
+    Args:
+        truth: Annotations.
+        found: Detections, as ``truth.loadRes`` makes them.
+        iou_type: ``'bbox'``, which faster-coco-eval computes where it is installed; or
+            another kind, which pycocotools does.
+    """
+    even_out(truth)
     if iou_type != 'bbox' or not find_spec('faster_coco_eval'):
         return COCOeval(truth, found, iou_type)
     from faster_coco_eval import COCOeval_faster
