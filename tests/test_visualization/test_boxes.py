@@ -1,0 +1,238 @@
+import numpy as np
+import pytest
+
+from m2det_mmdet.visualization.boxes import draw_boxes, font_size_of, line_width_of
+
+RED = ((255, 0, 0),)  # as RGB
+BLUE_RED_GREEN = ((0, 0, 255), (255, 0, 0), (0, 255, 0))
+GRAY = 90
+
+
+def _image(height: int, width: int) -> np.ndarray:
+    return np.full((height, width, 3), GRAY, np.uint8)
+
+
+def _changed(picture: np.ndarray) -> np.ndarray:
+    return (picture != GRAY).any(axis=2)
+
+
+def _lines(picture: np.ndarray, *boxes: list[float], **options: object) -> np.ndarray:
+    """Where lines are drawn, without names."""
+    options = {'palette': RED, 'named': False, **options}
+    labels = [0] * len(boxes)
+    return _changed(draw_boxes(picture, np.array(boxes), labels, ['cell'], **options))
+
+
+def test_lines_lie_on_the_sides_and_nowhere_else() -> None:
+    image = _image(100, 200)
+
+    picture = draw_boxes(
+        image, [[40, 20, 160, 80]], [0], ['cell'], palette=RED, named=False
+    )
+
+    expected = np.full((100, 200), False)
+    expected[20:80, 40:160] = True
+    expected[21:79, 41:159] = False
+    assert (_changed(picture) == expected).all()
+    # Red, as BGR.
+    assert (picture[expected] == (0, 0, 255)).all()
+    assert (image == GRAY).all()
+
+
+def test_lines_and_letters_grow_with_the_image() -> None:
+    sizes = [_image(75, 100), _image(480, 640), _image(900, 1200)]
+    huge = np.broadcast_to(np.uint8(0), (9000, 12000, 3))
+
+    assert [line_width_of(x) for x in (*sizes, huge)] == [1, 2, 3, 22]
+    assert [font_size_of(x) for x in (*sizes, huge)] == [9, 15, 22, 147]
+
+
+def test_a_wide_line_is_centred_on_the_side() -> None:
+    columns = _lines(_image(900, 1200), [300, 300, 600, 600])[450].nonzero()[0]
+
+    # Three pixels: one outside of the box and two inside.
+    assert columns.tolist() == [299, 300, 301, 598, 599, 600]
+
+
+def test_an_object_smaller_than_its_line_stays_visible() -> None:
+    drawn = _lines(_image(100, 100), [50, 50, 54, 54], line_width=9)
+
+    assert not drawn[51:53, 51:53].any()
+    assert drawn[52, 42:51].all()
+    assert drawn[52, 53:62].all()
+
+
+@pytest.mark.parametrize('line', [1, 5])
+def test_at_the_border_lines_stay_inside(line: int) -> None:
+    drawn = _lines(_image(60, 80), [-30, -np.inf, 1e300, 60], line_width=line)
+
+    expected = np.full((60, 80), True)
+    expected[line:-line, line:-line] = False
+    assert (drawn == expected).all()
+
+
+@pytest.mark.parametrize(
+    'box',
+    [
+        [np.nan, 10, 50, 50],
+        [10, 10, 50, np.nan],
+        [50, 10, 20, 40],
+        [10, 40, 50, 20],
+        [-50, 10, -5, 40],
+        [80, 10, 99, 40],
+        [10, -40, 40, -1],
+        [10, 60, 40, 70],
+    ],
+)
+def test_what_has_no_pixel_is_left_out(box: list[float]) -> None:
+    boxes, labels, scores = [box, [20, 20, 30, 30]], [0, 0], [0.9, 0.8]
+    options = {'palette': RED}
+    both = draw_boxes(_image(60, 80), boxes, labels, ['c'], scores=scores, **options)
+    alone = draw_boxes(_image(60, 80), boxes[1:], [0], ['c'], scores=[0.8], **options)
+
+    assert _changed(alone).any()
+    assert (both == alone).all()
+
+
+def test_a_box_without_width_is_a_line() -> None:
+    columns = _lines(_image(60, 80), [40, 10, 40, 50])[30].nonzero()[0]
+
+    assert len(columns) in (1, 2)
+    assert abs(columns - 40).max() <= 1
+
+
+def test_no_box_leaves_the_image_as_it_is() -> None:
+    image = _image(60, 80)
+    nothing = np.zeros((0, 4)), np.zeros(0)
+
+    picture = draw_boxes(image, *nothing, ['cell'], scores=np.zeros(0))
+
+    assert (picture == image).all()
+    assert not np.shares_memory(picture, image)
+
+
+def test_the_best_box_is_on_top() -> None:
+    boxes = [[10, 40, 90, 90]] * 3
+
+    picture = draw_boxes(
+        _image(100, 100),
+        boxes,
+        [0, 1, 2],
+        ['a', 'b', 'c'],
+        scores=[0.3, 0.9, np.nan],
+        palette=BLUE_RED_GREEN,
+        named=False,
+    )
+
+    assert (picture[_changed(picture)] == (0, 0, 255)).all()
+
+
+def test_without_scores_the_smaller_box_is_on_top() -> None:
+    boxes = [[10, 10, 30, 30], [10, 10, 90, 90]]
+
+    picture = draw_boxes(
+        _image(100, 100),
+        boxes,
+        [0, 1],
+        ['a', 'b'],
+        palette=BLUE_RED_GREEN,
+        named=False,
+    )
+
+    assert picture[10, 10].tolist() == [255, 0, 0]
+    assert picture[10, 80].tolist() == [0, 0, 255]
+
+
+@pytest.mark.parametrize(
+    'box',
+    [
+        [150, 100, 250, 200],
+        [-20, -20, 50, 50],
+        [370, 0, 400, 30],
+        [390, 290, 400, 300],
+        [0, 270, 10, 300],
+    ],
+)
+def test_a_name_stays_inside_and_next_to_its_box(box: list[float]) -> None:
+    image = _image(300, 400)
+    lines = _lines(image, box)
+
+    picture = draw_boxes(image, [box], [0], ['some cell'], scores=[0.5], palette=RED)
+
+    rows, columns = (_changed(picture) & ~lines).nonzero()
+    size = font_size_of(image)
+    # A whole name: letters and the space around them.
+    assert size < np.ptp(rows) < 2 * size
+    assert np.ptp(columns) > 5 * size
+    assert min(abs(rows.min() - box[3]), abs(rows.max() - box[1])) < 4 * size
+    # Letters are white on red.
+    texts = picture[rows.min() : rows.max(), columns.min() : columns.max()]
+    assert (texts == 255).all(axis=2).sum() > 20
+
+
+def test_nothing_but_lines_and_the_name_changes() -> None:
+    image = _image(300, 400)
+
+    picture = draw_boxes(image, [[150, 100, 250, 200]], [0], ['c'], palette=RED)
+
+    drawn = _changed(picture)
+    drawn[100 - 30 : 201, 149:251] = False
+    assert not drawn.any()
+
+
+def test_a_score_is_written_behind_the_name() -> None:
+    box, image = [[150, 100, 250, 200]], _image(300, 400)
+    pictures = [
+        draw_boxes(image, box, [0], ['c'], scores=scores, palette=RED)
+        for scores in (None, [0.5], [0.6])
+    ]
+
+    widths = [_changed(x)[90].nonzero()[0].max() for x in pictures]
+    assert widths[0] < widths[1] - 20
+    different = (pictures[1] != pictures[2]).any(axis=2).nonzero()
+    # The last digit alone.
+    assert different[1].min() > widths[0] + 5
+
+
+def test_a_long_name_is_cut_and_its_score_is_not() -> None:
+    image = _image(300, 400)
+    pictures = [
+        draw_boxes(image, [[0, 100, 50, 200]], [0], [40 * 'cell '], scores=[score])
+        for score in (0.5, 0.6)
+    ]
+
+    columns = (_changed(pictures[0])[90]).nonzero()[0]
+    assert 150 < columns.max() < 200
+    assert (pictures[0] != pictures[1]).any()
+
+
+def test_names_leave_most_of_the_image_free() -> None:
+    starts = np.random.default_rng(0).uniform(0, 100, (3000, 2))
+    boxes = np.hstack((starts, starts + 8))
+    scores = np.linspace(0.1, 0.9, 3000)
+    options = {'palette': RED, 'scores': scores, 'line_width': 1}
+    image = _image(120, 120)
+
+    drawn = [
+        draw_boxes(image, boxes, [0] * 3000, ['cell'], named=named, **options)
+        for named in (False, True)
+    ]
+
+    covered = (drawn[0] != drawn[1]).any(axis=2).mean()
+    assert 0.01 < covered <= 0.4
+    low = draw_boxes(_image(9, 500), [[5, 2, 30, 7]], [0], ['cell'], palette=RED)
+    assert (low == draw_boxes(low, np.zeros((0, 4)), [], ['cell'])).all()
+    assert not _changed(low)[:, 31:].any()
+
+
+def test_bad_input_is_named() -> None:
+    box = [[1, 1, 5, 5]]
+    with pytest.raises(ValueError, match=r'got float32 and \(9, 9, 3\): convert it'):
+        draw_boxes(np.zeros((9, 9, 3), np.float32), box, [0], ['a'])
+    with pytest.raises(ValueError, match=r'got uint8 and \(9, 9\): convert it'):
+        draw_boxes(np.zeros((9, 9), np.uint8), box, [0], ['a'])
+    with pytest.raises(ValueError, match='got 1 and 2 of boxes, labels'):
+        draw_boxes(_image(9, 9), box, [0, 0], ['a'])
+    for label in (-1, 1):
+        with pytest.raises(ValueError, match=f'label {label} is none of the 1 classes'):
+            draw_boxes(_image(9, 9), box, [label], ['a'])
