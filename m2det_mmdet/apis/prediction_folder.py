@@ -64,8 +64,14 @@ class PredictionFolder:
         records = to_records(sample.pred_instances, image_id, name, ids)
         self.results.add(records)
         try:
+            found, classes = sample.pred_instances, visualizer.dataset_meta['classes']
             picture = draw_predictions(
-                visualizer, detected.image, sample, score_thr=self.score_thr
+                detected.image,
+                found.bboxes,
+                found.scores,
+                found.labels,
+                classes,
+                score_thr=self.score_thr,
             )
             write_picture(self._paths[path], picture)
         except Exception as error:

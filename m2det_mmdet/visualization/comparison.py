@@ -3,22 +3,19 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import cv2
-import mmcv
 import numpy as np
-import torch
-from mmdet.structures import DetDataSample
-from mmdet.visualization import DetLocalVisualizer
-from mmengine.structures import InstanceData
 from pycocotools.coco import COCO
 
 from ..utils.images import image_problem, read_images
-from .grids import arrange
+from .boxes import draw_boxes
+from .grids import arrange, scaled
+from .texts import paste, text_patch
 
 _CELL = 480  # pixels: the longer side of each drawn image
 _GAP = 8  # pixels: right of each image
 _STRIP = 32  # pixels: height of a caption
-_INK = (40, 40, 40)
+_FONT_SIZE = 18  # pixels
+_INK, _PAPER = (40, 40, 40), (255, 255, 255)
 
 
 def draw_comparison(
@@ -50,25 +47,23 @@ def draw_comparison(
     """
     labels = {cat_id: label for label, cat_id in enumerate(truth.getCatIds())}
     classes = [truth.cats[cat_id]['name'] for cat_id in labels]
-    visualizer = DetLocalVisualizer(name='comparison', line_width=2)
-    visualizer.dataset_meta = {'classes': classes, 'palette': 'random'}
     ids = [id_ for id_ in truth.imgs if truth.imgToAnns.get(id_)] or list(truth.imgs)
     pairs = []
     for image_id in _spread(ids, num_images):
         file_name = truth.imgs[image_id]['file_name']
         image, scale = _read(Path(image_dir, file_name))
-        found = (x.imgToAnns.get(image_id, ()) for x in (truth, results))
-        gt_instances, pred_instances = (
-            _instances(annotations, labels, scale, image.shape) for annotations in found
-        )
-        sample = DetDataSample(gt_instances=gt_instances, pred_instances=pred_instances)
-        visualizer.add_datasample(file_name, image, sample, pred_score_thr=score_thr)
-        pairs.append(_captioned(mmcv.rgb2bgr(visualizer.get_image()), file_name))
+        halves = [
+            _drawn(
+                image, scale, found.imgToAnns.get(image_id, ()), labels, classes, lowest
+            )
+            for found, lowest in ((truth, None), (results, score_thr))
+        ]
+        pairs.append(_captioned(halves, file_name))
     return arrange(pairs, num_columns)
 
 
 def _read(path: Path) -> tuple[np.ndarray, float]:
-    """Read an image, RGB, in the size that is drawn, and tell its scale."""
+    """Read an image, BGR, in the size that is drawn, and tell its scale."""
     ((_, image),) = read_images([path])
     if image is None:
         raise ValueError(
@@ -76,8 +71,7 @@ def _read(path: Path) -> tuple[np.ndarray, float]:
             'images.'
         )
     scale = _CELL / max(image.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    return mmcv.bgr2rgb(mmcv.imresize(image, (width, height))), scale
+    return scaled(image, scale), scale
 
 
 def _spread(ids: Sequence[int], count: int) -> list[int]:
@@ -88,41 +82,46 @@ def _spread(ids: Sequence[int], count: int) -> list[int]:
     return [ids[int(place)] for place in places]
 
 
-def _instances(
+def _drawn(
+    image: np.ndarray,
+    scale: float,
     annotations: Iterable[dict],
     labels: dict[int, int],
-    scale: float,
-    shape: tuple[int, ...],
-) -> InstanceData:
-    """Boxes (xyxy, pixels of the drawn image) of annotations or predictions."""
-    annotations = [item for item in annotations if not item.get('iscrowd')]
-    boxes = torch.tensor([item['bbox'] for item in annotations]).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]
-    height, width = shape[:2]
-    boxes = (boxes * scale).clamp(max=torch.tensor([width, height] * 2)).clamp(min=0)
-    absent = {item['category_id'] for item in annotations} - labels.keys()
+    classes: Sequence[str],
+    score_thr: float | None = None,
+) -> np.ndarray:
+    """Draw annotations; or predictions from ``score_thr`` on, if it is given."""
+    shown = [
+        item
+        for item in annotations
+        if not item.get('iscrowd') and (score_thr is None or item['score'] >= score_thr)
+    ]
+    absent = {item['category_id'] for item in shown} - labels.keys()
     if absent:
         raise ValueError(
             f'its objects have the category {absent.pop()!r}, which is none of its '
             'categories.'
         )
-    names = [labels[item['category_id']] for item in annotations]
-    instances = InstanceData(bboxes=boxes, labels=torch.tensor(names, dtype=torch.long))
-    if all('score' in item for item in annotations):
-        instances.scores = torch.tensor([item['score'] for item in annotations])
-    return instances
+    boxes = np.array([item['bbox'] for item in shown], np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return draw_boxes(
+        image,
+        boxes * scale,
+        np.array([labels[item['category_id']] for item in shown], np.int64),
+        classes,
+        scores=None if score_thr is None else np.array([x['score'] for x in shown]),
+    )
 
 
-def _captioned(pair: np.ndarray, file_name: str) -> np.ndarray:
-    """Put a pair on a cell of fixed size, with captions above its halves."""
+def _captioned(halves: Sequence[np.ndarray], file_name: str) -> np.ndarray:
+    """Put two pictures on a cell of fixed size, with captions above them."""
     cell = np.full((_STRIP + _CELL, 2 * (_CELL + _GAP), 3), 255, np.uint8)
-    height, width = pair.shape[0], pair.shape[1] // 2
-    for index, caption in enumerate((f'{file_name}: ground truth', 'predictions')):
-        left = index * (_CELL + _GAP)
-        half = pair[:, index * width : (index + 1) * width]
-        cell[_STRIP : _STRIP + height, left : left + width] = half
-        place = (left + 6, _STRIP - 10)
-        cv2.putText(
-            cell, caption, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6, _INK, 1, cv2.LINE_AA
+    captions = ((file_name, ': ground truth'), ('predictions', ''))
+    for index, (half, (text, end)) in enumerate(zip(halves, captions, strict=True)):
+        place = cell[:, index * (_CELL + _GAP) :][:, :_CELL]
+        caption = text_patch(
+            text, _FONT_SIZE, ink=_INK, paper=_PAPER, most=_CELL, end=end
         )
+        paste(place, caption, 0, (_STRIP - len(caption)) // 2)
+        place[_STRIP : _STRIP + half.shape[0], : half.shape[1]] = half
     return cell

@@ -1,7 +1,8 @@
-"""Pictures side by side."""
+"""Pictures side by side, and the size that they have there."""
 
 from collections.abc import Sequence
 
+import mmcv
 import numpy as np
 
 
@@ -15,3 +16,11 @@ def arrange(cells: Sequence[np.ndarray], num_columns: int) -> np.ndarray:
         for start in range(0, len(cells), num_columns)
     ]
     return np.vstack(rows)
+
+
+def scaled(image: np.ndarray, scale: float) -> np.ndarray:
+    """Return an image ``scale`` times as wide and high, at least a pixel each."""
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    # Where pixels are left out, those of thin things would go.
+    interpolation = 'area' if scale < 1 else 'bilinear'
+    return mmcv.imresize(image, (width, height), interpolation=interpolation)

@@ -1,17 +1,16 @@
 """A picture of training images as the network sees them."""
 
 import random
+from collections.abc import Sequence
 
-import mmcv
 import numpy as np
 import torch
 from mmdet.structures import DetDataSample
-from mmdet.visualization import DetLocalVisualizer
-from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from .grids import arrange
+from .boxes import draw_boxes
+from .grids import arrange, scaled
 
 _CELL = 320  # pixels: the longer side of each image
 _GAP = 4  # pixels between images
@@ -32,8 +31,6 @@ def draw_training_images(
     Returns:
         The grid, BGR, ``(H, W, 3)``.
     """
-    visualizer = DetLocalVisualizer(name='training images', line_width=2)
-    visualizer.dataset_meta = {**dataset.metainfo, 'palette': 'random'}
     places = np.linspace(0, len(dataset) - 1, min(num_images, len(dataset)))
     states = random.getstate(), np.random.get_state()
     try:
@@ -41,31 +38,29 @@ def draw_training_images(
     finally:
         random.setstate(states[0])
         np.random.set_state(states[1])
-    cells = [_cell(visualizer, item['inputs'], item['data_samples']) for item in packed]
+    classes = dataset.metainfo['classes']
+    cells = [_cell(item['inputs'], item['data_samples'], classes) for item in packed]
     return arrange(cells, min(num_columns, len(cells)))
 
 
-def _cell(
-    visualizer: DetLocalVisualizer, inputs: Tensor, sample: DetDataSample
-) -> np.ndarray:
+def _cell(inputs: Tensor, sample: DetDataSample, classes: Sequence[str]) -> np.ndarray:
     """Draw an image and its boxes on a black square, with a white gap beside it.
 
     Args:
-        visualizer: Knows the names and colours of the classes.
         inputs: BGR, ``(3, H, W)``, before normalisation.
         sample: Has the boxes, xyxy, pixels of ``inputs``.
+        classes: Names of the classes.
     """
     # Changes of light and contrast go beyond the range.
     image = inputs.permute(1, 2, 0).clamp(0, 255).to(torch.uint8).numpy()
     scale = _CELL / max(image.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     instances = sample.gt_instances
     boxes = getattr(instances.bboxes, 'tensor', instances.bboxes)
-    shown = InstanceData(bboxes=boxes * scale, labels=instances.labels)
-    picture = mmcv.bgr2rgb(mmcv.imresize(image, (width, height)))
-    truth = DetDataSample(gt_instances=shown)
-    visualizer.add_datasample('training', picture, truth, draw_pred=False)
+    picture = draw_boxes(
+        scaled(image, scale), boxes.numpy() * scale, instances.labels.numpy(), classes
+    )
+    height, width = picture.shape[:2]
     cell = np.full((_CELL + _GAP, _CELL + _GAP, 3), 255, np.uint8)
     cell[:_CELL, :_CELL] = 0
-    cell[:height, :width] = mmcv.rgb2bgr(visualizer.get_image())
+    cell[:height, :width] = picture
     return cell

@@ -44,11 +44,10 @@ def test_boxes_lie_where_they_are_in_the_input() -> None:
     picture = draw_training_images(_Images(1))
 
     assert picture.shape == (CELL + GAP, CELL + GAP, 3)
-    changed = (picture[:160, :CELL] != GRAY).any(axis=2)
-    rows, columns = np.nonzero(changed)
-    # A line of two or three pixels; the name of the class is drawn within the box.
-    assert (columns.min(), columns.max()) == (79, 241)
-    assert (rows.min(), rows.max()) == (39, 121)
+    # The name of the class is drawn above the box.
+    rows, columns = np.nonzero((picture[40:160, :CELL] != GRAY).any(axis=2))
+    assert (columns.min(), columns.max()) == (80, 239)
+    assert (rows.min(), rows.max()) == (0, 79)
     # Below the image the square is black.
     assert (picture[160:CELL, :CELL] == 0).all()
 
