@@ -25,7 +25,14 @@ def register() -> None:
     compat.check_environment()
     compat.install()
     with compat.quiet_imports():
-        from . import checkpoints, datasets, engine, evaluation, models  # noqa: F401
+        from . import (  # noqa: F401
+            checkpoints,
+            datasets,
+            engine,
+            evaluation,
+            models,
+            visualization,
+        )
         from .compat import coco_eval, config_scope, ssd_head, whole_files
         from .models import pyramid_check
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.evaluation import DumpDetResults
-from mmdet.registry import HOOKS
+from mmdet.registry import HOOKS, VISUALIZERS
+from mmdet.visualization import DetLocalVisualizer
 from mmengine.config import Config, ConfigDict
 
 from ..analysis.random_weights import without_pretrained
@@ -36,11 +37,13 @@ class EvaluationResult:
         metrics: What the metrics gave, by name.
         work_dir: Where logs and pictures are written.
         log: The log file; it has the tables of the metrics.
+        pictures: The folder of pictures that were drawn; ``None`` if none were.
     """
 
     metrics: dict[str, float]
     work_dir: Path
     log: Path
+    pictures: Path | None = None
 
     @property
     def ap(self) -> float | None:
@@ -129,7 +132,11 @@ def evaluate(
         runner.register_hook(ProgressHook(report))
     with logged(runner) as log:
         metrics = runner.test()
-    return EvaluationResult(metrics or {}, Path(runner.work_dir), log)
+    pictures = Path(runner.work_dir, runner.timestamp, show_dir) if show_dir else None
+    drawn = pictures is not None and pictures.is_dir()
+    return EvaluationResult(
+        metrics or {}, Path(runner.work_dir), log, pictures if drawn else None
+    )
 
 
 def _use_tta(cfg: Config) -> None:
@@ -143,7 +150,7 @@ def _use_tta(cfg: Config) -> None:
 def _visualize(
     cfg: Config, *, show: bool, show_dir: str | Path | None, wait_time: float
 ) -> None:
-    """Let mmdet's hook draw predictions, or ours in its place."""
+    """Let mmdet's hook and visualizer draw predictions, or ours in their place."""
     hooks = cfg.get('default_hooks') or {}
     if 'visualization' not in hooks:
         raise M2DetError(
@@ -161,3 +168,9 @@ def _visualize(
         wait_time=wait_time,
         test_out_dir=None if show_dir is None else str(show_dir),
     )
+    visualizer = cfg.get('visualizer') or {}
+    kind = visualizer.get('type')
+    if isinstance(kind, str):
+        kind = VISUALIZERS.get(kind)
+    if kind is DetLocalVisualizer:
+        visualizer.type = 'BoxVisualizer'

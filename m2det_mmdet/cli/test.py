@@ -64,4 +64,6 @@ def run(args: argparse.Namespace) -> None:
         )
     if is_main_process():
         print(f'Log: {result.log}')
+        if result.pictures is not None:
+            print(f'Pictures: {result.pictures}')
         print(format_ap(result.metrics))

@@ -113,7 +113,7 @@ def test_test_ends_with_the_ap(
         f'test_evaluator.outfile_prefix={prefix}',
     )
 
-    *_, log_line, ap_line = capsys.readouterr().out.splitlines()
+    *_, log_line, pictures_line, ap_line = capsys.readouterr().out.splitlines()
     log = Path(log_line.removeprefix('Log: ')).read_text()
     assert log.count('Average Precision') == 6
     assert log.count('Average Recall') == 6
@@ -128,7 +128,9 @@ def test_test_ends_with_the_ap(
     ]
     assert len(pickle.loads(out.read_bytes())) == 3
     assert json.loads(Path(f'{prefix}.bbox.json').read_text())
-    assert len(list(tmp_path.glob('*/shown/*'))) == 3
+    pictures = Path(pictures_line.removeprefix('Pictures: '))
+    assert pictures.parent.parent == tmp_path
+    assert len(list(pictures.iterdir())) == 3
 
 
 def test_tta_merges_all_views_of_each_image(

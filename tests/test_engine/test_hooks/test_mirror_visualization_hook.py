@@ -7,9 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from mmdet.visualization import DetLocalVisualizer
 
 from m2det_mmdet import apis
+from m2det_mmdet.visualization import BoxVisualizer
 
 NAMES = ('a/x.jpg', 'b/x.jpg', 'b/x')
 
@@ -85,14 +85,14 @@ def test_a_picture_that_fails_costs_itself_alone(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
-    draw = DetLocalVisualizer.add_datasample
+    draw = BoxVisualizer.add_datasample
 
-    def fail(self: DetLocalVisualizer, name: str, *args: Any, **kwargs: Any) -> None:
+    def fail(self: BoxVisualizer, name: str, *args: Any, **kwargs: Any) -> None:
         if name.endswith('a/x.jpg'):
             raise ValueError('too large')
         draw(self, name, *args, **kwargs)
 
-    monkeypatch.setattr(DetLocalVisualizer, 'add_datasample', fail)
+    monkeypatch.setattr(BoxVisualizer, 'add_datasample', fail)
 
     result = apis.evaluate(
         trained.config,
