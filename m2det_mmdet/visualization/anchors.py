@@ -10,14 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from .labels import INK
+from .style import GRAY, INK, tidy
 
 _SIZE = (16, 6)  # inches
 _DPI = 100  # pixels an inch: 1600 x 600
-_GRID = '#e3e6ea'
-_REACHED = '#8c959f'
 _MISSED = '#cf222e'
-_BARS = ('#8c959f', '#0a58ca')
+_BARS = (GRAY, '#0a58ca')
 # More points hide one another.
 _MOST_POINTS = 4000
 # Space for marks around all objects and anchors, as a factor.
@@ -80,7 +78,7 @@ def _draw_shapes(axes: Axes, plot: AnchorPlot, limits: tuple[float, float]) -> N
     ).astype(int)
     sides, reached = plot.sides[shown], plot.reached[shown]
     for flag, color, name in (
-        (reached, _REACHED, 'objects that an anchor reaches'),
+        (reached, GRAY, 'objects that an anchor reaches'),
         (~reached, _MISSED, 'other objects'),
     ):
         axes.scatter(*sides[flag].T, s=9, color=color, alpha=0.5, lw=0, label=name)
@@ -103,7 +101,7 @@ def _draw_shapes(axes: Axes, plot: AnchorPlot, limits: tuple[float, float]) -> N
     axes.set_ylabel('height, pixels of the input', color=INK)
     axes.set_title(plot.name, color=INK, parse_math=False)
     axes.legend(fontsize=8, labelcolor=INK, loc='upper left', framealpha=0.85)
-    _style(axes)
+    tidy(axes)
 
 
 def _draw_recalls(axes: Axes, plots: Sequence[AnchorPlot], iou_thr: float) -> None:
@@ -123,12 +121,4 @@ def _draw_recalls(axes: Axes, plots: Sequence[AnchorPlot], iou_thr: float) -> No
     axes.set_yticks(range(0, 101, 20))
     axes.set_title(f'Objects with an anchor of IoU {iou_thr:g}, %', color=INK)
     axes.legend(fontsize=8, labelcolor=INK, loc='upper right', ncols=len(plots))
-    _style(axes)
-
-
-def _style(axes: Axes) -> None:
-    axes.tick_params(colors=INK, length=0)
-    axes.grid(color=_GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[['top', 'right', 'left']].set_visible(False)
-    axes.spines['bottom'].set_color(_GRID)
+    tidy(axes)

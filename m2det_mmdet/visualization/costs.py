@@ -12,14 +12,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from .labels import INK, Label, place_labels
+from .labels import Label, place_labels
+from .style import INK, tidy
 
 _SIZE = (10, 6.25)  # inches
 _DPI = 160  # pixels an inch: 1600 x 1000
 _PAD = 0.12  # inches, left and right
 _FRONT = '#0a58ca'
 _OTHERS = '#6e7781'
-_GRID = '#e3e6ea'
 _MARKER = 9  # points across
 _BAR = {'marker': '_', 'alpha': 0.45, 'linewidth': 1.2, 'zorder': 2}
 # A linear axis spans at least this part of its largest value, so that a difference of
@@ -181,11 +181,8 @@ def _style(axes: Axes, points: Sequence[CostPoint], x_label: str, y_label: str) 
         axes.set_ylim(bottom=max(0, axes.get_ylim()[0]))
     axes.set_xlabel(x_label, fontsize=12, color=INK, parse_math=False)
     axes.set_ylabel(y_label, fontsize=12, color=INK, parse_math=False)
-    axes.tick_params(labelsize=11, colors=INK, length=0)
-    axes.grid(color=_GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[['top', 'right', 'left']].set_visible(False)
-    axes.spines['bottom'].set_color(_GRID)
+    tidy(axes)
+    axes.tick_params(labelsize=11)
 
 
 def _widened(limits: tuple[float, float]) -> tuple[float, float]:

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-INK = '#24292f'
+from .style import INK
+
 _LEADER = '#6e7781'
 _FONT_SIZE = 10.5  # points
 _MARGIN = 4  # pixels around a label that stay free
