@@ -10,10 +10,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from .style import GRAY, INK, tidy
+from .style import GRAY, INK, new_figure, tidy
 
 _SIZE = (16, 6)  # inches
 _DPI = 100  # pixels an inch: 1600 x 600
+_HEIGHT = 5.5  # inches, of one detector alone
 _MISSED = '#cf222e'
 _BARS = (GRAY, '#0a58ca')
 # More points hide one another.
@@ -62,6 +63,13 @@ def draw_anchors(plots: Sequence[AnchorPlot], *, iou_thr: float) -> np.ndarray:
     _draw_recalls(bars, plots, iou_thr)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., 2::-1].copy()
+
+
+def plot_shapes(plot: AnchorPlot) -> Figure:
+    """Plot objects and anchors of one detector by width and height."""
+    figure = new_figure(_HEIGHT)
+    _draw_shapes(figure.add_subplot(), plot, _limits([plot]))
+    return figure
 
 
 def _limits(plots: Sequence[AnchorPlot]) -> tuple[float, float]:

@@ -21,6 +21,7 @@ def _fit(iou: float) -> AnchorFit:
         np.array([1]),
         np.array([0]),
         np.array([[64.0, 64.0]]),
+        np.array([1]),
     )
     return AnchorFit(objects, (((40.0, 40.0),),), np.array([iou]), 0.5)
 

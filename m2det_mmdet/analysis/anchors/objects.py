@@ -28,6 +28,7 @@ class Objects:
         classes: ``(N,)``, ids of their categories.
         image: ``(N,)``, the index in ``images`` of each object's image.
         images: ``(S, 2)``, widths and heights of resized images, each once.
+        ids: ``(N,)``, ids of their annotations.
     """
 
     centres: np.ndarray
@@ -36,6 +37,7 @@ class Objects:
     classes: np.ndarray
     image: np.ndarray
     images: np.ndarray
+    ids: np.ndarray
 
     def __len__(self) -> int:
         return len(self.sides)
@@ -47,7 +49,8 @@ class Objects:
             index: Indices of objects, or a flag for each.
         """
         parts = (self.centres, self.sides, self.areas, self.classes, self.image)
-        return Objects(*(part[index] for part in parts), self.images)
+        taken = (part[index] for part in parts)
+        return Objects(*taken, images=self.images, ids=self.ids[index])
 
 
 def objects_of(cfg: Config, folder: DataFolder, split: str = 'train') -> Objects:
@@ -82,6 +85,7 @@ def objects_of(cfg: Config, folder: DataFolder, split: str = 'train') -> Objects
         classes=np.array([x['category_id'] for x in found], dtype=int),
         image=image,
         images=_array(images),
+        ids=np.array([x['id'] for x in found]),
     )
     return objects.take((high > low).all(axis=1))
 

@@ -11,7 +11,7 @@ def _advice(*sides: tuple[float, float]) -> str | None:
     rows = np.array(sides, dtype=float).reshape(-1, 2)
     none = np.zeros(len(rows), dtype=int)
     images = np.array([[100.0, 100.0]])
-    objects = Objects(rows, rows, rows.prod(axis=1), none, none, images)
+    objects = Objects(rows, rows, rows.prod(axis=1), none, none, images, none)
     return what_would_reach(objects, SHAPES, 0.5)
 
 

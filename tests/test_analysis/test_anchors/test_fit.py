@@ -29,6 +29,7 @@ def _fit(sides: list, ious: list, areas: list, classes: list) -> AnchorFit:
         np.array(classes),
         np.zeros(count, dtype=int),
         np.array([[128.0, 128.0]]),
+        np.arange(count),
     )
     return AnchorFit(objects, (((12.8, 12.8),),), np.array(ious), 0.7)
 

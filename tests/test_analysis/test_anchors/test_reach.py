@@ -97,6 +97,7 @@ def _objects(*boxes: tuple[float, float, float, float]) -> Objects:
         zeros,
         zeros,
         np.array([[40.0, 40.0]]),
+        zeros,
     )
 
 
