@@ -24,6 +24,7 @@ from .evaluation import EvaluationResult, evaluate  # noqa: E402
 from .flattening import flatten  # noqa: E402
 from .own_data import DataRead  # noqa: E402
 from .prediction import ImageDone, Prediction, PredictionResult, predict  # noqa: E402
+from .reporting import ReportResult, report  # noqa: E402
 from .tabulation import Family, FamilyMember, tabulate  # noqa: E402
 from .training import TrainingResult, TrainingStarted, train  # noqa: E402
 from .zoo import list_weights, show_weights  # noqa: E402
@@ -42,6 +43,7 @@ __all__ = [
     'M2DetError',
     'Prediction',
     'PredictionResult',
+    'ReportResult',
     'RunEvent',
     'Step',
     'TrainingResult',
@@ -57,6 +59,7 @@ __all__ = [
     'flatten',
     'list_weights',
     'predict',
+    'report',
     'show_weights',
     'tabulate',
     'train',

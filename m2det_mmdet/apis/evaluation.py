@@ -10,6 +10,7 @@ from mmdet.evaluation import DumpDetResults
 from mmdet.registry import HOOKS, VISUALIZERS
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.config import Config, ConfigDict
+from mmengine.runner import Runner
 
 from ..analysis.random_weights import without_pretrained
 from ..engine.hooks import Evaluated, ProgressHook, Step
@@ -109,7 +110,6 @@ def evaluate(
     acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
     cfg = load_config(config, options)
     start_processes(cfg, launcher)
-    cfg.load_from = str(checkpoint)
     set_work_dir(cfg, work_dir)
     if show or show_dir:
         _visualize(cfg, show=show, show_dir=show_dir, wait_time=wait_time)
@@ -118,18 +118,10 @@ def evaluate(
     if acceleration:
         hook = {'type': 'AccelerationHook', **acceleration}
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
-    datasets = check_run(cfg, ('test',), checkpoint, complete=True).datasets
-    # All weights come from the checkpoint.
-    cfg.model = without_pretrained(cfg.model)
-    runner = build_runner(cfg, datasets=datasets, on_console=False)
-    # The loader has a copy.
-    del datasets
+    runner = build_test(cfg, checkpoint, on_event=on_event)
     if predictions is not None:
         dump = DumpDetResults(out_file_path=str(predictions))
         runner.test_evaluator.metrics.append(dump)
-    if on_event is not None:
-        report = outside_of_redirection(on_event)
-        runner.register_hook(ProgressHook(report))
     with logged(runner) as log:
         metrics = runner.test()
     pictures = Path(runner.work_dir, runner.timestamp, show_dir) if show_dir else None
@@ -137,6 +129,32 @@ def evaluate(
     return EvaluationResult(
         metrics or {}, Path(runner.work_dir), log, pictures if drawn else None
     )
+
+
+def build_test(
+    cfg: Config,
+    checkpoint: str | Path,
+    *,
+    on_event: Callable[[Step | Evaluated], None] | None = None,
+) -> Runner:
+    """Check data, classes and checkpoint of a test, and build what runs it.
+
+    Args:
+        cfg: The config, with a work folder; changed.
+        checkpoint: Path, URL or name of the zoo; it has to hold all weights.
+        on_event: As of :func:`evaluate`.
+
+    Raises:
+        M2DetError: One sentence on what is wrong.
+    """
+    cfg.load_from = str(checkpoint)
+    datasets = check_run(cfg, ('test',), checkpoint, complete=True).datasets
+    # All weights come from the checkpoint.
+    cfg.model = without_pretrained(cfg.model)
+    runner = build_runner(cfg, datasets=datasets, on_console=False)
+    if on_event is not None:
+        runner.register_hook(ProgressHook(outside_of_redirection(on_event)))
+    return runner
 
 
 def _use_tta(cfg: Config) -> None:

@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.dist import is_main_process
+from mmengine.dist import is_distributed, is_main_process
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..analysis.machine import describe_machine
@@ -21,10 +21,11 @@ from ..engine.runner import build_runner, dumped_config, logged, set_work_dir
 from ..recipes.options import AUTO, TrainingOptions, apply_options
 from ..utils.configs import config_name, describe, load_config
 from ..utils.devices import find_device
-from ..utils.errors import M2DetError, our_errors
+from ..utils.errors import M2DetError, explain, our_errors
 from ..utils.logs import outside_of_redirection, quiet_log
 from .checks import check_at_least, check_one_of, check_run, start_processes
 from .own_data import DataRead, begin_run
+from .reporting import report as write_report
 from .run_folder import (
     OwnData,
     draw_images,
@@ -95,6 +96,9 @@ class TrainingResult:
         seconds: Duration of this call's training.
         metrics: What the last validation gave; empty without one, and in all processes
             but the first.
+        report: The page that tells what the detector can and cannot do.
+        report_problem: Why there is no such page, in a sentence, where one was asked
+            for.
     """
 
     work_dir: Path
@@ -106,6 +110,8 @@ class TrainingResult:
     iterations: int
     seconds: float
     metrics: dict[str, float]
+    report: Path | None = None
+    report_problem: str | None = None
 
     @property
     def usable_checkpoint(self) -> Path | None:
@@ -138,6 +144,7 @@ def train(
     amp_dtype: str | None = None,
     auto_scale_lr: bool = False,
     launcher: str = 'none',
+    report: bool = True,
     options: Mapping[str, Any] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> TrainingResult:
@@ -177,6 +184,9 @@ def train(
             implies ``amp``; ``None`` for the config's, else float16.
         auto_scale_lr: Whether to scale the learning rate by the total batch size.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        report: Whether to write a page on the trained detector at the end,
+            ``report.html`` in the work folder, as :func:`.report` does; a training of
+            several processes writes none.
         options: Settings of the config to override, by their dotted keys.
         on_event: Gets a :class:`.DataRead` where ``data`` is given, a
             :class:`TrainingStarted`, then a :class:`.Step` after each batch and an
@@ -203,7 +213,7 @@ def train(
             'name and check_images are for data of your own: give data, too, or a '
             'work_dir in the place of a name.'
         )
-    report = outside_of_redirection(on_event) if on_event else lambda event: None
+    forward = outside_of_redirection(on_event) if on_event else lambda event: None
     adapt = partial(_adapt, amp=amp, amp_dtype=amp_dtype, auto_scale_lr=auto_scale_lr)
     with training_on(None if device is None else find_device(device)):
         if data is not None:
@@ -211,7 +221,8 @@ def train(
             if resume:
                 given = {'config': config, 'options': options, **changes.given()}
                 otherwise = [x for x in given if given[x]]
-                return _go_on(own, otherwise, resume, adapt, launcher, report)
+                cfg = _go_on(own, otherwise, resume, adapt, launcher)
+                return _train(cfg, forward, is_run=True, reported=report)
             cfg = begin_run(
                 own,
                 config,
@@ -219,9 +230,9 @@ def train(
                 settings=options or {},
                 adapt=adapt,
                 launcher=launcher,
-                report=report,
+                report=forward,
             )
-            return _train_new_run(cfg, report)
+            return _train_new_run(cfg, forward, reported=report)
         cfg = load_config(config, options)
         start_processes(cfg, launcher)
         set_work_dir(cfg, work_dir)
@@ -229,7 +240,7 @@ def train(
         adapt(cfg)
         if resume:
             resume_from(cfg, resume)
-        return _train(cfg, report, is_run=False)
+        return _train(cfg, forward, is_run=False, reported=report)
 
 
 def _go_on(
@@ -238,13 +249,12 @@ def _go_on(
     resume: bool | str | Path,
     adapt: Callable[[Config], None],
     launcher: str,
-    report: Callable[[Event], None],
-) -> TrainingResult:
-    """Go on with a run on own data; arguments as of :func:`.resume_run`."""
+) -> Config:
+    """Return the config of a run to go on with; arguments as of :func:`.resume_run`."""
     cfg = resume_run(own, otherwise, launcher=launcher)
     adapt(cfg)
     resume_from(cfg, resume)
-    return _train(cfg, report, is_run=True)
+    return cfg
 
 
 def _adapt(
@@ -277,14 +287,16 @@ def _check_arguments(
         check_at_least('batch_size', changes.batch_size, 1)
 
 
-def _train_new_run(cfg: Config, report: Callable[[Event], None]) -> TrainingResult:
+def _train_new_run(
+    cfg: Config, forward: Callable[[Event], None], *, reported: bool
+) -> TrainingResult:
     """Train; where that fails before the first batch is done, leave no run folder."""
     steps: list[Step] = []
 
     def watch(event: Event) -> None:
         if isinstance(event, Step):
             steps[:] = [event]
-        report(event)
+        forward(event)
 
     # Of several processes only the first gets events, and it alone removes.
     is_first = is_main_process()
@@ -293,11 +305,11 @@ def _train_new_run(cfg: Config, report: Callable[[Event], None]) -> TrainingResu
         return not is_first or bool(steps)
 
     with removed_on_failure(Path(cfg.work_dir), has_begun):
-        return _train(cfg, watch, is_run=True)
+        return _train(cfg, watch, is_run=True, reported=reported)
 
 
 def _train(
-    cfg: Config, forward: Callable[[Event], None], *, is_run: bool
+    cfg: Config, forward: Callable[[Event], None], *, is_run: bool, reported: bool
 ) -> TrainingResult:
     """Train, and report what happens.
 
@@ -305,6 +317,7 @@ def _train(
         cfg: The config.
         forward: Gets the events.
         is_run: Whether the work folder is that of a run on own data.
+        reported: Whether a page on the detector is written at the end.
     """
     warn_of_slow_precision(cfg)
     if cfg.get('train_dataloader') is None:
@@ -339,7 +352,33 @@ def _train(
             report(_started(runner, images, log, left_out))
         runner.train()
     metrics = last[0].metrics if last else {}
-    return _result(runner, log, time.monotonic() - start, metrics)
+    result = _result(runner, log, time.monotonic() - start, metrics)
+    return _with_report(cfg, result, forward) if reported else result
+
+
+def _with_report(
+    cfg: Config, result: TrainingResult, forward: Callable[[Event], None]
+) -> TrainingResult:
+    """Write the report on a training; if that fails, the training is done anyway."""
+    if is_distributed():
+        # The other processes would wait for this one, or end before.
+        return result
+    if result.usable_checkpoint is None or cfg.get('val_dataloader') is None:
+        lack = 'checkpoint' if result.usable_checkpoint is None else 'val_dataloader'
+        problem = f'There is no report, for the training has no {lack}.'
+        return replace(result, report_problem=problem)
+    try:
+        written = write_report(
+            result.config or cfg,
+            result.usable_checkpoint,
+            out=result.work_dir / 'report.html',
+            force=True,
+            on_event=forward,
+        )
+    except Exception as error:
+        problem = f'There is no report: {explain(error)}'
+        return replace(result, report_problem=problem)
+    return replace(result, report=written.page)
 
 
 def _result(

@@ -24,6 +24,7 @@ COMMANDS = {
     'train': 'train a detector',
     'test': 'evaluate a checkpoint',
     'predict': 'detect objects in images',
+    'report': 'write a page that tells what a detector can and cannot do',
     'check': 'tell what is wrong with the data of a folder',
     'config': 'print or write a config with all that it inherits',
     'scenes': 'write the generated demo data set',

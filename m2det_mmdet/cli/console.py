@@ -98,6 +98,10 @@ class TrainingConsole:
         if checkpoint is None:
             return
         self._print(f'{kind} checkpoint: {checkpoint}')
+        if result.report is not None:
+            self._print(f'Report: {result.report}')
+        elif result.report_problem is not None:
+            print(result.report_problem, file=sys.stderr)
         config = self.config or str(result.config)
         command = shlex.join(['m2det', 'test', config, str(checkpoint)])
         self._print(f'Next: {command}')

@@ -48,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='scale the learning rate by the total batch size',
     )
     parser.add_argument(
+        '--no-report',
+        dest='report',
+        action='store_false',
+        help='write no page on the detector at the end (report.html)',
+    )
+    parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
@@ -87,6 +93,7 @@ def run(args: argparse.Namespace) -> None:
             amp_dtype=args.amp_dtype,
             auto_scale_lr=args.auto_scale_lr,
             launcher=args.launcher,
+            report=args.report,
             options=config_options(args.cfg_options),
             on_event=console.show,
         )

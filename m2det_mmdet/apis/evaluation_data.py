@@ -1,0 +1,186 @@
+"""Which images of which data a detector is evaluated on."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from ..datasets.faults import Faults
+from ..datasets.layouts.folder import DataFolder, Part, read_folder
+from ..recipes.data import data_files, known_classes
+from ..utils.builds import did_you_mean
+from ..utils.configs import describe
+from ..utils.errors import M2DetError
+from ..utils.files import write_whole
+
+SPLITS = ('train', 'val', 'test')
+# Of a folder that is not split.
+ALL = 'all'
+
+
+def use_split(cfg: Config, split: str) -> None:
+    """Let a config test on another split of its own data.
+
+    Training images are prepared as test images are, without augmentation.
+
+    Args:
+        cfg: Changed: ``test_dataloader`` and, for COCO files, ``test_evaluator``.
+        split: ``train``, ``val`` or ``test``.
+
+    Raises:
+        M2DetError: If the config has no such data, or training data that are no files
+            of COCO's form.
+    """
+    source = cfg.get(f'{split}_dataloader')
+    if source is None:
+        have = [name for name in SPLITS if cfg.get(f'{name}_dataloader')]
+        raise M2DetError(
+            f'{describe(cfg)} has no {split} data: choose one of {", ".join(have)}.'
+        )
+    if split == 'train':
+        _use_training_files(cfg)
+    elif split == 'val':
+        cfg.test_dataloader = ConfigDict(source)
+        cfg.test_evaluator = cfg.get('val_evaluator')
+    if cfg.get('test_cfg') is None:
+        cfg.test_cfg = ConfigDict(type='TestLoop')
+
+
+def use_folder(
+    cfg: Config,
+    data: Path,
+    split: str | None,
+    classes: Sequence[str],
+    out: Path,
+) -> str:
+    """Let a config test on a folder of one's own.
+
+    Args:
+        cfg: Changed: ``test_dataloader`` and ``test_evaluator``.
+        data: The folder, in a form that ``m2det check`` knows.
+        split: ``train``, ``val`` or ``test``. By default all images of a folder that is
+            not split; else those to test on, or without such those to validate on.
+        classes: What the detector knows. The folder may have some of them, in any
+            order.
+        out: Folder for the annotations in COCO's form.
+
+    Returns:
+        The split, ``all`` for all images.
+
+    Raises:
+        M2DetError: If the data cannot be read, have no such split or objects in it, or
+            a class that the detector does not know.
+    """
+    folder = read_folder(data, Faults())
+    split, part = _choose(folder, data, split)
+    if not part.has_objects():
+        raise M2DetError(
+            f'{data} has no object to find among its images ({split}): choose another '
+            'split, or label them.'
+        )
+    ann_file = out / f'{split}.json'
+    write_whole(ann_file, json.dumps(_content(folder, part, data, classes)))
+    loader = _loader(cfg)
+    loader.dataset = _dataset(loader, ann_file, part.images, classes)
+    cfg.test_dataloader = loader
+    cfg.test_evaluator = ConfigDict(type='CocoMetric', ann_file=str(ann_file))
+    return split
+
+
+def _choose(folder: DataFolder, data: Path, split: str | None) -> tuple[str, Part]:
+    """Return the images to evaluate on, and what they are called."""
+    parts = folder.parts
+    if split is None and folder.split_seed is not None and 'test' not in parts:
+        return ALL, _joined([*parts.values()])
+    if split is None:
+        split = 'test' if 'test' in parts else 'val'
+    if split not in parts:
+        raise M2DetError(
+            f'{data} has no split {split}: choose one of {", ".join(parts)}.'
+        )
+    return split, parts[split]
+
+
+def _joined(parts: Sequence[Part]) -> Part:
+    """Join the parts of a folder that was split here, whose ids are still those of one.
+
+    Objects and images are in one folder, and categories are the same.
+    """
+    content = dict(parts[0].content)
+    for key in ('images', 'annotations'):
+        content[key] = [item for part in parts for item in part.content[key]]
+    return Part(parts[0].images, content)
+
+
+def _content(
+    folder: DataFolder, part: Part, data: Path, classes: Sequence[str]
+) -> dict[str, Any]:
+    """Return the annotations of a part, with the categories of a detector."""
+    names = {x['id']: x['name'] for x in part.content['categories']}
+    used = {names[x['category_id']] for x in part.content['annotations']}
+    foreign = [name for name in folder.classes if name in used - {*classes}]
+    if foreign:
+        hint = did_you_mean(foreign[0], list(classes))
+        raise M2DetError(
+            f'{data} has objects of the class {foreign[0]}, which the detector does '
+            f'not know; {hint or "it knows " + _listed(classes) + "."}'
+        )
+    ids = {name: id_ for id_, name in enumerate(classes, start=1)}
+    return {
+        'images': part.content['images'],
+        'annotations': [
+            {**item, 'category_id': ids[names[item['category_id']]]}
+            for item in part.content['annotations']
+        ],
+        'categories': [{'id': id_, 'name': name} for name, id_ in ids.items()],
+    }
+
+
+def _listed(classes: Sequence[str], most: int = 10) -> str:
+    rest = f' and {len(classes) - most} more' if len(classes) > most else ''
+    return ', '.join(classes[:most]) + rest
+
+
+def _use_training_files(cfg: Config) -> None:
+    files = data_files(cfg, 'train')
+    if len(files) != 1 or not files[0].annotations.endswith('.json'):
+        raise M2DetError(
+            f'The training data of {describe(cfg)} are no single file of COCO form: '
+            'give the split val or test.'
+        )
+    loader = _loader(cfg)
+    ann_file, image_dir = files[0]
+    classes = known_classes(cfg, 'train')
+    loader.dataset = _dataset(loader, Path(ann_file), Path(image_dir), classes)
+    cfg.test_dataloader = loader
+    cfg.test_evaluator = ConfigDict(type='CocoMetric', ann_file=ann_file)
+
+
+def _loader(cfg: Config) -> ConfigDict:
+    """Return a copy of the loader of test images, or of those for validation."""
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
+    if loader is None:
+        raise M2DetError(
+            f'{describe(cfg)} has no test_dataloader, whose pipeline prepares the '
+            'images: add it.'
+        )
+    return ConfigDict(loader)
+
+
+def _dataset(
+    loader: ConfigDict, ann_file: Path, images: Path, classes: Sequence[str]
+) -> ConfigDict:
+    dataset = loader.dataset
+    while 'pipeline' not in dataset and 'dataset' in dataset:
+        dataset = dataset.dataset
+    return ConfigDict(
+        type='CheckedCocoDataset',
+        data_root='',
+        ann_file=str(ann_file),
+        data_prefix={'img': str(images)},
+        metainfo={'classes': tuple(classes)},
+        pipeline=dataset.pipeline,
+        test_mode=True,
+    )

@@ -1,0 +1,218 @@
+"""Tell on one page what a detector can and cannot do."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from mmengine.config import Config, ConfigDict
+from mmengine.runner import CheckpointLoader
+
+from ..analysis.structure import structure_of
+from ..analysis.training_record import RECORDS, TrainingRecord, read_record
+from ..compat.device import training_on
+from ..engine.hooks import Step
+from ..engine.hooks.plain_names_hook import BEST
+from ..engine.runner import logged
+from ..evaluation.figures import BoxFigures
+from ..evaluation.ground_truth import found_in, truth_of
+from ..report import Evaluated, figures_of, find_out, page_of
+from ..utils.configs import config_name
+from ..utils.devices import find_device
+from ..utils.errors import our_errors
+from ..utils.files import check_output, write_whole
+from ..utils.logs import prints_to, quiet_log
+from .checks import check_one_of
+from .class_names import class_names
+from .evaluation import build_test
+from .evaluation_data import SPLITS, use_folder, use_split
+from .image_loading import take_reader
+from .model_source import ModelSource, find_model
+from .run_folder import CONFIG
+
+_NAME = 'report'
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    """A report, and the most important figures in it.
+
+    Attributes:
+        page: The HTML file.
+        json: The figures for programs, beside it.
+        split: The images that were looked at: ``train``, ``val``, ``test`` or ``all``.
+        figures: COCO's figures, of all and of each class.
+        score_thr: The threshold on scores at which F1 is best.
+        seconds_to_detect: How long the detector looked at the images.
+        seconds_to_write: How long all else took.
+    """
+
+    page: Path
+    json: Path
+    split: str
+    figures: BoxFigures
+    score_thr: float
+    seconds_to_detect: float
+    seconds_to_write: float
+
+
+@our_errors()
+def report(
+    model: str | Path | Config,
+    checkpoint: str | Path | None = None,
+    *,
+    data: str | Path | None = None,
+    split: str | None = None,
+    out: str | Path | None = None,
+    force: bool = False,
+    device: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    on_event: Callable[[Step], None] | None = None,
+) -> ReportResult:
+    """Write one HTML page that tells what a detector can and cannot do.
+
+    It has the course of the training, COCO's figures, precision and recall, the best
+    threshold on scores, the confusion matrix, the errors by kind (TIDE) and what each
+    costs, the best and the worst images, and the objects that no anchor reaches. It
+    needs no network. The figures are in a JSON file beside it.
+
+    Args:
+        model: A run folder, a name of the zoo, a checkpoint, or a config, as of
+            :func:`.find_model`.
+        checkpoint: Where ``model`` is a config, or another checkpoint of a run folder.
+        data: A folder of one's own; by default the data of the config.
+        split: ``train``, ``val`` or ``test``. By default ``val`` of the config's data;
+            of a folder all images if it is not split, else ``test`` or ``val``.
+        out: The HTML file; by default ``report.html`` in the run folder, or
+            ``report_SPLIT.html`` for another split than the default; without a run
+            folder it is written to the current folder.
+        force: Whether a file there may be replaced. Those of the default names always
+            may.
+        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; the best there is by default.
+        options: Settings of the config to override, by their dotted keys.
+        on_event: Gets a :class:`.Step` after each batch.
+
+    Raises:
+        M2DetError: One sentence on what is wrong with an argument, the data (no objects
+            in the split, classes that the detector does not know), the checkpoint, or
+            the place to write to. Nothing is left half-written.
+    """
+    quiet_log()
+    check_one_of('split', split, SPLITS)
+    source = find_model(model, checkpoint, options)
+    run = source.run or _work_folder(source.checkpoint)
+    page = Path(out) if out is not None else _place(run, data, split)
+    for file in (page, page.with_suffix('.json')):
+        check_output(file, force=force or out is None)
+    started = perf_counter()
+    target = None if device is None else find_device(device)
+    with TemporaryDirectory() as scratch, training_on(target):
+        images = _Images(source, data and Path(data), split, Path(scratch), run)
+        evaluated = _detect(images, on_event)
+        with prints_to(quiet_log()):
+            findings = find_out(evaluated)
+            figures = figures_of(evaluated, findings)
+            text = page_of(evaluated, findings)
+    write_whole(page, text)
+    content = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False)
+    write_whole(page.with_suffix('.json'), f'{content}\n')
+    return ReportResult(
+        page,
+        page.with_suffix('.json'),
+        evaluated.split,
+        findings.figures,
+        findings.score_thr,
+        evaluated.seconds,
+        perf_counter() - started - evaluated.seconds,
+    )
+
+
+class _Images(NamedTuple):
+    """A detector, and the images that it is to look at.
+
+    Attributes:
+        source: The detector.
+        data: The folder of the caller, if there is one.
+        split: What the caller named.
+        scratch: A folder for what nobody keeps.
+        run: The work folder of the training, where it is known.
+    """
+
+    source: ModelSource
+    data: Path | None
+    split: str | None
+    scratch: Path
+    run: Path | None
+
+    def use(self) -> str:
+        """Let the config test on these images, and return their split."""
+        cfg, split = self.source.cfg, self.split
+        if self.data is None:
+            split = split or 'val'
+            use_split(cfg, split)
+        else:
+            weights = CheckpointLoader.load_checkpoint(self.source.checkpoint, 'cpu')
+            classes = class_names(structure_of(cfg), weights, cfg)
+            split = use_folder(cfg, self.data, split, classes, self.scratch)
+        cfg.test_evaluator = ConfigDict(type='DetectionsMetric')
+        cfg.work_dir = str(self.scratch / 'work')
+        return split
+
+
+def _detect(images: _Images, on_event: Callable[[Step], None] | None) -> Evaluated:
+    """Let the detector look at the images."""
+    source, run = images.source, images.run
+    split, cfg = images.use(), source.cfg
+
+    def forward(event: Any) -> None:
+        # The test also tells that it is done, with no figures.
+        if on_event is not None and isinstance(event, Step):
+            on_event(event)
+
+    runner = build_test(cfg, source.checkpoint, on_event=forward)
+    started = perf_counter()
+    with logged(runner):
+        runner.test()
+    seconds = perf_counter() - started
+    dataset = runner.test_dataloader.dataset
+    with prints_to(quiet_log()):
+        truth = truth_of(dataset)
+        found = found_in(truth, runner.test_evaluator.metrics[0].found)
+    checkpoint = Path(source.checkpoint)
+    return Evaluated(
+        name=config_name(cfg) if run is None else run.resolve().name,
+        cfg=cfg,
+        checkpoint=source.checkpoint,
+        parameters=sum(weight.numel() for weight in runner.model.parameters()),
+        split=split,
+        data=str(images.data or getattr(dataset, 'ann_file', '') or config_name(cfg)),
+        truth=truth,
+        found=found,
+        read=take_reader(cfg),
+        record=TrainingRecord() if run is None else read_record(run),
+        chosen_on=images.data is None
+        and split == 'val'
+        and checkpoint.stem.startswith(Path(BEST).stem),
+        seconds=seconds,
+    )
+
+
+def _work_folder(checkpoint: str) -> Path | None:
+    """Return the work folder of the training that a checkpoint lies in, if it does."""
+    folder = Path(checkpoint).parent
+    is_file = Path(checkpoint).is_file()
+    has_record = any(folder.glob(RECORDS)) or (folder / CONFIG).is_file()
+    return folder if is_file and has_record else None
+
+
+def _place(run: Path | None, data: str | Path | None, split: str | None) -> Path:
+    """Return where a report goes whose place the caller does not name."""
+    parts = [_NAME]
+    if data is not None:
+        parts.append(Path(data).resolve().stem)
+    if split is not None and (data is not None or split != 'val'):
+        parts.append(split)
+    return (run or Path()) / f'{"_".join(parts)}.html'

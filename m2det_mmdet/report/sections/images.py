@@ -1,0 +1,42 @@
+"""The images in which most is found, and those in which least is."""
+
+from ...evaluation.images import ImageFigures, best_images, worst_images
+from ..findings import Evaluated, Findings
+from ..page import Part, Picture, Section
+from ..pairs import pair
+
+_COUNT = 4  # images from either end
+
+
+def section(data: Evaluated, findings: Findings) -> Section | None:
+    """Show the worst and the best images, ground truth beside what was found."""
+    worst = _pictures(data, findings, worst_images(findings.images, _COUNT))
+    best = _pictures(data, findings, best_images(findings.images, _COUNT))
+    thr = findings.score_thr
+    parts = [
+        Part(
+            title='Worst',
+            text=[
+                f'Objects on the left, boxes from a score of {thr:.2f} on on the right.'
+            ],
+            pictures=worst,
+        ),
+        Part(title='Best', pictures=best),
+    ]
+    shown = [part for part in parts if part.pictures]
+    return Section('Best and worst images', shown) if shown else None
+
+
+def _pictures(
+    data: Evaluated, findings: Findings, images: list[ImageFigures]
+) -> list[Picture]:
+    pictures = [
+        pair(
+            data,
+            image.image_id,
+            findings.score_thr,
+            f'{image.tp} found, {image.fn} missed, {image.fp} wrong boxes:',
+        )
+        for image in images
+    ]
+    return [picture for picture in pictures if picture is not None]

@@ -1,0 +1,154 @@
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from m2det_mmdet import apis
+from m2det_mmdet.apis import M2DetError, report
+
+
+def test_a_training_ends_with_a_report(trained: SimpleNamespace) -> None:
+    page = trained.work_dir / 'report.html'
+
+    assert trained.result.report == page
+    text = page.read_text()
+    assert 'alt="AP by epoch"' in text
+    figures = json.loads(page.with_suffix('.json').read_text())
+    assert figures['split'] == 'val'
+    # The metric of the validation rounds to three digits.
+    ap = trained.result.metrics['coco/bbox_mAP']
+    assert figures['figures']['AP'] == pytest.approx(ap, abs=6e-4)
+
+
+def test_the_figures_are_those_of_the_evaluation(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    steps = []
+
+    result = report(
+        trained.config,
+        trained.checkpoint,
+        split='train',
+        out=tmp_path / 'page.html',
+        options={'model.test_cfg.max_per_img': 50},
+        on_event=steps.append,
+    )
+
+    expected = apis.evaluate(
+        trained.config,
+        trained.checkpoint,
+        work_dir=tmp_path / 'work',
+        options={
+            'model.test_cfg.max_per_img': 50,
+            'test_dataloader.dataset.ann_file': 'annotations/train.json',
+            'test_dataloader.dataset.data_prefix.img': 'train/',
+            'test_evaluator.ann_file': f'{trained.scenes}/annotations/train.json',
+        },
+    ).metrics
+    assert result.split == 'train'
+    for name, key in (('AP', 'mAP'), ('AP50', 'mAP_50'), ('AP75', 'mAP_75')):
+        known = expected[f'coco/bbox_{key}']
+        assert result.figures.summary[name] == pytest.approx(known, abs=6e-4)
+    assert [(step.batch, step.batches) for step in steps] == [(1, 2), (2, 2)]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        'page.html',
+        'page.json',
+        'work',
+    }
+
+
+@pytest.mark.parametrize(
+    ('split', 'name'), [(None, 'report.html'), ('test', 'report_test.html')]
+)
+def test_a_run_has_its_report_in_its_folder(
+    trained: SimpleNamespace, split: str | None, name: str
+) -> None:
+    result = report(trained.work_dir, split=split)
+
+    assert result.page == trained.work_dir / name
+    assert result.split == split or result.split == 'val'
+
+
+def test_a_folder_of_ones_own_is_looked_at(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    result = report(
+        trained.work_dir, data=trained.scenes, out=tmp_path / 'own.html', device='cpu'
+    )
+
+    assert result.split == 'test'
+    assert json.loads(result.json.read_text())['images'] == 1
+
+
+def test_a_page_is_replaced_only_when_asked(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    page = tmp_path / 'page.html'
+    page.write_text('mine')
+
+    with pytest.raises(M2DetError, match='page.html exists: give another name'):
+        report(trained.work_dir, out=page)
+    assert page.read_text() == 'mine'
+    assert report(trained.work_dir, out=page, force=True).page == page
+    assert page.read_text() != 'mine'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'split': 'tets'}, "split must be one of train, val, test, got 'tets'"),
+        ({'out': '/dev/null/page.html'}, 'cannot be written'),
+        ({'data': '/nowhere'}, 'nowhere'),
+    ],
+)
+def test_wrong_arguments_are_told(
+    trained: SimpleNamespace, arguments: dict, message: str
+) -> None:
+    with pytest.raises(M2DetError, match=message):
+        report(trained.work_dir, **arguments)
+
+
+def test_a_run_without_a_checkpoint_is_told(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    (tmp_path / 'config.py').write_text(Path(trained.config).read_text())
+
+    with pytest.raises(M2DetError, match='has no checkpoint yet'):
+        report(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['config.py']
+
+
+def test_a_training_whose_report_fails_is_done(
+    trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise M2DetError('No ink.')
+
+    monkeypatch.setattr('m2det_mmdet.apis.reporting.page_of', fail)
+
+    result = apis.train(trained.config, work_dir=tmp_path)
+
+    assert result.report is None
+    assert result.report_problem == 'There is no report: No ink.'
+    assert result.checkpoint.is_file()
+    assert not (tmp_path / 'report.html').exists()
+
+
+def test_a_training_can_do_without(trained: SimpleNamespace, tmp_path: Path) -> None:
+    result = apis.train(trained.config, work_dir=tmp_path, report=False)
+
+    assert (result.report, result.report_problem) == (None, None)
+    assert not list(tmp_path.glob('report*'))
+
+
+def test_a_training_without_validation_says_why_it_has_none(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    options = {'val_dataloader': None, 'val_cfg': None, 'val_evaluator': None}
+
+    result = apis.train(trained.config, work_dir=tmp_path, options=options)
+
+    assert result.report_problem == (
+        'There is no report, for the training has no val_dataloader.'
+    )
