@@ -132,6 +132,22 @@ def test_overridden_settings_are_those_of_the_next_command(
     ]
 
 
+def test_the_report_of_a_training_is_named(capsys: pytest.CaptureFixture) -> None:
+    with TrainingConsole('c') as console:
+        console.close(replace(RESULT, report=Path('work/report.html')))
+
+    assert 'Report: work/report.html' in capsys.readouterr().out.splitlines()
+
+
+def test_why_a_training_has_no_report_is_told(capsys: pytest.CaptureFixture) -> None:
+    with TrainingConsole('c') as console:
+        console.close(replace(RESULT, report_problem='There is no report: no ink.'))
+
+    captured = capsys.readouterr()
+    assert captured.err == 'There is no report: no ink.\n'
+    assert 'Report' not in captured.out
+
+
 def test_a_training_by_iterations_has_no_epochs(capsys: pytest.CaptureFixture) -> None:
     with TrainingConsole('c') as console:
         console.show(replace(STARTED, epochs=None, resumed_from=None))
