@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from m2det_mmdet.compat import check_environment, environment
-from m2det_mmdet.compat.environment import find_danger, find_problem
+from m2det_mmdet.compat.environment import TESTED, find_danger, find_faults, find_problem, lines_of
 
 ONEDL = {
     'onedl-mmdetection': '3.5.1',
@@ -24,7 +26,7 @@ def test_this_environment_passes() -> None:
 
 def test_another_stops_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {**ONEDL, 'onedl-mmcv': '2.3.4'}
-    monkeypatch.setattr(environment, '_installed', lambda names: versions)
+    monkeypatch.setattr(environment, 'installed_versions', lambda names: versions)
     with pytest.raises(ImportError, match=r'onedl-mmcv 2\.3\.4'):
         check_environment()
 
@@ -109,7 +111,46 @@ def assert_sentence_with(problem: str | None, *parts: str) -> None:
 def test_a_pytorch_that_checkpoints_can_harm_is_told_of(
     version: str, is_safe: bool
 ) -> None:
-    warning = find_danger({'torch': version})
+    danger = find_danger({'torch': version})
 
-    assert (warning is None) == is_safe
-    assert is_safe or f'PyTorch {version} can be harmed' in warning
+    assert (danger is None) == is_safe
+    assert is_safe or f'PyTorch {version} can be harmed' in danger.sentence
+
+
+def test_the_tested_set_is_that_of_the_constraints() -> None:
+    constraints = Path(__file__).parents[2] / 'constraints.txt'
+    lines = constraints.read_text().splitlines()
+    pins = dict(line.split('==') for line in lines if '==' in line)
+
+    # What only the tests need is no part of an installation.
+    tools = {'import-linter', 'psutil', 'pytest', 'pytest-xdist', 'ruff'}
+    assert {name: pins[name] for name in pins if name not in tools} == TESTED
+
+
+def test_all_faults_are_found_worst_first() -> None:
+    versions = {**ONEDL, 'mmcv': '2.2.0', 'onedl-mmengine': '0.10.9'}
+
+    faults = list(find_faults(versions, ['mmdet', 'mmcv', 'torch']))
+
+    assert [fault.what.split(',')[0] for fault in faults] == [
+        'Two lines of MMDetection are installed over each other',
+        'm2det needs MMEngine',
+        'm2det does not work with onedl-mmengine 0.10.9',
+        'm2det does not work with mmcv 2.2.0',
+    ]
+    assert all(fault.fix for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ('versions', 'lines'),
+    [
+        (ONEDL, ['onedl']),
+        (OPENMMLAB, ['open-mmlab']),
+        (ONEDL | OPENMMLAB, ['onedl', 'open-mmlab']),
+        ({'torch': '2.13.0'}, []),
+    ],
+)
+def test_the_lines_are_told_by_their_parts(
+    versions: dict[str, str], lines: list[str]
+) -> None:
+    assert lines_of(versions) == lines
