@@ -6,7 +6,10 @@ which takes some seconds: the command does that later, and ``m2det --help`` neve
 
 import sys
 
-import m2det_mmdet
+# By this name the package knows that it is the command which imports it.
+sys.modules.setdefault('m2det_command', sys.modules[__name__])
+
+import m2det_mmdet  # noqa: E402
 
 # A folder without ``__init__.py`` passes for a package and hides the installed one.
 if getattr(m2det_mmdet, '__file__', None) is None:

@@ -2,7 +2,8 @@
 
 A subcommand's module offers ``add_arguments(parser)`` and ``run(args)``; the first
 line of its docstring is its help. Both come without MMDetection, which takes seconds
-to import: ``run`` imports what it calls.
+to import: ``run`` imports what it calls. A module that says ``NEEDS_FRAMEWORK = False``
+runs where MMDetection is missing, too.
 """
 
 import argparse
@@ -10,8 +11,9 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import NoReturn
 
 from .. import register
@@ -35,6 +37,7 @@ COMMANDS = {
     'bench': 'time a detector: network, suppression, images a second',
     'zoo': 'list the weights that have a name, and what is known of each',
     'convert': "convert a checkpoint of M2Det's authors or RefineDet's port, or back",
+    'doctor': 'tell whether the installation works, and what to do where it does not',
 }
 # Warnings of libraries that no user of a command can act on.
 _FOREIGN_WARNINGS = (
@@ -99,7 +102,7 @@ def run_command(name: str, argv: Sequence[str], prog: str | None = None) -> int:
     except M2DetError as error:
         return _fail(parser.prog, error)
     try:
-        return _run(module.run, args)
+        return _run(module, args)
     except KeyboardInterrupt:
         print(f'{parser.prog}: interrupted.', file=sys.stderr)
         return 130
@@ -112,15 +115,14 @@ def run_command(name: str, argv: Sequence[str], prog: str | None = None) -> int:
         return _fail(parser.prog, error)
 
 
-def _run(
-    run: Callable[[argparse.Namespace], int | None], args: argparse.Namespace
-) -> int:
+def _run(module: ModuleType, args: argparse.Namespace) -> int:
     """Import MMDetection, then run a subcommand and write all that it prints."""
-    register()
+    if getattr(module, 'NEEDS_FRAMEWORK', True):
+        register()
     with warnings.catch_warnings():
         for message in _FOREIGN_WARNINGS:
             warnings.filterwarnings('ignore', message)
-        status = run(args) or 0
+        status = module.run(args) or 0
     sys.stdout.flush()
     return status
 

@@ -204,5 +204,6 @@ def _wrong_versions(versions: Mapping[str, str]) -> Iterator[Fault]:
         if version < Version(lowest) or (end and version >= Version(end)):
             wanted = f'{name}>={lowest},<{end}' if end else f'{name}>={lowest}'
             yield Fault(
-                f'm2det does not work with {name} {version}', f"`pip install '{wanted}'`"
+                f'm2det does not work with {name} {version}',
+                f"`pip install '{wanted}'`",
             )

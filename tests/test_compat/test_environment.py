@@ -3,7 +3,13 @@ from pathlib import Path
 import pytest
 
 from m2det_mmdet.compat import check_environment, environment
-from m2det_mmdet.compat.environment import TESTED, find_danger, find_faults, find_problem, lines_of
+from m2det_mmdet.compat.environment import (
+    TESTED,
+    find_danger,
+    find_faults,
+    find_problem,
+    lines_of,
+)
 
 ONEDL = {
     'onedl-mmdetection': '3.5.1',

@@ -1,0 +1,284 @@
+"""The packages that m2det needs or uses: which there are, and from where they come.
+
+Nothing is imported here but Python's own modules; :mod:`.imports` tries the packages.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from ..compat.environment import (
+    TESTED,
+    find_danger,
+    find_faults,
+    framework_modules,
+    framework_versions,
+    installed_versions,
+    lines_of,
+)
+from .findings import Finding, State, note, ok, problem, stop
+
+_FRAMEWORK = ('mmdet', 'mmcv', 'mmengine')
+_TESTED_PYTHON = ((3, 10), (3, 12))
+_FAST = "`pip install 'm2det[fast]'`"
+
+
+class Package(NamedTuple):
+    """A package.
+
+    Attributes:
+        name: As people call it.
+        module: What is imported of it.
+        distributions: Names under which pip knows it, the first one ours.
+        gain: What an optional package is good for; empty for one that m2det needs.
+        fix: How to install it, if not by its name.
+        needs: Packages without which it cannot be imported.
+    """
+
+    name: str
+    module: str
+    distributions: tuple[str, ...]
+    gain: str = ''
+    fix: str = ''
+    needs: tuple[str, ...] = ()
+
+    @property
+    def top(self) -> str:
+        """Name of its folder."""
+        return self.module.partition('.')[0]
+
+    @property
+    def broken(self) -> State:
+        """How an installation is where it is there and fails."""
+        return State.PROBLEM if self.gain else State.STOP
+
+    @property
+    def installation(self) -> str:
+        """How to install it."""
+        return self.fix or f'`pip install {self.distributions[0]}`'
+
+
+REBUILD_MMCV = (
+    'install mmcv anew for this PyTorch: `pip install --force-reinstall '
+    '--no-build-isolation --no-deps onedl-mmcv`, or `mim install mmcv` on the '
+    'open-mmlab line'
+)
+_LINE = "`pip install 'm2det[onedl]'`"
+_OPENCV = (
+    'opencv-python',
+    'opencv-python-headless',
+    'opencv-contrib-python',
+    'opencv-contrib-python-headless',
+)
+_ALL = (
+    Package('NumPy', 'numpy', ('numpy',)),
+    Package('Pillow', 'PIL.Image', ('pillow',)),
+    Package('OpenCV', 'cv2', _OPENCV, needs=('NumPy',)),
+    Package('PyTorch', 'torch', ('torch',)),
+    Package('pycocotools', 'pycocotools.mask', ('pycocotools',), needs=('NumPy',)),
+    Package('safetensors', 'safetensors.torch', ('safetensors',), needs=('PyTorch',)),
+    Package('filelock', 'filelock', ('filelock',)),
+    Package('imagehash', 'imagehash', ('imagehash',), needs=('NumPy', 'Pillow')),
+    Package(
+        'MMEngine',
+        'mmengine',
+        ('onedl-mmengine', 'mmengine', 'mmengine-lite'),
+        fix=_LINE,
+        needs=('NumPy', 'OpenCV', 'PyTorch'),
+    ),
+    Package(
+        'MMCV',
+        'mmcv',
+        ('onedl-mmcv', 'mmcv', 'mmcv-lite'),
+        fix=_LINE,
+        needs=('MMEngine',),
+    ),
+    Package(
+        'MMDetection',
+        'mmdet',
+        ('onedl-mmdetection', 'mmdet'),
+        fix=_LINE,
+        needs=('MMCV',),
+    ),
+    Package('numba', 'numba', ('numba',), 'soft-NMS is faster on a CPU', _FAST),
+    Package(
+        'faster-coco-eval',
+        'faster_coco_eval',
+        ('faster-coco-eval',),
+        "COCO's figures take less time",
+        _FAST,
+    ),
+    Package(
+        'Triton',
+        'triton',
+        ('triton', 'triton-windows'),
+        'soft-NMS is faster on a GPU; PyTorch for CUDA brings it',
+        '`pip install triton`',
+        needs=('PyTorch',),
+    ),
+)
+PACKAGES = {package.name: package for package in _ALL}
+
+
+def check_python() -> Iterator[Finding]:
+    """Look at the version of Python."""
+    first, last = ('.'.join(map(str, version)) for version in _TESTED_PYTHON)
+    version = '.'.join(map(str, sys.version_info[:3]))
+    if sys.version_info < _TESTED_PYTHON[0]:
+        yield stop(
+            'Python', version, f'make an environment of Python {first} to {last}'
+        )
+    elif sys.version_info[:2] > _TESTED_PYTHON[1]:
+        yield note('Python', f'{version}, tested with {first} to {last}')
+    else:
+        yield ok('Python', version)
+
+
+def check_line() -> Iterator[Finding]:
+    """Look for one whole line of MMDetection, and versions that can work."""
+    name = 'line of MMDetection'
+    versions = framework_versions()
+    danger = None
+    sound = True
+    for fault in find_faults(versions, framework_modules()):
+        sound = False
+        yield stop(name, fault.what, fault.fix)
+    if sound:
+        yield ok(name, ' and '.join(lines_of(versions)) or 'a source checkout')
+        danger = find_danger(versions)
+    if danger is not None:
+        yield problem('safety', danger.what, danger.fix)
+
+
+def check_files() -> Iterator[Finding]:
+    """Compare the files of MMDetection with the list that pip keeps of them.
+
+    Where another line was installed over it, or removed from it, they differ.
+    """
+    sound = []
+    for name in framework_versions():
+        # PyTorch has no second line, and very many files.
+        if name == 'torch':
+            continue
+        distribution = metadata.distribution(name)
+        missing, other = _damage(distribution)
+        fix = f'`{_reinstall(name)}`'
+        if missing:
+            found = f'{len(missing)} missing, as {missing[0]}'
+            yield problem(f'files of {name}', found, fix)
+        elif other:
+            found = f'{len(other)} changed since the installation, as {other[0]}'
+            yield problem(f'files of {name}', found, fix)
+        else:
+            sound.append(name)
+    if sound:
+        yield ok('files of MMDetection', f'complete: {", ".join(sound)}')
+
+
+def _damage(distribution: metadata.Distribution) -> tuple[list[str], list[str]]:
+    """Files of a distribution that are missing, and those of another size."""
+    missing, other = [], []
+    for file in distribution.files or ():
+        # Several packages leave files beside their folder, and under the same names.
+        if file.suffix != '.py' or file.parts[0] not in _FRAMEWORK:
+            continue
+        path = Path(file.locate())
+        if not path.is_file():
+            missing.append(str(file))
+        elif file.size is not None and path.stat().st_size != file.size:
+            other.append(str(file))
+    return missing, other
+
+
+def versions_of(package: Package) -> dict[str, str]:
+    """Return the versions of the distributions that are there of a package."""
+    return installed_versions(package.distributions)
+
+
+def describe(package: Package) -> tuple[str, bool]:
+    """Say which versions there are, and whether they are those that were tested."""
+    versions = versions_of(package)
+    if not versions:
+        return 'of unknown version', True
+    # Several are one package under several names: OpenCV.
+    words = ', '.join(
+        version if name == package.distributions[0] else f'{version} ({name})'
+        for name, version in versions.items()
+    )
+    for name, version in versions.items():
+        if TESTED.get(name, version) != version.partition('+')[0]:
+            return f'{words}, tested with {TESTED[name]}', False
+    return words, True
+
+
+def place_in_the_way(package: Package) -> Path | None:
+    """Folder or file that Python imports in the place of an installed package."""
+    spec = find_spec(package.top)
+    names = list(versions_of(package))
+    if spec is None or not names:
+        return None
+    distribution = metadata.distribution(names[0])
+    found = _place(spec.origin, spec.submodule_search_locations)
+    if found is None or is_editable(distribution):
+        return None
+    root = Path(distribution.locate_file('')).resolve()
+    return None if found.resolve().is_relative_to(root) else found
+
+
+def leftover(package: Package) -> Path | None:
+    """Folder without ``__init__.py`` that passes for a package of that name."""
+    spec = find_spec(package.top)
+    if spec is None or spec.origin is not None:
+        return None
+    return _place(None, spec.submodule_search_locations)
+
+
+def _place(origin: str | None, folders: object) -> Path | None:
+    for folder in folders or ():
+        return Path(folder)
+    return None if origin is None else Path(origin)
+
+
+def is_editable(distribution: metadata.Distribution) -> bool:
+    """Whether a distribution is a folder of sources elsewhere."""
+    if distribution.read_text('RECORD') is None:
+        # What setuptools leaves beside the sources.
+        return True
+    text = distribution.read_text('direct_url.json') or '{}'
+    return bool(json.loads(text).get('dir_info', {}).get('editable'))
+
+
+def broken(package: Package, how: str) -> Finding:
+    """Return the finding that a package is there and cannot be used.
+
+    Args:
+        package: The package.
+        how: What happens when it is imported, as a clause without a subject.
+    """
+    hiding = place_in_the_way(package)
+    if hiding is not None:
+        found = f'{hiding} is in the place of the installed one, and {how}'
+        fix = f'take {hiding.parent} out of PYTHONPATH, or rename {hiding}'
+        return Finding(package.name, package.broken, found, fix)
+    return Finding(package.name, package.broken, how, _repair(package, how))
+
+
+def _repair(package: Package, how: str) -> str:
+    if 'libGL' in how:
+        return (
+            '`pip uninstall opencv-python opencv-python-headless`, then `pip install '
+            'opencv-python-headless`, which needs no display'
+        )
+    if 'cannot open shared object file' in how:
+        return "install the library that the error names, by the system's packages"
+    names = list(versions_of(package))
+    return f'`{_reinstall(names[0])}`' if names else package.installation
+
+
+def _reinstall(name: str) -> str:
+    version = metadata.version(name)
+    return f"pip install --force-reinstall --no-deps '{name}=={version}'"
