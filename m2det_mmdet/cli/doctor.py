@@ -70,17 +70,21 @@ class _Table:
         if finding.topic != self._topic:
             self._topic = finding.topic
             print(self._topic)
-        state = finding.state.name.lower()
-        print(
-            f'  {state:<{_STATE}}  {finding.name:<{_NAME}}  {finding.found}', flush=True
-        )
+        print(_line(finding, finding.name, finding.found), flush=True)
 
 
 def fixes_of(diagnosis: 'Diagnosis') -> str:
     """Write a line for each thing to do, the most needed first."""
-    names: dict[str, list[str]] = {}
+    by_fix: dict[str, list[Finding]] = {}
     for finding in sorted(diagnosis.findings, key=lambda x: -x.state):
         if finding.fix:
-            names.setdefault(finding.fix, []).append(finding.name)
-    lines = [f'  {", ".join(of)}: {fix}' for fix, of in names.items()]
+            by_fix.setdefault(finding.fix, []).append(finding)
+    lines = [
+        _line(findings[0], ', '.join(dict.fromkeys(x.name for x in findings)), fix)
+        for fix, findings in by_fix.items()
+    ]
     return '\n'.join(['What to do', *lines, '', '']) if lines else ''
+
+
+def _line(finding: 'Finding', name: str, text: str) -> str:
+    return f'  {finding.state.name.lower():<{_STATE}}  {name:<{_NAME}}  {text}'

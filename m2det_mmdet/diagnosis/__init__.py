@@ -2,8 +2,9 @@
 
 It has to run where the rest of the package cannot: where MMDetection is missing, or a
 package ends the process that imports it. So this folder stands apart, and importing it
-needs nothing but Python. The ``checks``, one file a topic, run in a process of their own
-(``child``), which ``children`` starts, waits for and ends; ``doctor`` puts the questions.
+needs nothing but Python. ``checks`` lists what is looked at, one file a topic. All of it
+runs in a process of its own (``child``), which ``children`` starts, waits for and ends;
+``doctor`` goes through the list.
 """
 
 from .doctor import diagnose

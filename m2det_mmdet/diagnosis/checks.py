@@ -21,7 +21,8 @@ class Check:
         needs: Names of checks that must not have failed.
         uses: Names of checks that must not have ended their process.
         fix: What to do where this one ends its process, or does not end.
-        on_death: Returns the finding on that, if it has more to say, from what happened.
+        on_death: Returns the finding on that from what happened, in the place of one
+            with ``fix``.
     """
 
     topic: str
@@ -55,14 +56,14 @@ def _imports() -> Iterator[Check]:
 
 
 CHECKS = (
-    Check('Installation', 'Python', 'packages', 'check_python'),
+    Check('Installation', 'Python', 'framework', 'check_python'),
     Check('Installation', 'm2det', 'command', 'check_m2det'),
     Check('Installation', 'command m2det', 'command', 'check_command'),
     Check('Installation', 'command mim', 'command', 'check_mim'),
     # Before any package is imported, since some set such variables.
     Check('Environment', 'variables', 'variables', 'check_variables'),
-    Check('Packages', 'line of MMDetection', 'packages', 'check_line'),
-    Check('Packages', 'files of MMDetection', 'packages', 'check_files'),
+    Check('Packages', 'line of MMDetection', 'framework', 'check_line'),
+    Check('Packages', 'files of MMDetection', 'framework', 'check_files'),
     *_imports(),
     Check(
         'Packages',

@@ -1,8 +1,8 @@
 """The process in which trials run: it may crash or hang, and the doctor goes on.
 
-It reads the place of a function and its argument from standard input, a line of JSON
-each, and answers with a line of JSON: what the function found. What is printed meanwhile
-goes to standard error.
+It reads the places of functions and their arguments from standard input, a line of JSON
+each, and answers with a line of JSON: what the function found. What is printed
+meanwhile goes to standard error.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A small detector with the weights of the package, on a picture that is drawn for it."""
+"""A small detector with the weights of the package, on a picture drawn for it."""
 
 import logging
 import warnings

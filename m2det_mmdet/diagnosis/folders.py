@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .findings import Finding, note, ok, problem
+from .findings import Finding, ok, problem
 
 _GIGABYTE = 1e9
 # Linux's default for a container is 64 MB, which the batches of two workers fill.

@@ -80,7 +80,7 @@ def _choose_interpreter() -> None:
 def _absent(package: Package) -> Finding:
     if package.gain:
         found = f'not installed; with it {package.gain}'
-        return note(package.name, found, package.installation)
+        return note(package.name, found, package.fix)
     return stop(package.name, 'not installed', package.installation)
 
 

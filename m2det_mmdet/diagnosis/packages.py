@@ -4,26 +4,14 @@ Nothing is imported here but Python's own modules; :mod:`.imports` tries the pac
 """
 
 import json
-import sys
-from collections.abc import Iterator
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from ..compat.environment import (
-    TESTED,
-    find_danger,
-    find_faults,
-    framework_modules,
-    framework_versions,
-    installed_versions,
-    lines_of,
-)
-from .findings import Finding, State, note, ok, problem, stop
+from ..compat.environment import TESTED, installed_versions
+from .findings import Finding, State
 
-_FRAMEWORK = ('mmdet', 'mmcv', 'mmengine')
-_TESTED_PYTHON = ((3, 10), (3, 12))
 _FAST = "`pip install 'm2det[fast]'`"
 
 
@@ -117,81 +105,10 @@ _ALL = (
         'triton',
         ('triton', 'triton-windows'),
         'soft-NMS is faster on a GPU; PyTorch for CUDA brings it',
-        '`pip install triton`',
         needs=('PyTorch',),
     ),
 )
 PACKAGES = {package.name: package for package in _ALL}
-
-
-def check_python() -> Iterator[Finding]:
-    """Look at the version of Python."""
-    first, last = ('.'.join(map(str, version)) for version in _TESTED_PYTHON)
-    version = '.'.join(map(str, sys.version_info[:3]))
-    if sys.version_info < _TESTED_PYTHON[0]:
-        yield stop(
-            'Python', version, f'make an environment of Python {first} to {last}'
-        )
-    elif sys.version_info[:2] > _TESTED_PYTHON[1]:
-        yield note('Python', f'{version}, tested with {first} to {last}')
-    else:
-        yield ok('Python', version)
-
-
-def check_line() -> Iterator[Finding]:
-    """Look for one whole line of MMDetection, and versions that can work."""
-    name = 'line of MMDetection'
-    versions = framework_versions()
-    danger = None
-    sound = True
-    for fault in find_faults(versions, framework_modules()):
-        sound = False
-        yield stop(name, fault.what, fault.fix)
-    if sound:
-        yield ok(name, ' and '.join(lines_of(versions)) or 'a source checkout')
-        danger = find_danger(versions)
-    if danger is not None:
-        yield problem('safety', danger.what, danger.fix)
-
-
-def check_files() -> Iterator[Finding]:
-    """Compare the files of MMDetection with the list that pip keeps of them.
-
-    Where another line was installed over it, or removed from it, they differ.
-    """
-    sound = []
-    for name in framework_versions():
-        # PyTorch has no second line, and very many files.
-        if name == 'torch':
-            continue
-        distribution = metadata.distribution(name)
-        missing, other = _damage(distribution)
-        fix = f'`{_reinstall(name)}`'
-        if missing:
-            found = f'{len(missing)} missing, as {missing[0]}'
-            yield problem(f'files of {name}', found, fix)
-        elif other:
-            found = f'{len(other)} changed since the installation, as {other[0]}'
-            yield problem(f'files of {name}', found, fix)
-        else:
-            sound.append(name)
-    if sound:
-        yield ok('files of MMDetection', f'complete: {", ".join(sound)}')
-
-
-def _damage(distribution: metadata.Distribution) -> tuple[list[str], list[str]]:
-    """Files of a distribution that are missing, and those of another size."""
-    missing, other = [], []
-    for file in distribution.files or ():
-        # Several packages leave files beside their folder, and under the same names.
-        if file.suffix != '.py' or file.parts[0] not in _FRAMEWORK:
-            continue
-        path = Path(file.locate())
-        if not path.is_file():
-            missing.append(str(file))
-        elif file.size is not None and path.stat().st_size != file.size:
-            other.append(str(file))
-    return missing, other
 
 
 def versions_of(package: Package) -> dict[str, str]:
@@ -252,6 +169,12 @@ def is_editable(distribution: metadata.Distribution) -> bool:
     return bool(json.loads(text).get('dir_info', {}).get('editable'))
 
 
+def reinstallation(distribution: str) -> str:
+    """Return the command that installs the same version of a distribution anew."""
+    wanted = f'{distribution}=={metadata.version(distribution)}'
+    return f"`pip install --force-reinstall --no-deps '{wanted}'`"
+
+
 def broken(package: Package, how: str) -> Finding:
     """Return the finding that a package is there and cannot be used.
 
@@ -276,9 +199,4 @@ def _repair(package: Package, how: str) -> str:
     if 'cannot open shared object file' in how:
         return "install the library that the error names, by the system's packages"
     names = list(versions_of(package))
-    return f'`{_reinstall(names[0])}`' if names else package.installation
-
-
-def _reinstall(name: str) -> str:
-    version = metadata.version(name)
-    return f"pip install --force-reinstall --no-deps '{name}=={version}'"
+    return reinstallation(names[0]) if names else package.installation
