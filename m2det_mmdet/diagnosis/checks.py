@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from .findings import Finding, problem
+from .findings import Finding, State
 from .packages import PACKAGES, REBUILD_MMCV, broken
 
 
@@ -20,7 +20,8 @@ class Check:
         arguments: Its arguments, plain data.
         needs: Names of checks that must not have failed.
         uses: Names of checks that must not have ended their process.
-        fix: What to do where this one ends its process, or does not end.
+        broken: How the installation is where this one ends its process, or does not end.
+        fix: What to do then.
         on_death: Returns the finding on that from what happened, in the place of one
             with ``fix``.
     """
@@ -32,6 +33,7 @@ class Check:
     arguments: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
+    broken: State = State.PROBLEM
     fix: str = 'mend what stands above first; else report it'
     on_death: Callable[[str], Finding] | None = None
 
@@ -39,7 +41,7 @@ class Check:
         """Return the finding that the check ended its process, or did not end."""
         if self.on_death is not None:
             return self.on_death(how)
-        return problem(self.name, how, self.fix)
+        return Finding(self.name, self.broken, how, self.fix)
 
 
 def _imports() -> Iterator[Check]:
@@ -71,6 +73,7 @@ CHECKS = (
         'imports',
         'check_registration',
         needs=('line of MMDetection', 'MMDetection', 'pycocotools', 'safetensors'),
+        broken=State.STOP,
     ),
     Check('Packages', 'configs', 'imports', 'check_configs', needs=('MMEngine',)),
     Check(
@@ -113,6 +116,7 @@ CHECKS = (
         'detector',
         'check_detector',
         needs=('registration', 'configs'),
+        broken=State.STOP,
         uses=('numba', 'NMS by numba', 'Triton', 'NMS by Triton', 'NMS by mmcv', 'GPU'),
     ),
     Check('Disk', 'working folder', 'folders', 'check_working_folder'),

@@ -6,6 +6,7 @@ meanwhile goes to standard error.
 """
 
 import json
+import logging
 import os
 import sys
 import warnings
@@ -21,6 +22,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), 'w', encoding='utf-8')
     os.dup2(2, 1)
     warnings.simplefilter('ignore')
+    # What the process said last belongs to what ended it.
+    logging.getLogger('m2det_mmdet').setLevel(logging.ERROR)
     for question in sys.stdin:
         answers.write(json.dumps(answer(json.loads(question))) + '\n')
         answers.flush()

@@ -58,12 +58,15 @@ class Child:
         Raises:
             ChildError: If there is none; the process has ended or is of no use.
         """
+        self._said.clear()
         try:
             self._process.stdin.write(question.encode() + b'\n')
             self._process.stdin.flush()
             line = self._answers.get(timeout=limit)
         except queue.Empty:
-            raise ChildError(f'gives no answer in {limit:g} s') from None
+            raise ChildError(
+                f'gives no answer in {limit:g} s (--timeout gives it longer)'
+            ) from None
         except OSError:
             # It has ended before it could read.
             line = None

@@ -1,6 +1,5 @@
 """A small detector with the weights of the package, on a picture drawn for it."""
 
-import logging
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -46,7 +45,6 @@ def check_detector() -> Iterator[Finding]:
 def _detect(image: np.ndarray, device: torch.device) -> Any:
     """Return the boxes, scores and labels that the detector gives."""
     weights = str(find_weights(_NAME))
-    logging.getLogger('m2det_mmdet').setLevel(logging.ERROR)
     with prints_to(quiet_log()), warnings.catch_warnings():
         warnings.simplefilter('ignore')
         detector = DetInferencer(

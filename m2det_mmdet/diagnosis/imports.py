@@ -37,7 +37,7 @@ def check_import(name: str) -> Iterator[Finding]:
         yield Finding(name, package.broken, found, fix)
         return
     if package.top == 'triton':
-        _choose_interpreter()
+        choose_interpreter()
     try:
         import_module(package.module)
     # A broken installation may raise anything.
@@ -71,8 +71,8 @@ def check_configs() -> Iterator[Finding]:
         yield stop('configs', 'there are none', _AGAIN)
 
 
-def _choose_interpreter() -> None:
-    """Let Triton's kernels run without a GPU, which it looks at when it is imported."""
+def choose_interpreter() -> None:
+    """Let Triton's kernels run without a GPU, before Triton is imported."""
     if not import_module('torch').cuda.is_available():
         os.environ['TRITON_INTERPRET'] = '1'
 

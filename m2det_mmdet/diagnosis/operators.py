@@ -20,6 +20,7 @@ from ..ops.kernels import picks_torch
 from ..ops.options import METHODS, Settings
 from ..utils.errors import clause_of
 from .findings import Finding, note, ok, problem, stop
+from .imports import choose_interpreter
 from .packages import REBUILD_MMCV
 
 Picks = Callable[[Tensor, Tensor, Tensor, Settings, int], tuple[Tensor, Tensor]]
@@ -75,6 +76,7 @@ def check_triton() -> Iterator[Finding]:
     elif torch.cuda.is_available():
         yield _compared(name, 'triton', torch.device('cuda'), 'on the GPU')
     else:
+        choose_interpreter()
         where = "in Triton's interpreter, for want of a GPU"
         yield _compared(name, 'triton', torch.device('cpu'), where)
 
