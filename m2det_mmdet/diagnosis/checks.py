@@ -20,7 +20,7 @@ class Check:
         arguments: Its arguments, plain data.
         needs: Names of checks that must not have failed.
         uses: Names of checks that must not have ended their process.
-        broken: How the installation is where this one ends its process, or does not end.
+        broken: How the installation is where this one ends its process or hangs.
         fix: What to do then.
         on_death: Returns the finding on that from what happened, in the place of one
             with ``fix``.
@@ -64,6 +64,10 @@ CHECKS = (
     Check('Installation', 'command mim', 'command', 'check_mim'),
     # Before any package is imported, since some set such variables.
     Check('Environment', 'variables', 'variables', 'check_variables'),
+    Check('Disk', 'working folder', 'folders', 'check_working_folder'),
+    Check('Disk', 'temporary files', 'folders', 'check_temporary_folder'),
+    Check('Disk', 'downloads', 'folders', 'check_cache'),
+    Check('Disk', 'shared memory', 'folders', 'check_shared_memory'),
     Check('Packages', 'line of MMDetection', 'framework', 'check_line'),
     Check('Packages', 'files of MMDetection', 'framework', 'check_files'),
     *_imports(),
@@ -119,8 +123,4 @@ CHECKS = (
         broken=State.STOP,
         uses=('numba', 'NMS by numba', 'Triton', 'NMS by Triton', 'NMS by mmcv', 'GPU'),
     ),
-    Check('Disk', 'working folder', 'folders', 'check_working_folder'),
-    Check('Disk', 'temporary files', 'folders', 'check_temporary_folder'),
-    Check('Disk', 'downloads', 'folders', 'check_cache'),
-    Check('Disk', 'shared memory', 'folders', 'check_shared_memory'),
 )

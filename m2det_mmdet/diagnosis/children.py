@@ -19,6 +19,8 @@ _PROGRAM = (
 )
 # Seconds in which a process that was ended has to be gone.
 _PATIENCE = 5
+# Lines of standard error.
+_KEPT = 20
 
 
 class ChildError(Exception):
@@ -42,7 +44,7 @@ class Child:
             start_new_session=True,
         )
         self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._said: deque[bytes] = deque(maxlen=1)
+        self._said: deque[bytes] = deque(maxlen=_KEPT)
         self._readers = [
             _start(self._read, self._process.stdout),
             _start(self._listen, self._process.stderr),
@@ -92,7 +94,9 @@ class Child:
         status = self._process.wait(_PATIENCE)
         # The last words may still be on their way.
         self._readers[1].join(_PATIENCE)
-        words = b''.join(self._said).decode(errors='replace').strip()
+        lines = [line.decode(errors='replace').strip() for line in self._said]
+        # Advice may follow the error, and warnings come before it.
+        words = next((x for x in lines if 'error' in x.lower()), ''.join(lines[-1:]))
         return f'ends Python ({_describe(status)})' + (f': {words}' if words else '')
 
     def _read(self, lines: Iterable[bytes]) -> None:

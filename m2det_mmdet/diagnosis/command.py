@@ -10,7 +10,7 @@ from pathlib import Path
 from ..compat.environment import installed_versions
 from ..version import __version__
 from .findings import Finding, note, ok, problem
-from .packages import is_editable
+from .packages import is_editable, root_of
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGE = _ROOT / 'm2det_mmdet'
@@ -26,17 +26,17 @@ def check_m2det() -> Iterator[Finding]:
     first = found[0]
     others = {x.version for x in found} - {__version__}
     if others:
-        words = (
-            f'{__version__} in {_ROOT}, and {", ".join(sorted(others))} is installed'
-        )
+        installed = ', '.join(sorted(others))
+        words = f'{__version__} in {_ROOT}, and {installed} is installed'
         yield problem('m2det', words, '`pip uninstall m2det`, then install it again')
-    elif is_editable(first) or _is_root(Path(first.locate_file(''))):
+    elif root_of(first) != _ROOT:
+        fix = f'take {_ROOT} out of PYTHONPATH unless you want that'
+        words = f'{__version__} in {_ROOT}, not the installed one in {root_of(first)}'
+        yield note('m2det', words, fix)
+    else:
         kind = 'editable' if is_editable(first) else 'installed'
         yield ok('m2det', f'{__version__}, {kind}, in {_ROOT}')
-    else:
-        fix = f'take {_ROOT} out of PYTHONPATH unless you want that'
-        yield note('m2det', f'{__version__} of {_ROOT}, not the installed one', fix)
-    yield from _stale(first)
+        yield from _stale(first)
 
 
 def check_command() -> Iterator[Finding]:
@@ -83,13 +83,9 @@ def _is_of_this_python(script: Path, here: Path) -> bool:
     return interpreter.parent.resolve() == Path(sys.executable).parent.resolve()
 
 
-def _is_root(folder: Path) -> bool:
-    return folder.resolve() == _ROOT
-
-
 def _stale(distribution: metadata.Distribution) -> Iterator[Finding]:
     """Look for modules of an earlier version, which pip does not know of."""
-    if is_editable(distribution) or not _is_root(Path(distribution.locate_file(''))):
+    if is_editable(distribution):
         return
     known = {Path(file.locate()).resolve() for file in distribution.files or ()}
     left = [path for path in _PACKAGE.rglob('*.py') if path.resolve() not in known]

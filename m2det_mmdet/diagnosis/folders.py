@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..utils.errors import clause_of
 from .findings import Finding, ok, problem
 
 _GIGABYTE = 1e9
@@ -77,8 +78,9 @@ def _checked(name: str, find: Callable[[], Path], fix: str) -> Finding:
         folder = find()
         existing = next(x for x in (folder, *folder.parents) if x.exists())
         free = shutil.disk_usage(existing).free
+    # That of a folder which was removed while one is in it is without its name.
     except (OSError, RuntimeError) as error:
-        return problem(name, f'cannot be used: {error}', fix)
+        return problem(name, f'cannot be found: {clause_of(error)}', fix)
     refusal = _refusal(existing)
     if refusal is not None:
         return problem(name, f'{folder} {refusal}', fix)

@@ -122,7 +122,7 @@ def compare_with(operators: ModuleType) -> Finding:
 
 def _compared(name: str, kernel: str, device: torch.device, where: str) -> Finding:
     """Compare a kernel with PyTorch's, method by method."""
-    fix = f"`pip install --upgrade --force-reinstall '{kernel}'`"
+    fix = f'`pip install --upgrade --force-reinstall {kernel}`'
     try:
         picks: Picks = import_module(f'..ops.kernels.picks_{kernel}', __package__).picks
         wrong = [method for method in METHODS if not _agree(picks, method, device)]

@@ -8,6 +8,8 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from ..compat.environment import TESTED, installed_versions
 from .findings import Finding, State
@@ -142,8 +144,7 @@ def place_in_the_way(package: Package) -> Path | None:
     found = _place(spec.origin, spec.submodule_search_locations)
     if found is None or is_editable(distribution):
         return None
-    root = Path(distribution.locate_file('')).resolve()
-    return None if found.resolve().is_relative_to(root) else found
+    return None if found.resolve().is_relative_to(root_of(distribution)) else found
 
 
 def leftover(package: Package) -> Path | None:
@@ -162,11 +163,23 @@ def _place(origin: str | None, folders: object) -> Path | None:
 
 def is_editable(distribution: metadata.Distribution) -> bool:
     """Whether a distribution is a folder of sources elsewhere."""
-    if distribution.read_text('RECORD') is None:
-        # What setuptools leaves beside the sources.
-        return True
-    text = distribution.read_text('direct_url.json') or '{}'
-    return bool(json.loads(text).get('dir_info', {}).get('editable'))
+    # Beside the sources setuptools leaves a folder without that list.
+    return (
+        distribution.read_text('RECORD') is None or _sources(distribution) is not None
+    )
+
+
+def root_of(distribution: metadata.Distribution) -> Path:
+    """Folder that holds the modules of a distribution."""
+    return (_sources(distribution) or Path(distribution.locate_file(''))).resolve()
+
+
+def _sources(distribution: metadata.Distribution) -> Path | None:
+    """Folder that an editable installation leads to."""
+    said = json.loads(distribution.read_text('direct_url.json') or '{}')
+    if not said.get('dir_info', {}).get('editable'):
+        return None
+    return Path(url2pathname(urlsplit(said['url']).path))
 
 
 def reinstallation(distribution: str) -> str:
