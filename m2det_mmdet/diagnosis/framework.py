@@ -37,9 +37,14 @@ def check_line() -> Iterator[Finding]:
     name = 'line of MMDetection'
     versions = framework_versions()
     faults = 0
-    for fault in find_faults(versions, framework_modules()):
-        faults += 1
-        yield stop(name, fault.what, fault.fix)
+    try:
+        for fault in find_faults(versions, framework_modules()):
+            faults += 1
+            yield stop(name, fault.what, fault.fix)
+    # Versions are compared last.
+    except ImportError:
+        yield stop('packaging', 'not installed', '`pip install packaging`')
+        return
     if faults:
         return
     yield ok(name, ' and '.join(lines_of(versions)) or 'a source checkout')

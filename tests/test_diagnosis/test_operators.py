@@ -126,7 +126,7 @@ def test_a_sum_that_is_wrong_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (None, False, None, NOTE, 'there is none: the processor computes'),
         ('12.8', False, None, NOTE, 'there is none that PyTorch for CUDA 12.8'),
-        (None, True, None, PROBLEM, "NVIDIA's driver is there, and PyTorch"),
+        (None, True, None, PROBLEM, 'a driver of NVIDIA is there, and PyTorch'),
         ('12.8', True, None, PROBLEM, 'cannot use the driver: AssertionError: old'),
         ('12.8', True, '', NOTE, 'hidden by CUDA_VISIBLE_DEVICES='),
         ('12.8', True, '-1', NOTE, 'hidden by CUDA_VISIBLE_DEVICES=-1'),
