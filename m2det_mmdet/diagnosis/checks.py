@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from .findings import Finding, State
+from .findings import ELSE_REPORT, Finding, State
 from .packages import PACKAGES, REBUILD_MMCV, broken
 
 
@@ -34,7 +34,7 @@ class Check:
     needs: tuple[str, ...] = ()
     uses: tuple[str, ...] = ()
     broken: State = State.PROBLEM
-    fix: str = 'mend what stands above first; else report it'
+    fix: str = ELSE_REPORT
     on_death: Callable[[str], Finding] | None = None
 
     def died(self, how: str) -> Finding:

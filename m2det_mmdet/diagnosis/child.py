@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from ..utils.errors import clause_of
-from .findings import Finding, State
+from .findings import ELSE_REPORT, Finding, problem
 
 
 def main() -> None:
@@ -48,9 +48,4 @@ def answer(question: dict[str, Any]) -> list[list[Any]]:
 
 
 def _failed(name: str, error: BaseException) -> Finding:
-    return Finding(
-        name,
-        State.PROBLEM,
-        f'fails: {clause_of(error)}',
-        'mend what the error names; if that is m2det, report it',
-    )
+    return problem(name, f'fails: {clause_of(error)}', ELSE_REPORT)

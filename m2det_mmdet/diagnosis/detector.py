@@ -16,7 +16,7 @@ from ..utils.configs import load_config
 from ..utils.devices import find_device
 from ..utils.errors import clause_of
 from ..utils.logs import prints_to, quiet_log
-from .findings import Finding, ok, stop
+from .findings import ELSE_REPORT, Finding, ok, stop
 
 _NAME = 'm2det_r18_scenes'
 _SIZE = (128, 128)
@@ -24,7 +24,6 @@ _SIZE = (128, 128)
 _SEED = 1
 _CONFIDENT = 0.3
 _OVERLAP = 0.5
-_FIX = 'mend what stands above first; else report it'
 
 
 def check_detector() -> Iterator[Finding]:
@@ -35,11 +34,14 @@ def check_detector() -> Iterator[Finding]:
         found = _detect(scene.image, device)
     # Whatever is broken of the packages may show here.
     except Exception as error:
-        yield stop('detector', f'{_NAME} fails: {clause_of(error)}', _FIX)
+        yield stop('detector', f'{_NAME} fails: {clause_of(error)}', ELSE_REPORT)
         return
     count, total = _count(scene, found), len(scene.objects)
     words = f'{_NAME} finds {count} of {total} objects of a drawn scene on {device}'
-    yield ok('detector', words) if count == total else stop('detector', words, _FIX)
+    if count == total:
+        yield ok('detector', words)
+    else:
+        yield stop('detector', words, ELSE_REPORT)
 
 
 def _detect(image: np.ndarray, device: torch.device) -> Any:

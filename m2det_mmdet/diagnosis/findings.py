@@ -8,6 +8,10 @@ from enum import IntEnum
 from pathlib import Path
 
 
+# Of what fails for reasons that no check knows.
+ELSE_REPORT = 'mend what else is amiss here; if nothing is, report it'
+
+
 class State(IntEnum):
     """How something is, from good to bad.
 

@@ -68,10 +68,10 @@ def check_files() -> Iterator[Finding]:
     for name in versions.keys() - {'torch'}:
         missing, other = _damage(metadata.distribution(name))
         if missing:
-            found = f'of {name} {len(missing)} are missing, as {missing[0]}'
+            found = f'{name}: {len(missing)} missing, as {missing[0]}'
             yield problem(label, found, reinstallation(name))
         elif other:
-            found = f'of {name} {len(other)} have been changed, as {other[0]}'
+            found = f'{name}: {len(other)} changed, as {other[0]}'
             yield problem(label, found, reinstallation(name))
         else:
             sound.append(name)

@@ -6,7 +6,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from ..utils.errors import clause_of
-from .findings import Finding, note, ok, stop
+from .findings import ELSE_REPORT, Finding, note, ok, stop
 from .packages import (
     PACKAGES,
     Package,
@@ -17,7 +17,6 @@ from .packages import (
 )
 
 _AGAIN = '`pip install --force-reinstall --no-deps m2det`'
-_REPORT = 'mend what the error names; if that is m2det, report it'
 
 
 def check_import(name: str) -> Iterator[Finding]:
@@ -55,7 +54,7 @@ def check_registration() -> Iterator[Finding]:
         register()
     except Exception as error:
         found = f'm2det cannot be imported: {clause_of(error)}'
-        yield stop('registration', found, _REPORT)
+        yield stop('registration', found, ELSE_REPORT)
     else:
         yield ok('registration', 'MMDetection knows the modules of m2det')
 

@@ -210,8 +210,8 @@ def distribution(
     [
         ('pass\n', OK, 'as installed: mmdet'),
         ('other', OK, 'as installed: mmdet'),
-        ('longer\n', PROBLEM, 'of mmdet 1 have been changed, as mmdet/b.py'),
-        (None, PROBLEM, 'of mmdet 1 are missing, as mmdet/b.py'),
+        ('longer\n', PROBLEM, 'mmdet: 1 changed, as mmdet/b.py'),
+        (None, PROBLEM, 'mmdet: 1 missing, as mmdet/b.py'),
     ],
 )
 def test_files_are_compared_with_the_list_of_pip(
