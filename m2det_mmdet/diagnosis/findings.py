@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
 
-
 # Of what fails for reasons that no check knows.
 ELSE_REPORT = 'mend what else is amiss here; if nothing is, report it'
 
