@@ -73,6 +73,7 @@ _ALL = (
     Package('safetensors', 'safetensors.torch', ('safetensors',), needs=('PyTorch',)),
     Package('filelock', 'filelock', ('filelock',)),
     Package('imagehash', 'imagehash', ('imagehash',), needs=('NumPy', 'Pillow')),
+    Package('matplotlib', 'matplotlib', ('matplotlib',), needs=('NumPy',)),
     Package(
         'MMEngine',
         'mmengine',
@@ -108,6 +109,20 @@ _ALL = (
         ('triton', 'triton-windows'),
         'soft-NMS is faster on a GPU; PyTorch for CUDA brings it',
         needs=('PyTorch',),
+    ),
+    Package(
+        'supervision',
+        'supervision',
+        ('supervision',),
+        'results turn into its detections',
+        needs=('NumPy', 'OpenCV'),
+    ),
+    Package(
+        'SAHI',
+        'sahi',
+        ('sahi',),
+        'large images are predicted in tiles',
+        needs=('NumPy', 'OpenCV', 'PyTorch'),
     ),
 )
 PACKAGES = {package.name: package for package in _ALL}
