@@ -44,12 +44,14 @@ ARGUMENTS = {
     'bench': 'config --cfg-options --checkpoint --image-dir --images --warm-up '
     f'--batch-sizes --device {NETWORK} --out --force',
     'zoo': 'name',
+    'report': 'model checkpoint --data --split -o --out --force --cfg-options --device',
+    'doctor': '--json --timeout',
     'anchors': 'config --data -o --write --picture --seed --force',
     'convert': 'input config --cfg-options out --to-release --force',
 }
 FUNCTIONS = (
-    'benchmark check_data compare convert draw evaluate fit_anchors flatten '
-    'list_weights predict show_weights tabulate train write_scenes'
+    'benchmark check_data compare convert diagnose draw evaluate fit_anchors flatten '
+    'list_weights predict report show_weights tabulate train write_scenes'
 )
 
 

@@ -12,6 +12,7 @@ register()
 from ..checkpoints.zoo import ZooEntry  # noqa: E402
 from ..comparison.report import Comparison  # noqa: E402
 from ..datasets.scenes import write_scenes  # noqa: E402
+from ..diagnosis import Diagnosis, diagnose  # noqa: E402
 from ..engine.hooks import Evaluated, Step  # noqa: E402
 from ..utils.errors import M2DetError  # noqa: E402
 from .anchor_fitting import FittedAnchors, fit_anchors  # noqa: E402
@@ -34,6 +35,7 @@ __all__ = [
     'ConvertedCheckpoint',
     'DataCheck',
     'DataRead',
+    'Diagnosis',
     'Evaluated',
     'EvaluationResult',
     'Family',
@@ -53,6 +55,7 @@ __all__ = [
     'check_data',
     'compare',
     'convert',
+    'diagnose',
     'draw',
     'evaluate',
     'fit_anchors',
