@@ -140,23 +140,16 @@ class _Finder:
             return _Judgement(background, background, np.zeros(len(found)))
         labels = self.matches.detections.label[found], self.matches.objects.label
         same = labels[0][:, None] == labels[1][objects]
-        taken = self.matches.objects.detection[objects] >= 0
-        # In the order of the kinds, the IoUs that each looks at.
-        looks = np.stack(
-            [
-                overlaps * same,
-                overlaps * ~same,
-                overlaps * (same & taken),
-                overlaps,
-                overlaps,
-            ]
-        )
-        location, other, double, any_, _ = looks.max(axis=2)
+        own = overlaps * same
+        # In the order of the kinds, the IoUs that each looks at. Objects of its class at
+        # the IoU of a match are taken, or the detection would not be wrong.
+        looks = np.stack([own, overlaps * ~same, own, overlaps, overlaps])
+        nearest, other, _, any_, _ = looks.max(axis=2)
         thr = self.matches.iou_thr
         holds = [
-            (location >= _BACKGROUND) & (location <= thr),
+            (nearest >= _BACKGROUND) & (nearest <= thr),
             other >= thr,
-            double >= thr,
+            nearest >= thr,
             any_ <= _BACKGROUND,
         ]
         kind = np.select(holds, range(len(holds)), default=len(holds))

@@ -103,6 +103,15 @@ def test_the_best_detection_gets_the_object_and_the_others_go(
     }
 
 
+def test_an_object_that_is_found_is_given_to_nobody_else(make_coco: Callable) -> None:
+    # Right, wrong, right: as with a duplicate, the wrong one has to go.
+    detections = [_found(BOX, 0.9), _found(NEAR, 0.8), _found(FAR, 0.7)]
+
+    pair = make_coco([{'bbox': BOX}, {'bbox': FAR}], detections)
+
+    assert _some(pair) == {'location': (1, pytest.approx(50 / 3 / 101))}
+
+
 def test_a_mended_class_leaves_its_old_one(make_coco: Callable) -> None:
     # A dog's detection on a cat, before the dog's own.
     objects = [{'bbox': BOX}, {'bbox': FAR, 'category_id': 2}]
@@ -171,6 +180,9 @@ def test_what_counts_stays_where_detections_go(make_coco: Callable) -> None:
 
     assert costs['background'] == (100, 0)
     assert costs['missed'].count == 1
+    # A dog that should have been a cat makes 101 cats, which all count.
+    pair = make_coco([{'bbox': BOX}], [*wrong, _found(BOX, 0.1, 2)])
+    assert _costs(pair)['class'] == (1, pytest.approx(1 / 101))
 
 
 def test_the_iou_is_that_of_the_matches(make_coco: Callable) -> None:

@@ -109,6 +109,9 @@ def test_crowds_and_what_lies_on_them_are_no_errors(make_coco: Callable) -> None
         ('background', 1, None),
         ('missed', None, 2),
     ]
+    # Nor is it a crowd's class that a detection of its very box should have.
+    small = {'bbox': BOX, 'iscrowd': 1}
+    assert _kinds(make_coco([small, {'bbox': FAR}], on_it))[0][0] == 'background'
 
 
 def test_images_are_judged_alone(make_coco: Callable) -> None:
