@@ -141,8 +141,8 @@ class _Finder:
         labels = self.matches.detections.label[found], self.matches.objects.label
         same = labels[0][:, None] == labels[1][objects]
         own = overlaps * same
-        # In the order of the kinds, the IoUs that each looks at. Objects of its class at
-        # the IoU of a match are taken, or the detection would not be wrong.
+        # The IoUs that each kind looks at, in their order. Objects of its class at the
+        # IoU of a match are taken, or the detection would not be wrong.
         looks = np.stack([own, overlaps * ~same, own, overlaps, overlaps])
         nearest, other, _, any_, _ = looks.max(axis=2)
         thr = self.matches.iou_thr
