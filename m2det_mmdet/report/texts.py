@@ -11,8 +11,17 @@ def figure(value: float | None) -> str:
 
 
 def share(value: float) -> str:
-    """Write a share as a percentage; a dash where there is none."""
-    return ABSENT if isnan(value) else f'{100 * value:.0f} %'
+    """Write a share as a percentage; a dash where there is none.
+
+    Some of all, however little or much, is neither 0 % nor 100 %.
+    """
+    if isnan(value):
+        return ABSENT
+    if 0 < value < 0.01:
+        return 'less than 1 %'
+    if 0.99 < value < 1:
+        return 'more than 99 %'
+    return f'{100 * value:.0f} %'
 
 
 def count(number: int, noun: str, plural: str = '') -> str:
