@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from m2det_mmdet.visualization.boxes import draw_boxes, font_size_of, line_width_of
+from m2det_mmdet.visualization.texts import text_patch
 
 RED = ((255, 0, 0),)  # as RGB
 BLUE_RED_GREEN = ((0, 0, 255), (255, 0, 0), (0, 255, 0))
@@ -64,7 +65,7 @@ def test_an_object_smaller_than_its_line_stays_visible() -> None:
 
 @pytest.mark.parametrize('line', [1, 5])
 def test_at_the_border_lines_stay_inside(line: int) -> None:
-    drawn = _lines(_image(60, 80), [-30, -np.inf, 1e300, 60], line_width=line)
+    drawn = _lines(_image(60, 80), [-30, -np.inf, 1e300, np.inf], line_width=line)
 
     expected = np.full((60, 80), True)
     expected[line:-line, line:-line] = False
@@ -159,15 +160,16 @@ def test_a_name_stays_inside_and_next_to_its_box(box: list[float]) -> None:
 
     picture = draw_boxes(image, [box], [0], ['some cell'], scores=[0.5], palette=RED)
 
-    rows, columns = (_changed(picture) & ~lines).nonzero()
+    rows, _ = (_changed(picture) & ~lines).nonzero()
     size = font_size_of(image)
-    # A whole name: letters and the space around them.
-    assert size < np.ptp(rows) < 2 * size
-    assert np.ptp(columns) > 5 * size
+    # A whole name, which covers no line.
+    name = text_patch(
+        'some cell 0.50', size, ink=(255, 255, 255), paper=(0, 0, 255), most=400
+    )
+    assert np.ptp(rows) + 1 == len(name)
     assert min(abs(rows.min() - box[3]), abs(rows.max() - box[1])) < 4 * size
-    # Letters are white on red.
-    texts = picture[rows.min() : rows.max(), columns.min() : columns.max()]
-    assert (texts == 255).all(axis=2).sum() > 20
+    top, left = rows.min(), min(max(0, int(box[0]) - 1), 400 - name.shape[1])
+    assert (picture[top:, left:][: name.shape[0], : name.shape[1]] == name).all()
 
 
 def test_nothing_but_lines_and_the_name_changes() -> None:
@@ -206,23 +208,45 @@ def test_a_long_name_is_cut_and_its_score_is_not() -> None:
     assert (pictures[0] != pictures[1]).any()
 
 
+def test_the_name_of_the_best_box_is_on_top() -> None:
+    boxes, image = [[10, 40, 90, 90]] * 2, _image(100, 100)
+    options = {'palette': BLUE_RED_GREEN}
+
+    both = draw_boxes(image, boxes, [0, 1], ['a', 'b'], scores=[0.3, 0.9], **options)
+
+    best = draw_boxes(image, boxes[1:], [1], ['a', 'b'], scores=[0.9], **options)
+    assert (both == best).all()
+
+
 def test_names_leave_most_of_the_image_free() -> None:
-    starts = np.random.default_rng(0).uniform(0, 100, (3000, 2))
-    boxes = np.hstack((starts, starts + 8))
-    scores = np.linspace(0.1, 0.9, 3000)
-    options = {'palette': RED, 'scores': scores, 'line_width': 1}
-    image = _image(120, 120)
+    """Names of about 16 by 70 pixels: 57 of them cover 40 % of the image."""
+    columns, rows = (x.ravel() for x in np.meshgrid(range(5), range(20)))
+    starts = np.stack((columns * 80, rows * 20 + 19), axis=1)
+    scores = np.linspace(0.9, 0.5, 100)
 
-    drawn = [
-        draw_boxes(image, boxes, [0] * 3000, ['cell'], named=named, **options)
-        for named in (False, True)
-    ]
+    picture = draw_boxes(
+        _image(400, 400),
+        np.hstack((starts, starts + 2)),
+        [0] * 100,
+        ['cell'],
+        scores=scores,
+        palette=RED,
+    )
 
-    covered = (drawn[0] != drawn[1]).any(axis=2).mean()
-    assert 0.01 < covered <= 0.4
-    low = draw_boxes(_image(9, 500), [[5, 2, 30, 7]], [0], ['cell'], palette=RED)
-    assert (low == draw_boxes(low, np.zeros((0, 4)), [], ['cell'])).all()
-    assert not _changed(low)[:, 31:].any()
+    cells = picture.reshape(20, 20, 5, 80, 3).transpose(0, 2, 1, 3, 4)
+    named = (cells == 255).all(axis=-1).any(axis=(2, 3)).ravel()
+    count = named.sum()
+    assert 45 <= count <= 65
+    # The best ones.
+    assert named[:count].all()
+
+
+def test_a_very_low_image_gets_lines_alone() -> None:
+    box, image = [5, 2, 30, 7], _image(9, 500)
+
+    picture = draw_boxes(image, [box], [0], ['a cell of blood'], palette=RED)
+
+    assert (_changed(picture) == _lines(image, box)).all()
 
 
 def test_bad_input_is_named() -> None:

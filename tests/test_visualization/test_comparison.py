@@ -79,6 +79,26 @@ def test_scores_below_the_threshold_are_not_drawn(truth: COCO, tmp_path: Path) -
     assert [_drawn(half) for half in halves] == [True, False]
 
 
+def test_crowds_are_not_drawn(truth: COCO, tmp_path: Path) -> None:
+    truth.imgToAnns[1][0]['iscrowd'] = 1
+
+    picture = draw_comparison(truth, COCO(), tmp_path, num_images=1)
+
+    assert not _drawn(picture[STRIP:, :CELL])
+
+
+def test_names_of_any_language_are_captions(truth: COCO, tmp_path: Path) -> None:
+    captions = []
+    for name in ('Ё.png', 'Ю.png'):
+        cv2.imwrite(str(tmp_path / name), np.full((60, 120, 3), GRAY, np.uint8))
+        truth.imgs[1]['file_name'] = name
+        picture = draw_comparison(truth, COCO(), tmp_path, num_images=1)
+        captions.append(picture[:STRIP, :CELL])
+
+    # OpenCV draws question marks in the place of both.
+    assert (captions[0] != captions[1]).any()
+
+
 def test_an_image_that_cannot_be_read_stops(truth: COCO, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r'elsewhere/1\.png does not exist: restore'):
         draw_comparison(truth, COCO(), tmp_path / 'elsewhere')

@@ -64,10 +64,10 @@ def test_without_objects_the_plot_says_so() -> None:
 
 
 def test_names_are_no_formulas() -> None:
-    figure = plot_precision_recall(RECALLS, np.ones((1, 101)), ['a $_{'], iou_thr=0.5)
+    figure = plot_precision_recall(RECALLS, np.ones((1, 101)), ['a $_{$'], iou_thr=0.5)
 
     figure.draw_without_rendering()
-    assert _legend(figure)[0] == 'a $_{  1.000'
+    assert _legend(figure)[0] == 'a $_{$  1.000'
 
 
 def test_the_best_threshold_is_marked() -> None:

@@ -81,6 +81,15 @@ def test_what_is_highlighted_is_strong_and_the_rest_faint() -> None:
         assert (half[y1 - 20 : y1 - 2, x1 : x1 + 20] != GRAY).any()
 
 
+def test_a_highlighted_prediction_has_its_score() -> None:
+    truth, found = _halves(_pair((200, 400), highlight=Highlight([0], [0])))
+
+    # Behind the name.
+    changed = (truth != found).any(axis=(0, 2)).nonzero()[0]
+    assert changed.min() > BOXES[0][0] + 20
+    assert len(changed) > 20
+
+
 def test_nothing_highlighted_leaves_all_faint() -> None:
     whole = _pair((200, 400), highlight=Highlight())
 

@@ -45,7 +45,7 @@ def test_dejavu_is_chosen_where_it_has_all(installed: list) -> None:
 
 def test_the_first_font_with_all_of_a_name_is_chosen(installed: list) -> None:
     last_resort = FOLDER / 'LastResortHE-Regular.ttf'
-    missing = FOLDER / 'none.ttf'
+    missing = FOLDER / '0.ttf'
     installed += map(_entry, (last_resort, missing, SERIF, STIX))
 
     assert choose_font(f'a {ONLY_STIX}') == (STIX, f'a {ONLY_STIX}')

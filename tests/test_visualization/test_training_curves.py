@@ -60,13 +60,16 @@ def test_gaps_stay_gaps() -> None:
     values = np.ones(10_000)
     values[2000:4000] = nan
     values[7000:7003] = nan
-    many = _lines(plot_losses(np.arange(10_000), {'loss': values}))['loss']
+    figure = plot_losses(np.arange(10_000), {'loss': values})
+    many = _lines(figure)['loss']
 
     assert np.isnan(few[:, 1]).tolist() == [False, True, True, False]
     gap = many[np.isnan(many[:, 1]), 0]
     # The short gap is within a block, whose other values count.
     assert 1990 < gap.min() < 2020
     assert 3980 < gap.max() < 4000
+    (band,) = figure.axes[0].collections
+    assert len(band.get_paths()) == 2
 
 
 def test_a_value_between_gaps_is_marked_among_many() -> None:

@@ -11,7 +11,8 @@ from mmengine.structures import InstanceData
 from m2det_mmdet.visualization import BoxVisualizer
 
 GRAY = 90
-IMAGE = np.full((100, 200, 3), GRAY, np.uint8)
+# RGB.
+IMAGE = np.full((100, 200, 3), (60, GRAY, 30), np.uint8)
 
 
 @pytest.fixture
@@ -49,9 +50,9 @@ def test_ground_truth_is_left_and_predictions_right(
 
     assert picture.shape == (100, 400, 3)
     # The left sides of the boxes, and nothing beside them.
-    drawn = (picture[60] != GRAY).any(axis=1)
+    drawn = (picture[60] != (30, GRAY, 60)).any(axis=1)
     assert drawn.nonzero()[0].tolist() == [40, 89, 245, 294]
-    # The first colour of all is more red than blue, and the file is as it is shown.
+    # The first colour of all is more red than blue, which is first here.
     assert picture[60, 40, 2] > 200 > picture[60, 40, 0]
 
 
@@ -62,7 +63,7 @@ def test_scores_below_the_threshold_are_not_drawn(
         visualizer, tmp_path, _sample(scores=(0.2,)), draw_gt=False, pred_score_thr=0.3
     )
 
-    assert (picture == IMAGE).all()
+    assert (picture[..., ::-1] == IMAGE).all()
 
 
 def test_masks_are_drawn_by_the_parent(
