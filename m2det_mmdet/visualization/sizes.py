@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from .style import COLORS, GRAY, INK, new_figure, set_names, short, tidy
 
 _ROW, _AROUND = 0.2, 1.1  # inches: height of a class, and of what is above and below
-_MOST_CLASSES = 80
+_MOST_CLASSES = 30
 _MARKS = ('v', 'o', '^', 's')
 
 
@@ -19,8 +19,8 @@ def plot_sizes(
 ) -> Figure:
     """Plot a bar for the AP of each class, with a mark for each size of objects on it.
 
-    The best class is on top; those without objects are left out. Of more than 80
-    classes the 40 best and the 40 worst are shown, and the plot says so.
+    The best class is on top; those without objects are left out. Of more than 30
+    classes the 15 best and the 15 worst are shown, and the plot says so.
 
     Args:
         class_names: ``K`` names.

@@ -35,7 +35,7 @@ def test_of_many_classes_both_ends_are_shown() -> None:
     figure = plot_sizes([f'c{i}' for i in range(100)], aps, {'small': aps})
 
     assert _names(figure) == [f'c{i}' for i in (*range(40), *range(60, 100))]
-    title = 'The 40 best and 40 worst of 100 classes.'
+    title = 'The 15 best and 15 worst of 100 classes.'
     assert figure.axes[0].get_title() == title
 
 
