@@ -22,13 +22,14 @@ _LONGEST_NUMBER = 40
 _LONGEST_PATH = 12
 # Texts with expressions in them are left to no parser.
 _TEXT = re.compile(r'[rRuU]?["\']')
-_SIGNS = frozenset('=,()[]{}:-.')
+_OPENING, _CLOSING = frozenset('([{'), frozenset(')]}')
+_SIGNS = frozenset('=,:-.') | _OPENING | _CLOSING
 _CONSTANTS = {'None', 'True', 'False'}
 # As MMEngine writes them, and as Python has them.
 _NUMBERS = {'inf': float('inf'), 'nan': float('nan')}
 _LAYOUT = {tokenize.NEWLINE, tokenize.NL, tokenize.COMMENT, tokenize.ENDMARKER}
 # What a bracket may follow; else it would call or index something.
-_BEFORE_BRACKET = {'=', ',', ':', '(', '[', '{'}
+_BEFORE_BRACKET = {'=', ',', ':', *_OPENING}
 _CALLED = {'dict', 'float'}
 
 
@@ -66,11 +67,12 @@ def _check_tokens(text: str) -> None:
             continue
         sign = token.string
         if not _is_plain(token, previous):
+            found = previous + sign if sign in _OPENING else sign
             raise Refusal(
-                f'line {token.start[0]} of its config holds {shown(sign)}, which is no '
-                'plain data'
+                f'line {token.start[0]} of its config holds {shown(found)}, which is '
+                'no plain data'
             )
-        depth += (sign in '([{') - (sign in ')]}')
+        depth += (sign in _OPENING) - (sign in _CLOSING)
         if depth > _DEEPEST:
             raise Refusal(f'its config is more than {_DEEPEST} levels deep')
         dots = dots + (sign == '.') if token.type == tokenize.NAME or sign == '.' else 0
@@ -90,7 +92,7 @@ def _is_plain(token: tokenize.TokenInfo, previous: str) -> bool:
         return _TEXT.match(sign) is not None
     if sign == '(' and previous in _CALLED:
         return True
-    if sign in '([{':
+    if sign in _OPENING:
         return previous in _BEFORE_BRACKET
     return sign in _SIGNS and not sign == previous == '-'
 

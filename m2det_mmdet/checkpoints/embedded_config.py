@@ -152,11 +152,11 @@ class _Section:
         Raises:
             Refusal: If it is in none of the registries, or among those refused.
         """
-        if name in self._operators:
-            return name
-        found = self._known.get(name) if isinstance(name, str) else None
-        if found is None and isinstance(name, str):
-            name, found = self._by_path(name)
+        found = None
+        if isinstance(name, str):
+            if name in self._operators:
+                return name
+            name, found = self._by_name(name)
         if found is None:
             raise Refusal(
                 f'its {place} {shown(name)} is no module that is registered here'
@@ -165,8 +165,10 @@ class _Section:
             raise Refusal(f'its {place} {name} may not come from a checkpoint')
         return name
 
-    def _by_path(self, path: str) -> tuple[str, Any]:
-        """Find a registered class by the dotted name of its module and its own."""
+    def _by_name(self, path: str) -> tuple[str, Any]:
+        """Find a registered class by its name, or that with its module before it."""
+        if path in self._known:
+            return path, self._known[path]
         module, _, last = path.rpartition('.')
         for name, found in self._known.items():
             is_named = getattr(found, '__name__', '') == last
