@@ -3,8 +3,9 @@
 import io
 import logging
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from mmengine.dist import is_main_process
@@ -64,9 +65,12 @@ def quiet_log() -> MMLogger:
 
 @contextmanager
 def prints_to(logger: logging.Logger) -> Iterator[None]:
-    """Write to ``logger`` what libraries print, as pycocotools does."""
+    """Write to ``logger`` what libraries print in this thread, as pycocotools does.
+
+    Other threads print as before.
+    """
     lines = _Lines(logger)
-    with redirect_stdout(lines):
+    with _routes.sending_to(lines):
         yield
     # A last line may lack its end.
     lines.write('\n')
@@ -74,13 +78,88 @@ def prints_to(logger: logging.Logger) -> Iterator[None]:
 
 def outside_of_redirection(callback: Callable[..., Any]) -> Callable[..., Any]:
     """Let ``callback`` print to what is standard output now, whenever it is called."""
-    out = sys.stdout
+    out = _routes.target()
 
     def call(*args: Any) -> Any:
-        with redirect_stdout(out):
+        with _routes.sending_to(out):
             return callback(*args)
 
     return call
+
+
+class _Routes:
+    """Sends what a thread prints to a place of its own.
+
+    ``contextlib.redirect_stdout`` does so for all threads; where two of them overlap,
+    the first to end leaves the prints of all with the stream of the second.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def target(self) -> TextIO | None:
+        """Where this thread prints now."""
+        out = sys.stdout
+        return out.target() if isinstance(out, _Router) else out
+
+    @contextmanager
+    def sending_to(self, stream: TextIO | None) -> Iterator[None]:
+        """Send to ``stream`` what this thread prints."""
+        router = self._begin()
+        try:
+            with router.sending_to(stream):
+                yield
+        finally:
+            self._end(router)
+
+    def _begin(self) -> '_Router':
+        with self._lock:
+            if not isinstance(sys.stdout, _Router):
+                sys.stdout = _Router(sys.stdout)
+            sys.stdout.users += 1
+            return sys.stdout
+
+    def _end(self, router: '_Router') -> None:
+        with self._lock:
+            router.users -= 1
+            # Somebody else may have replaced standard output since.
+            if router.users == 0 and sys.stdout is router:
+                sys.stdout = router.out
+
+
+class _Router:
+    """Stands in for standard output, and passes on what each thread prints.
+
+    Args:
+        out: The stream of the threads that send nothing elsewhere.
+    """
+
+    def __init__(self, out: TextIO | None) -> None:
+        self.out = out
+        self.users = 0
+        self._own = threading.local()
+
+    def target(self) -> TextIO | None:
+        """Where the thread that asks prints."""
+        return getattr(self._own, 'stream', self.out)
+
+    @contextmanager
+    def sending_to(self, stream: TextIO | None) -> Iterator[None]:
+        """Send to ``stream`` what this thread prints."""
+        before = self.target()
+        self._own.stream = stream
+        try:
+            yield
+        finally:
+            self._own.stream = before
+
+    def write(self, text: str) -> int:
+        """Write to the stream of this thread; a program may have none."""
+        stream = self.target()
+        return len(text) if stream is None else stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.target(), name)
 
 
 class _Lines(io.TextIOBase):
@@ -98,3 +177,6 @@ class _Lines(io.TextIOBase):
         for line in filter(str.strip, lines):
             self.logger.info(line)
         return len(text)
+
+
+_routes = _Routes()
