@@ -1,11 +1,16 @@
 """What the header of an image tells, read without its pixels."""
 
+import io
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import cv2
+import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from .errors import M2DetError
@@ -16,9 +21,13 @@ _QUARTER_TURNS = {5, 6, 7, 8}
 _ORIENTATION = ExifTags.Base.Orientation
 # MPO is a JPEG of several pictures, as some cameras write it.
 _JPEGS = {'JPEG', 'MPO'}
+# Their EXIF entry lies before the pixels, and OpenCV obeys it in later versions only.
+_NOT_TURNED = {'WEBP', 'AVIF'}
 _WITH_ALPHA = {'LA', 'La', 'PA', 'RGBA', 'RGBa'}
 # Bytes at the end of a PNG where an EXIF entry behind the pixels is looked for.
 _TAIL = 4096
+# Filters of warnings are those of all threads.
+_warning_filters = threading.RLock()
 
 
 class UnreadableImage(M2DetError):
@@ -46,10 +55,12 @@ class Header(NamedTuple):
         mode: Pillow's name of the kind of pixels: ``'RGB'``.
         stored: Width and height, pixels, as they are stored.
         orientation: How mmcv turns the image when it reads it, as an EXIF orientation
-            from 1 (not at all) to 8. OpenCV turns JPEG, PNG and TIFF, no other format.
+            from 1 (not at all) to 8. OpenCV turns JPEG, PNG and TIFF, and in some
+            versions other formats.
         bits: Of a channel: 1, 8, 16 or 32.
         transparent: Whether it has an alpha channel or a transparent colour.
         animated: Whether it has several pictures, of which the first is read.
+        tag: EXIF orientation in the file, which viewers obey; OpenCV may not.
     """
 
     format: str
@@ -59,6 +70,18 @@ class Header(NamedTuple):
     bits: int
     transparent: bool
     animated: bool
+    tag: int = 1
+
+    @property
+    def left_to_turn(self) -> int:
+        """EXIF orientation by which to turn the image after mmcv has read it."""
+        return self.tag if self.orientation == 1 else 1
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height, pixels, of the image as viewers show it."""
+        width, height = self.stored
+        return (height, width) if self.tag in _QUARTER_TURNS else (width, height)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -76,20 +99,21 @@ def read_header(path: Path) -> Header:
             more pixels than Pillow opens.
     """
     with no_warnings_of_size(), opened(path) as image:
-        orientation, bits = _orientation(image), _bits(image)
+        tag, bits = _orientation(image), _bits(image)
         width, height = image.size
         # Pillow gives a TIFF the size of the turned image.
-        if image.format == 'TIFF' and orientation in _QUARTER_TURNS:
+        if image.format == 'TIFF' and tag in _QUARTER_TURNS:
             width, height = height, width
         return Header(
             format=image.format,
             mode=image.mode,
             stored=(width, height),
-            orientation=orientation,
+            orientation=tag if tag == 1 or _is_turned(image.format) else 1,
             bits=bits,
             transparent=image.mode in _WITH_ALPHA or 'transparency' in image.info,
             # Last, since Pillow goes to the second picture.
             animated=image.format != 'MPO' and getattr(image, 'is_animated', False),
+            tag=tag,
         )
 
 
@@ -120,20 +144,20 @@ def opened(path: Path) -> Iterator[Image.Image]:
 def no_warnings_of_size() -> Iterator[None]:
     """Leave out Pillow's warning of images with half as many pixels as it opens.
 
-    It holds for all threads, and is to be entered by one of them.
+    It holds for all threads; another one that wants it waits.
     """
-    with warnings.catch_warnings():
+    with _warning_filters, warnings.catch_warnings():
         warnings.simplefilter('ignore', Image.DecompressionBombWarning)
         yield
 
 
 def _orientation(image: Image.Image) -> int:
-    """Tell how OpenCV turns an image; Pillow's own way decodes each PNG."""
+    """Tell how an image is to be turned; Pillow's own way decodes each PNG."""
     if image.format == 'TIFF':
         value = image.tag_v2.get(_ORIENTATION)
     elif image.format == 'PNG' and 'exif' not in image.info:
         value = image.getexif().get(_ORIENTATION) if _has_late_exif(image.fp) else 1
-    elif image.format in _JPEGS or image.format == 'PNG':
+    elif image.format in _JPEGS | _NOT_TURNED | {'PNG'}:
         exif = Image.Exif()
         # What is no EXIF entry turns nothing, and the image can be read.
         with suppress(Exception):
@@ -142,6 +166,22 @@ def _orientation(image: Image.Image) -> int:
     else:
         value = 1
     return value if value in range(1, 9) else 1
+
+
+@cache
+def _is_turned(kind: str) -> bool:
+    """Whether OpenCV turns images of a format: tried where versions differ."""
+    if kind not in _NOT_TURNED:
+        return True
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[_ORIENTATION] = 6
+    try:
+        Image.new('RGB', (2, 1)).save(file, kind, exif=exif)
+        content = np.frombuffer(file.getvalue(), np.uint8)
+        return cv2.imdecode(content, cv2.IMREAD_COLOR).shape[:2] == (2, 1)
+    # Pillow or OpenCV may be built without the format.
+    except (OSError, KeyError, AttributeError, cv2.error):
+        return False
 
 
 def _has_late_exif(file: BinaryIO) -> bool:
