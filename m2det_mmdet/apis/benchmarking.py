@@ -34,7 +34,8 @@ from ..ops.kernels import kernel_name
 from ..utils.configs import config_name, describe, load_config
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
-from ..utils.images import ImageReader, find_images, image_problem, read_images
+from ..utils.image_search import find_images
+from ..utils.images import ImageReader, image_problem, read_images
 from ..utils.logs import quiet_log
 from ..utils.pipelines import kind_of
 from ..utils.processors import describe_instructions, slow_precision

@@ -21,7 +21,7 @@ from ..evaluation.coco_records import CocoIds
 from ..utils.configs import load_config
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
-from ..utils.images import find_images
+from ..utils.image_search import find_images
 from ..utils.logs import prints_to, quiet_log
 from .checks import (
     acceleration_options,

@@ -1,9 +1,8 @@
-"""Finds and reads the images that a user names; names and writes pictures of them."""
+"""Reads images; names and writes pictures of them."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from glob import glob
 from pathlib import Path
 
 import cv2
@@ -11,67 +10,13 @@ import mmcv
 import numpy as np
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 
-from .builds import did_you_mean_file
 from .errors import M2DetError
 from .files import write_whole
 from .headers import HugeImage, UnreadableImage, read_header
 
-# What operating systems put beside images, in lower case.
-_LITTER = {
-    '__macosx',
-    'thumbs.db',
-    'desktop.ini',
-    '.ds_store',
-    '@eadir',
-    '$recycle.bin',
-}
 ImageReader = Callable[[Path], np.ndarray | None]
 # OpenCV writes no colours as the last of mmdet's formats.
 _PICTURES = frozenset(IMG_EXTENSIONS) - {'.pgm'}
-
-
-def find_images(inputs: Sequence[str], exclude: Path | None = None) -> list[Path]:
-    """List the images that ``inputs`` name, each once, in their order.
-
-    Folders are searched for images by the suffix of their names; what is hidden in them
-    and what operating systems leave there (``._a.jpg``, ``Thumbs.db``, ``__MACOSX``) is
-    left out. A file that is named itself may have any suffix, or none.
-
-    Args:
-        inputs: Images, folders (with the folders in them) and glob patterns.
-        exclude: Folder whose content is left out: where pictures go, if anywhere.
-
-    Raises:
-        M2DetError: If an input names no file or no image.
-    """
-    found: dict[Path, None] = {}
-    exclude = None if exclude is None else exclude.resolve()
-    for name in inputs:
-        all_paths = [Path(os.path.abspath(path)) for path in _expand(name)]
-        paths = [path for path in all_paths if exclude not in path.resolve().parents]
-        if all_paths and not paths:
-            raise M2DetError(
-                f'The images in {name} lie in {exclude}, where pictures are written: '
-                'give another output folder.'
-            )
-        if not paths and not is_litter(Path(name).name):
-            raise _no_image(name)
-        found.update(dict.fromkeys(paths))
-    if not found:
-        raise _no_image(', '.join(inputs))
-    return list(found)
-
-
-def images_in(folder: Path) -> list[Path]:
-    """List the images in a folder and the folders in it, by their suffixes.
-
-    What is hidden, and what operating systems put there, is left out.
-    """
-    return sorted(
-        path
-        for path in folder.rglob('*')
-        if _is_image(path) and not _is_hidden(path.relative_to(folder))
-    )
 
 
 def common_folder(paths: Iterable[Path]) -> Path:
@@ -181,42 +126,5 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
     write_whole(path, lambda file: file.write(data.tobytes()))
 
 
-def _expand(name: str) -> list[Path]:
-    path = Path(name)
-    if path.is_dir():
-        return images_in(path)
-    if path.is_file():
-        return [] if is_litter(path.name) else [path]
-    matches = sorted(map(Path, glob(name, recursive=True)))
-    if not matches:
-        hint = did_you_mean_file(path) or 'check the path.'
-        raise M2DetError(f'There is no image, folder or match of {name}: {hint}')
-    return [
-        match
-        for match in matches
-        if _is_image(match) and not any(map(is_litter, match.parts))
-    ]
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMG_EXTENSIONS and path.is_file()
-
-
 def _is_picture(path: Path) -> bool:
     return path.suffix.lower() in _PICTURES
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith('.') or is_litter(part) for part in path.parts)
-
-
-def is_litter(name: str) -> bool:
-    """Whether an operating system put a file or folder of that name among others."""
-    # macOS writes `._a.jpg` beside `a.jpg` on disks of other systems.
-    return name.startswith('._') or name.lower() in _LITTER
-
-
-def _no_image(name: str) -> M2DetError:
-    return M2DetError(
-        f'There is no image in {name}: looked for {", ".join(IMG_EXTENSIONS)}.'
-    )

@@ -11,7 +11,6 @@ from PIL import Image
 from m2det_mmdet.utils.errors import M2DetError
 from m2det_mmdet.utils.images import (
     common_folder,
-    find_images,
     image_problem,
     picture_paths,
     read_images,
@@ -19,111 +18,11 @@ from m2det_mmdet.utils.images import (
 )
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in ('b.JPG', 'a.png', 'notes.txt', 'sub/c.jpeg'):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.touch()
-    return tmp_path
+def test_names_in_the_common_folder_are_unique() -> None:
+    paths = [Path('/data/a.png'), Path('/data/sub/c.jpeg')]
 
-
-def _names(folder: Path, *inputs: str, exclude: str = 'out') -> list[str]:
-    found = find_images([str(folder / name) for name in inputs], folder / exclude)
-    return [path.relative_to(folder).as_posix() for path in found]
-
-
-@pytest.mark.parametrize(
-    ('inputs', 'names'),
-    [
-        ([''], ['a.png', 'b.JPG', 'sub/c.jpeg']),
-        (['*.png'], ['a.png']),
-        (['**/*.jp*g'], ['sub/c.jpeg']),
-        (['sub', 'a.png', '*'], ['sub/c.jpeg', 'a.png', 'b.JPG']),
-        (['notes.txt'], ['notes.txt']),
-    ],
-    ids=['folder', 'glob', 'deep glob', 'each once', 'any file by name'],
-)
-def test_inputs(folder: Path, inputs: list[str], names: list[str]) -> None:
-    assert _names(folder, *inputs) == names
-
-
-def test_a_missing_input_comes_with_what_is_beside_it(tmp_path: Path) -> None:
-    (tmp_path / 'photos').mkdir()
-    with pytest.raises(M2DetError, match=r'phots: did you mean photos\?$'):
-        find_images([str(tmp_path / 'phots')])
-    with pytest.raises(M2DetError, match=r'zzz/a.jpg: check the path'):
-        find_images([str(tmp_path / 'zzz' / 'a.jpg')])
-
-
-def test_the_output_folder_is_left_out(folder: Path) -> None:
-    assert _names(folder, '', exclude='sub') == ['a.png', 'b.JPG']
-
-
-def test_names_in_the_common_folder_are_unique(folder: Path) -> None:
-    paths = find_images([str(folder / 'a.png'), str(folder / 'sub')], folder / 'out')
-
-    assert common_folder(paths) == folder
-    assert common_folder(paths[1:]) == folder / 'sub'
-
-
-def test_dots_in_a_path_do_not_lead_out_of_the_common_folder(tmp_path: Path) -> None:
-    for name in ('a/one.jpg', 'two.jpg'):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b'')
-    paths = find_images(
-        [str(tmp_path / 'a/one.jpg'), str(tmp_path / 'a/../two.jpg')],
-        exclude=tmp_path / 'out',
-    )
-
-    root = common_folder(paths)
-    assert [str(path.relative_to(root)) for path in paths] == ['a/one.jpg', 'two.jpg']
-
-
-@pytest.mark.parametrize(
-    'name',
-    [
-        '._a.jpg',
-        '.hidden.png',
-        '.ipynb_checkpoints/a-checkpoint.png',
-        '__MACOSX/a.png',
-        '@eaDir/a.png/thumb.jpg',
-        'Thumbs.db',
-        '.DS_Store',
-    ],
-)
-def test_what_systems_leave_in_a_folder_is_no_image(folder: Path, name: str) -> None:
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-
-    assert _names(folder, '') == ['a.png', 'b.JPG', 'sub/c.jpeg']
-    assert _names(folder, '**') == ['a.png', 'b.JPG', 'sub/c.jpeg']
-
-
-def test_what_systems_leave_may_be_named_beside_images(folder: Path) -> None:
-    for name in ('._a.png', 'Thumbs.db', '__MACOSX/._a.png', '.mine.png'):
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).touch()
-
-    # As a shell lists the content of the folder.
-    names = _names(folder, '._a.png', 'Thumbs.db', '__MACOSX', 'a.png', '.mine.png')
-
-    assert names == ['a.png', '.mine.png']
-    with pytest.raises(M2DetError, match=r'There is no image in .*Thumbs\.db: looked'):
-        _names(folder, 'Thumbs.db')
-
-
-def test_a_hidden_folder_may_be_named(tmp_path: Path) -> None:
-    (tmp_path / '.cache').mkdir()
-    (tmp_path / '.cache' / 'a.png').touch()
-
-    assert _names(tmp_path, '.cache') == ['.cache/a.png']
-
-
-def test_the_folder_of_pictures_cannot_be_that_of_images(folder: Path) -> None:
-    with pytest.raises(M2DetError, match=r'images in .*sub lie in .*sub, where pict'):
-        _names(folder, 'sub', exclude='sub')
+    assert common_folder(paths) == Path('/data')
+    assert common_folder(paths[1:]) == Path('/data/sub')
 
 
 def test_each_image_has_a_picture_of_its_own() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 
-from ...utils.images import is_litter
+from ...utils.image_search import is_litter
 from ...utils.texts import one_line
 from ..faults import Faults, Level, new_kind
 

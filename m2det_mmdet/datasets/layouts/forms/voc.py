@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from ....utils.images import images_in
+from ....utils.image_search import images_in
 from ....utils.texts import one_line
 from ...faults import Faults
 from ..conversion import LabelFiles

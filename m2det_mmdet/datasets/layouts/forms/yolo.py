@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path, PurePath
 
-from ....utils.images import images_in
+from ....utils.image_search import images_in
 from ....utils.texts import one_line, shown
 from ...error import DatasetError
 from ...faults import Faults, Level, new_kind
