@@ -7,10 +7,17 @@ registers what configs name.
 
 import sys
 from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from .version import __version__
 
-__all__ = ['__version__', 'register']
+if TYPE_CHECKING:
+    from .apis import Detector, M2DetError, Prediction
+
+__all__ = ['Detector', 'M2DetError', 'Prediction', '__version__', 'register']
+
+# What programs import from here; it costs nothing before.
+_OF_APIS = ('Detector', 'M2DetError', 'Prediction')
 
 
 @cache
@@ -42,6 +49,20 @@ def register() -> None:
         ssd_head.install()
         whole_files.install()
         pyramid_check.install()
+
+
+def __getattr__(name: str) -> Any:
+    """Import what programs need when they ask for it."""
+    if name not in _OF_APIS:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    from . import apis
+
+    return getattr(apis, name)
+
+
+def __dir__() -> list[str]:
+    """Return the names of the module, with those that are imported late."""
+    return sorted({*globals(), *__all__})
 
 
 # The command parses its arguments before it needs MMDetection.

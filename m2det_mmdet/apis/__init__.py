@@ -20,11 +20,13 @@ from .benchmarking import benchmark  # noqa: E402
 from .comparison import RunEvent, compare  # noqa: E402
 from .conversion import ConvertedCheckpoint, convert  # noqa: E402
 from .data_check import DataCheck, check_data  # noqa: E402
+from .detector import Detector  # noqa: E402
 from .drawing import draw  # noqa: E402
 from .evaluation import EvaluationResult, evaluate  # noqa: E402
 from .flattening import flatten  # noqa: E402
 from .own_data import DataRead  # noqa: E402
-from .prediction import ImageDone, Prediction, PredictionResult, predict  # noqa: E402
+from .prediction import ImageDone, PredictionResult, predict  # noqa: E402
+from .predictions import FoundObject, Prediction  # noqa: E402
 from .reporting import ReportResult, report  # noqa: E402
 from .tabulation import Family, FamilyMember, tabulate  # noqa: E402
 from .training import TrainingResult, TrainingStarted, train  # noqa: E402
@@ -35,12 +37,14 @@ __all__ = [
     'ConvertedCheckpoint',
     'DataCheck',
     'DataRead',
+    'Detector',
     'Diagnosis',
     'Evaluated',
     'EvaluationResult',
     'Family',
     'FamilyMember',
     'FittedAnchors',
+    'FoundObject',
     'ImageDone',
     'M2DetError',
     'Prediction',

@@ -7,13 +7,16 @@ from typing import Any
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
 from torch import nn
 
+from ..analysis.structure import structure_of
 from ..datasets.coco import load_annotations
 from ..datasets.error import DatasetError
 from ..engine.hooks.class_check_hook import check_classes
 from ..utils.configs import describe
 from ..utils.errors import M2DetError, clause_of
+from ..utils.logs import prints_to, quiet_log
 
 
 def class_names(
@@ -45,6 +48,13 @@ def class_names(
         f'The names of the classes are neither in the checkpoint nor in the test data '
         f'of {describe(cfg)} ({reason}): set test_dataloader.dataset.metainfo.classes.'
     )
+
+
+def known_classes(cfg: Config, checkpoint: str) -> tuple[str, ...]:
+    """Names of the classes that a checkpoint predicts; see :func:`class_names`."""
+    with prints_to(quiet_log()):
+        weights = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
+        return class_names(structure_of(cfg), weights, cfg)
 
 
 def _candidates(meta: Mapping[str, Any], cfg: Config) -> Iterator[Sequence[str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import mmcv
@@ -11,6 +12,7 @@ from mmdet.structures import DetDataSample
 
 from ..utils.errors import M2DetError, clause_of
 from ..utils.images import ImageReader, image_problem, read_images
+from ..utils.upright import read_upright
 
 
 @dataclass(frozen=True)
@@ -43,20 +45,21 @@ def detect(
         detector: The detector.
         paths: The images.
         batch_size: Images at a time; where the detector fails with a batch, one.
-        read: Reads an image.
+        read: Reads an image; it is turned as viewers do where that is left.
 
     Raises:
         M2DetError: At the end, if the detector has failed with each image.
     """
     batch: dict[Path, np.ndarray] = {}
     failure, worked = None, False
+    read = partial(read_upright, read=read)
     for number, (path, image) in enumerate(read_images(paths, read), start=1):
         if image is None:
             yield Detected(path, problem=f'{path} {image_problem(path)}: skipped.')
         else:
             batch[path] = image
         if batch and (len(batch) == batch_size or number == len(paths)):
-            found = _detect_together(detector, list(batch.values()))
+            found = detect_together(detector, list(batch.values()))
             for (path, image), sample in zip(batch.items(), found, strict=True):
                 if isinstance(sample, str):
                     failure = (
@@ -71,10 +74,18 @@ def detect(
         raise M2DetError(f'The detector found nothing, for it fails: {failure}')
 
 
-def _detect_together(
+def detect_together(
     detector: DetInferencer, images: list[np.ndarray]
 ) -> list[DetDataSample | str]:
-    """What was found in each image of a batch, or why the detector fails with it."""
+    """Look at the images of a batch together, or at each where that fails.
+
+    Args:
+        detector: The detector.
+        images: BGR, ``(H, W, 3)``, uint8.
+
+    Returns:
+        For each image the boxes on the CPU, or a clause on the failure.
+    """
     try:
         samples = detector(
             images, batch_size=len(images), return_datasamples=True, no_save_vis=True
@@ -84,7 +95,7 @@ def _detect_together(
         reason = clause_of(error)
     if len(images) == 1:
         return [reason]
-    return [_detect_together(detector, [image])[0] for image in images]
+    return [detect_together(detector, [image])[0] for image in images]
 
 
 def _checked(sample: DetDataSample) -> DetDataSample | str:

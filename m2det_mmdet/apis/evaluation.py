@@ -13,9 +13,11 @@ from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
 from ..analysis.random_weights import without_pretrained
+from ..compat.device import training_on
 from ..engine.hooks import Evaluated, ProgressHook, Step
 from ..engine.runner import build_runner, logged, set_work_dir
-from ..utils.configs import describe, load_config
+from ..utils.configs import describe
+from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
 from ..utils.files import check_output
 from ..utils.logs import outside_of_redirection, quiet_log
@@ -25,6 +27,9 @@ from .checks import (
     check_run,
     start_processes,
 )
+from .class_names import known_classes
+from .evaluation_data import use_folder, use_split
+from .model_source import find_model
 
 # Of CocoMetric and of VOCMetric.
 AP_KEYS = ('coco/bbox_mAP', 'pascal_voc/mAP')
@@ -54,9 +59,12 @@ class EvaluationResult:
 
 @our_errors()
 def evaluate(
-    config: str | Path | Config,
-    checkpoint: str | Path,
+    model: str | Path | Config,
+    checkpoint: str | Path | None = None,
     *,
+    data: str | Path | None = None,
+    split: str | None = None,
+    device: str | None = None,
     work_dir: str | Path | None = None,
     tta: bool = False,
     predictions: str | Path | None = None,
@@ -70,14 +78,21 @@ def evaluate(
     options: Mapping[str, Any] | None = None,
     on_event: Callable[[Step | Evaluated], None] | None = None,
 ) -> EvaluationResult:
-    """Evaluate a checkpoint on the test data of a config.
+    """Evaluate a checkpoint on the test data of its config, or on a folder of your own.
 
     Data, classes and checkpoint are checked before the model is built. MMEngine's log
     goes to a file in the work folder, warnings to standard error.
 
     Args:
-        config: Path or name of a config, or the config.
-        checkpoint: Path, URL or name of the zoo.
+        model: A run folder, a name (``m2det zoo`` lists them) or a checkpoint; or a
+            config, by its path or name or itself, with ``checkpoint``.
+        checkpoint: Path, URL or name of the zoo, where ``model`` is a config.
+        data: A folder of your own, in any form that :func:`.check_data` knows. It may
+            have some of the detector's classes, in any order.
+        split: ``'train'``, ``'val'`` or ``'test'``; by default ``'test'`` of the
+            config's data. Of ``data`` it is by default all images of a folder that is
+            not split, else those to test on, or without such those to validate on.
+        device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; the best there is by default.
         work_dir: Folder of the log; ``work_dirs/CONFIG`` by default.
         tta: Whether to test several sizes and flips, as the config's ``tta_model`` and
             ``tta_pipeline`` say.
@@ -108,16 +123,33 @@ def evaluate(
         check_output(Path(predictions), force=True)
     check_at_least('wait_time', wait_time, 0)
     acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
-    cfg = load_config(config, options)
-    start_processes(cfg, launcher)
-    set_work_dir(cfg, work_dir)
-    if show or show_dir:
-        _visualize(cfg, show=show, show_dir=show_dir, wait_time=wait_time)
-    if tta:
-        _use_tta(cfg)
-    if acceleration:
-        hook = {'type': 'AccelerationHook', **acceleration}
-        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+    with training_on(None if device is None else find_device(device)):
+        cfg, checkpoint, _ = find_model(model, checkpoint, options)
+        start_processes(cfg, launcher)
+        set_work_dir(cfg, work_dir)
+        if data is None:
+            use_split(cfg, split or 'test')
+        else:
+            classes = known_classes(cfg, checkpoint)
+            use_folder(cfg, Path(data), split, classes, Path(cfg.work_dir, 'data'))
+        if show or show_dir:
+            _visualize(cfg, show=show, show_dir=show_dir, wait_time=wait_time)
+        if tta:
+            _use_tta(cfg)
+        if acceleration:
+            hook = {'type': 'AccelerationHook', **acceleration}
+            cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+        return _test(cfg, checkpoint, predictions, show_dir, on_event)
+
+
+def _test(
+    cfg: Config,
+    checkpoint: str,
+    predictions: str | Path | None,
+    show_dir: str | Path | None,
+    on_event: Callable[[Step | Evaluated], None] | None,
+) -> EvaluationResult:
+    """Test as a config says; arguments as of :func:`evaluate`."""
     runner = build_test(cfg, checkpoint, on_event=on_event)
     if predictions is not None:
         dump = DumpDetResults(out_file_path=str(predictions))

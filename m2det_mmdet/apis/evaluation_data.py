@@ -8,8 +8,9 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from ..datasets.faults import Faults
+from ..datasets.layouts import Split
 from ..datasets.layouts.folder import DataFolder, Part, read_folder
-from ..recipes.data import data_files, known_classes
+from ..recipes.data import count_images, data_files, known_classes, test_on
 from ..utils.builds import did_you_mean
 from ..utils.configs import describe
 from ..utils.errors import M2DetError
@@ -42,10 +43,8 @@ def use_split(cfg: Config, split: str) -> None:
     if split == 'train':
         _use_training_files(cfg)
     elif split == 'val':
-        cfg.test_dataloader = ConfigDict(source)
-        cfg.test_evaluator = cfg.get('val_evaluator')
-    if cfg.get('test_cfg') is None:
-        cfg.test_cfg = ConfigDict(type='TestLoop')
+        _use_validation(cfg)
+    _use_loop(cfg)
 
 
 def use_folder(
@@ -82,11 +81,14 @@ def use_folder(
         )
     ann_file = out / f'{split}.json'
     write_whole(ann_file, json.dumps(_content(folder, part, data, classes)))
-    loader = _loader(cfg)
-    loader.dataset = _dataset(loader, ann_file, part.images, classes)
-    cfg.test_dataloader = loader
-    cfg.test_evaluator = ConfigDict(type='CocoMetric', ann_file=str(ann_file))
+    _test_on(cfg, Split(ann_file, part.images, len(part.content['images'])), classes)
+    _use_loop(cfg)
     return split
+
+
+def _use_loop(cfg: Config) -> None:
+    if cfg.get('test_cfg') is None:
+        cfg.test_cfg = ConfigDict(type='TestLoop')
 
 
 def _choose(folder: DataFolder, data: Path, split: str | None) -> tuple[str, Part]:
@@ -150,37 +152,23 @@ def _use_training_files(cfg: Config) -> None:
             f'The training data of {describe(cfg)} are no single file of COCO form: '
             'give the split val or test.'
         )
-    loader = _loader(cfg)
-    ann_file, image_dir = files[0]
-    classes = known_classes(cfg, 'train')
-    loader.dataset = _dataset(loader, Path(ann_file), Path(image_dir), classes)
-    cfg.test_dataloader = loader
-    cfg.test_evaluator = ConfigDict(type='CocoMetric', ann_file=ann_file)
+    ann_file, image_dir = map(Path, files[0])
+    split = Split(ann_file, image_dir, count_images(cfg, 'train'))
+    _test_on(cfg, split, known_classes(cfg, 'train'))
 
 
-def _loader(cfg: Config) -> ConfigDict:
-    """Return a copy of the loader of test images, or of those for validation."""
-    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
-    if loader is None:
+def _test_on(cfg: Config, split: Split, classes: Sequence[str]) -> None:
+    """Let a config test on a file, with the pipeline of its test or validation."""
+    if cfg.get('test_dataloader') is None:
+        _use_validation(cfg)
+    test_on(cfg, split, classes)
+
+
+def _use_validation(cfg: Config) -> None:
+    if cfg.get('val_dataloader') is None:
         raise M2DetError(
             f'{describe(cfg)} has no test_dataloader, whose pipeline prepares the '
             'images: add it.'
         )
-    return ConfigDict(loader)
-
-
-def _dataset(
-    loader: ConfigDict, ann_file: Path, images: Path, classes: Sequence[str]
-) -> ConfigDict:
-    dataset = loader.dataset
-    while 'pipeline' not in dataset and 'dataset' in dataset:
-        dataset = dataset.dataset
-    return ConfigDict(
-        type='CheckedCocoDataset',
-        data_root='',
-        ann_file=str(ann_file),
-        data_prefix={'img': str(images)},
-        metainfo={'classes': tuple(classes)},
-        pipeline=dataset.pipeline,
-        test_mode=True,
-    )
+    cfg.test_dataloader = ConfigDict(cfg.val_dataloader)
+    cfg.test_evaluator = cfg.get('val_evaluator')

@@ -1,6 +1,9 @@
 """How the images of a detector are read."""
 
+from collections.abc import Callable
+
 import mmcv
+import numpy as np
 from mmdet.registry import TRANSFORMS
 from mmengine.config import Config
 
@@ -25,3 +28,13 @@ def take_reader(cfg: Config) -> ImageReader:
             pipeline[place] = {'type': 'LoadImageFromFile'}
             return loader.read
     return mmcv.imread
+
+
+def scaling_of(read: ImageReader) -> Callable[[np.ndarray, str], np.ndarray] | None:
+    """Return what makes bytes of deep images, as a reader does; ``None`` for mmcv's.
+
+    Args:
+        read: What :func:`take_reader` returned.
+    """
+    loader = getattr(read, '__self__', None)
+    return loader.to_bytes if isinstance(loader, LoadDeepImageFromFile) else None

@@ -1,21 +1,15 @@
 """Detect objects in images."""
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
-from mmengine.runner import CheckpointLoader
 
-from ..analysis.random_weights import without_pretrained
-from ..analysis.structure import structure_of
 from ..checkpoints.sources import check_checkpoint
-from ..checkpoints.weights import check_weights
 from ..datasets.coco import load_annotations
 from ..evaluation.coco_records import CocoIds
 from ..utils.configs import load_config
@@ -30,31 +24,11 @@ from .checks import (
     check_test_pipeline,
     make_faster,
 )
-from .class_names import class_names
 from .detection import Detected, detect
 from .image_loading import take_reader
+from .inferencer import build_inferencer
 from .prediction_folder import PICTURES, PredictionFolder
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What was found in an image.
-
-    Attributes:
-        path: The image.
-        image_id: Its id in the results.
-        boxes: ``(K, 4)``, xyxy, pixels of the image; the best score first.
-        scores: ``(K,)``, from 0 to 1.
-        labels: ``(K,)``, places in the classes of the detector.
-        names: Names of these classes.
-    """
-
-    path: Path
-    image_id: int
-    boxes: np.ndarray
-    scores: np.ndarray
-    labels: np.ndarray
-    names: tuple[str, ...]
+from .predictions import Prediction, to_prediction
 
 
 @dataclass(frozen=True)
@@ -164,7 +138,7 @@ def predict(
     cfg = load_config(config, options)
     check_test_pipeline(cfg)
     read = take_reader(cfg)
-    detector = _detector(cfg, checkpoint, device)
+    detector = build_inferencer(cfg, checkpoint, device)
     if acceleration:
         make_faster(detector.model, acceleration)
     ids = _coco_ids(detector.model.dataset_meta['classes'], ann_file)
@@ -192,7 +166,7 @@ def _collect(
         if image.sample is None:
             skipped.append(path)
         else:
-            predictions.append(_prediction(image, image_ids[path], classes))
+            predictions.append(to_prediction(image, image_ids[path], classes))
             if folder is not None:
                 problem = folder.write(image, image_ids[path], ids, detector.visualizer)
         if problem is not None:
@@ -207,27 +181,6 @@ def _collect(
         pictures=None if folder is None else folder.pictures,
         problems=problems,
     )
-
-
-def _detector(cfg: Config, checkpoint: str | Path, device: str | None) -> DetInferencer:
-    """Build the detector with the weights of a checkpoint that has all of them."""
-    if 'visualizer' not in cfg:
-        cfg.visualizer = {'type': 'DetLocalVisualizer'}
-    weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
-    check_weights(weights, structure_of(cfg), complete=True)
-    # All weights come from the checkpoint.
-    cfg.model = without_pretrained(cfg.model)
-    with prints_to(quiet_log()), warnings.catch_warnings():
-        # Each picture gets a file name of its own.
-        warnings.filterwarnings('ignore', 'Failed to add .*LocalVisBackend')
-        # Theirs are COCO's where the checkpoint has none.
-        warnings.filterwarnings('ignore', 'dataset_meta or class names are not saved')
-        detector = DetInferencer(
-            cfg, str(checkpoint), device=device, show_progress=False
-        )
-        names = class_names(detector.model, weights, cfg)
-    detector.model.dataset_meta['classes'] = names
-    return detector
 
 
 def _coco_ids(classes: Sequence[str], ann_file: str | Path | None) -> CocoIds:
@@ -260,18 +213,3 @@ def _of_annotations(ann_file: str | Path) -> Iterator[None]:
         raise
     except ValueError as error:
         raise M2DetError(f'ann_file {ann_file}: {error}') from error
-
-
-def _prediction(
-    detected: Detected, image_id: int, classes: Sequence[str]
-) -> Prediction:
-    found = detected.sample.pred_instances
-    labels = found.labels.numpy()
-    return Prediction(
-        path=detected.path,
-        image_id=image_id,
-        boxes=found.bboxes.numpy(),
-        scores=found.scores.numpy(),
-        labels=labels,
-        names=tuple(classes[label] for label in labels),
-    )

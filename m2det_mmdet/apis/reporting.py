@@ -9,9 +9,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
-from mmengine.runner import CheckpointLoader
 
-from ..analysis.structure import structure_of
 from ..analysis.training_record import RECORDS, TrainingRecord, read_record
 from ..compat.device import training_on
 from ..engine.hooks import Step
@@ -26,7 +24,7 @@ from ..utils.errors import our_errors
 from ..utils.files import check_output, write_whole
 from ..utils.logs import prints_to, quiet_log
 from .checks import check_one_of
-from .class_names import class_names
+from .class_names import known_classes
 from .evaluation import build_test
 from .evaluation_data import SPLITS, use_folder, use_split
 from .image_loading import take_reader
@@ -154,8 +152,7 @@ class _Images(NamedTuple):
             split = split or 'val'
             use_split(cfg, split)
         else:
-            weights = CheckpointLoader.load_checkpoint(self.source.checkpoint, 'cpu')
-            classes = class_names(structure_of(cfg), weights, cfg)
+            classes = known_classes(cfg, self.source.checkpoint)
             split = use_folder(cfg, self.data, split, classes, self.scratch)
         cfg.test_evaluator = ConfigDict(type='DetectionsMetric')
         cfg.work_dir = str(self.scratch / 'work')

@@ -1,25 +1,47 @@
 """Evaluate a checkpoint.
 
-m2det test CONFIG CHECKPOINT [--tta] [--fast] [--out FILE.pkl] [--show-dir DIR]
+m2det test MODEL [--data DIR] [--split val] [--tta] [--fast] [--show-dir DIR]
+
+MODEL is a run folder, a name (`m2det zoo`), a checkpoint, or CONFIG CHECKPOINT.
 """
 
 import argparse
 
 from .arguments import (
     add_acceleration_arguments,
-    add_config_arguments,
+    add_config_options,
+    add_device_argument,
     add_launch_arguments,
     config_options,
+    data_path,
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of mmdet's ``test.py``."""
-    add_config_arguments(parser)
     parser.add_argument(
-        'checkpoint', help='path, URL or name (`m2det zoo`) of the checkpoint'
+        'config',
+        metavar='model',
+        help='run folder, name (`m2det zoo`) or checkpoint; or the path or name of a '
+        'config, with a checkpoint',
     )
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help='path, URL or name (`m2det zoo`) of the checkpoint of a config',
+    )
+    add_config_options(parser)
     add_launch_arguments(parser)
+    parser.add_argument(
+        '--data', type=data_path, help="folder of your own, in place of the config's"
+    )
+    parser.add_argument(
+        '--split',
+        choices=['test', 'val', 'train'],
+        default='test',
+        help='images to test on; without a test split of --data those of val',
+    )
+    add_device_argument(parser)
     parser.add_argument('--out', help='write the predictions to this pickle file')
     parser.add_argument('--show', action='store_true', help='show the predictions')
     parser.add_argument(
@@ -47,6 +69,9 @@ def run(args: argparse.Namespace) -> None:
         result = evaluate(
             args.config,
             args.checkpoint,
+            data=args.data,
+            split=args.split,
+            device=args.device,
             work_dir=args.work_dir,
             tta=args.tta,
             predictions=args.out,

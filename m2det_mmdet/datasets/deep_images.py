@@ -94,7 +94,7 @@ class LoadDeepImageFromFile(LoadImageFromFile):
         """Load the image of ``results``."""
         loaded = super().transform(results)
         if loaded is not None:
-            loaded['img'] = self._to_bytes(loaded['img'], results['img_path'])
+            loaded['img'] = self.to_bytes(loaded['img'], results['img_path'])
         return loaded
 
     def read(self, path: Path) -> np.ndarray | None:
@@ -106,7 +106,12 @@ class LoadDeepImageFromFile(LoadImageFromFile):
             return None
         return None if loaded is None else loaded['img']
 
-    def _to_bytes(self, image: np.ndarray, path: str) -> np.ndarray:
+    def to_bytes(self, image: np.ndarray, path: str) -> np.ndarray:
+        """Scale an image of 8 or 16 bits a channel to bytes; ``path`` is its name.
+
+        Raises:
+            DatasetError: If it has another depth.
+        """
         if image.dtype == np.uint8:
             return image
         if image.dtype == np.uint16:

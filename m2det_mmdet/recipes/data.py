@@ -64,6 +64,23 @@ def use_data(cfg: Config, layout: DataLayout) -> None:
     set_num_classes(cfg.model, len(layout.classes))
 
 
+def test_on(cfg: Config, split: Split, classes: Sequence[str]) -> None:
+    """Test ``cfg`` on ``split``; its test pipeline and its classes are kept.
+
+    Args:
+        cfg: The config; changed.
+        split: The images.
+        classes: Those of the detector, in its order.
+
+    Raises:
+        RecipeError: As :func:`use_data`.
+    """
+    loader = cfg.test_dataloader
+    loader.dataset = _pointed(loader.dataset, split, classes)
+    loader.dataset.test_mode = True
+    cfg.test_evaluator = _evaluator(cfg, split)
+
+
 def test_split(layout: DataLayout) -> Split:
     """Return the images to evaluate on."""
     return layout.val if layout.test is None else layout.test

@@ -1,7 +1,6 @@
 """What the header of an image tells, read without its pixels."""
 
 import io
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from .errors import M2DetError
 from .texts import one_line
+from .warning_filters import own_filters
 
 # Orientations that turn an image by a quarter.
 _QUARTER_TURNS = {5, 6, 7, 8}
@@ -26,8 +26,6 @@ _NOT_TURNED = {'WEBP', 'AVIF'}
 _WITH_ALPHA = {'LA', 'La', 'PA', 'RGBA', 'RGBa'}
 # Bytes at the end of a PNG where an EXIF entry behind the pixels is looked for.
 _TAIL = 4096
-# Filters of warnings are those of all threads.
-_warning_filters = threading.RLock()
 
 
 class UnreadableImage(M2DetError):
@@ -146,7 +144,7 @@ def no_warnings_of_size() -> Iterator[None]:
 
     It holds for all threads; another one that wants it waits.
     """
-    with _warning_filters, warnings.catch_warnings():
+    with own_filters():
         warnings.simplefilter('ignore', Image.DecompressionBombWarning)
         yield
 

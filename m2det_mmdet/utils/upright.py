@@ -6,8 +6,10 @@ import cv2
 import mmcv
 import numpy as np
 
+from .builds import did_you_mean_file
+from .errors import M2DetError
 from .headers import UnreadableImage, read_header
-from .images import ImageReader
+from .images import ImageReader, image_problem, read_images
 
 # What makes an image upright, by its EXIF orientation: a turn, or a flip before one.
 _TURNS = {
@@ -41,6 +43,32 @@ def read_upright(path: Path, read: ImageReader = mmcv.imread) -> np.ndarray | No
     # OpenCV may read what Pillow does not know.
     except UnreadableImage:
         return image
+
+
+def read_file(path: Path, read: ImageReader = read_upright) -> np.ndarray:
+    """Read the image in a file, or say why that is impossible.
+
+    Args:
+        path: The image.
+        read: Reads it; returns ``None`` or raises for what is no image.
+
+    Returns:
+        BGR, ``(H, W, 3)``, uint8.
+
+    Raises:
+        M2DetError: If there is no such file, it is no image that can be read, or has
+            more pixels than Pillow opens.
+    """
+    # Opening a pipe would wait for somebody who writes to it.
+    if not path.is_file():
+        if path.exists():
+            raise M2DetError(f'{path} is no file: give an image.')
+        hint = did_you_mean_file(path) or 'check the path.'
+        raise M2DetError(f'There is no image {path}: {hint}')
+    ((_, image),) = read_images([path], read)
+    if image is None:
+        raise M2DetError(f'{path} {image_problem(path)}: give another image.')
+    return image
 
 
 def turn(image: np.ndarray, orientation: int) -> np.ndarray:

@@ -1,0 +1,66 @@
+"""Which classes count, and from which score on."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..utils.builds import did_you_mean
+from ..utils.errors import M2DetError
+from .checks import check_fraction
+
+_LISTED = 20
+# As results are written: what is 0.3 there is 0.3 everywhere.
+DECIMALS = 5
+
+
+class ClassChoice:
+    """The classes of a detector that count, each from a score of its own on.
+
+    Args:
+        classes: All classes of the detector.
+        score_thr: Lowest score.
+        class_score_thr: Lowest scores of single classes, by their names.
+        chosen: The classes that count; all by default.
+
+    Raises:
+        M2DetError: One sentence on a score that is not from 0 to 1, or a class that the
+            detector does not have.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        score_thr: float,
+        class_score_thr: Mapping[str, float] | None = None,
+        chosen: Sequence[str] | None = None,
+    ) -> None:
+        check_fraction('score_thr', score_thr)
+        self.classes = tuple(classes)
+        self._lowest = np.full(len(classes), score_thr)
+        for name, lowest in (class_score_thr or {}).items():
+            check_fraction(f'score_thr of {name}', lowest)
+            self._lowest[self._place(name)] = lowest
+        self._is_chosen = np.full(len(classes), chosen is None)
+        for name in chosen or ():
+            self._is_chosen[self._place(name)] = True
+
+    def chosen(self, labels: np.ndarray) -> np.ndarray:
+        """Whether objects are of the classes that count: bool, as many as labels."""
+        return self._is_chosen[labels]
+
+    def counted(self, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Whether objects count: bool, as many as labels."""
+        return self.chosen(labels) & (scores.round(DECIMALS) >= self._lowest[labels])
+
+    def lowest(self) -> dict[str, float]:
+        """Lowest score of each class, by its name."""
+        return dict(zip(self.classes, self._lowest.tolist(), strict=True))
+
+    def _place(self, name: str) -> int:
+        if name not in self.classes:
+            listed = ', '.join(self.classes[:_LISTED])
+            more = len(self.classes) - _LISTED
+            rest = f' and {more} more' if more > 0 else ''
+            hint = did_you_mean(name, [*self.classes]) or f'it has {listed}{rest}.'
+            raise M2DetError(f'The detector has no class {name}: {hint}')
+        return self.classes.index(name)

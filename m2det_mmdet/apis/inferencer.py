@@ -1,0 +1,57 @@
+"""Builds mmdet's ``DetInferencer`` of a config and a checkpoint."""
+
+import threading
+import warnings
+from pathlib import Path
+
+from mmdet.apis import DetInferencer
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
+
+from ..analysis.random_weights import without_pretrained
+from ..analysis.structure import structure_of
+from ..checkpoints.weights import check_weights
+from ..utils.logs import prints_to, quiet_log
+from ..utils.warning_filters import own_filters
+from .class_names import class_names
+
+# MMEngine's default scope, and the names of its visualizers, are those of all threads.
+building = threading.RLock()
+
+
+def build_inferencer(
+    cfg: Config, checkpoint: str | Path, device: str | None = None
+) -> DetInferencer:
+    """Build the detector with the weights of a checkpoint that has all of them.
+
+    Args:
+        cfg: The config; it gets a visualizer where it has none, and loses the names of
+            weights to start from.
+        checkpoint: Path, URL or name of the zoo.
+        device: ``'cpu'``, ``'cuda'``, ...; the best there is by default.
+
+    Returns:
+        The inferencer, which prints nothing; its model's ``dataset_meta`` has the names
+        of the classes.
+
+    Raises:
+        M2DetError: If the model does not build, the checkpoint does not fit it, or the
+            names of the classes are unknown.
+    """
+    if 'visualizer' not in cfg:
+        cfg.visualizer = {'type': 'DetLocalVisualizer'}
+    with building, prints_to(quiet_log()), own_filters():
+        weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
+        check_weights(weights, structure_of(cfg), complete=True)
+        # All weights come from the checkpoint.
+        cfg.model = without_pretrained(cfg.model)
+        # Each picture gets a file name of its own.
+        warnings.filterwarnings('ignore', 'Failed to add .*LocalVisBackend')
+        # Theirs are COCO's where the checkpoint has none.
+        warnings.filterwarnings('ignore', 'dataset_meta or class names are not saved')
+        inferencer = DetInferencer(
+            cfg, str(checkpoint), device=device, show_progress=False
+        )
+        names = class_names(inferencer.model, weights, cfg)
+    inferencer.model.dataset_meta['classes'] = names
+    return inferencer
