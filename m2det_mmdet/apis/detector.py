@@ -1,5 +1,6 @@
 """A detector as a program has it: three lines from a name to boxes."""
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -52,9 +53,9 @@ class Detector:
     It raises :class:`M2DetError` with one sentence, and prints nothing. Several threads
     may call it: images are loaded at the same time, and the network looks at those of
     one call after the other; the results are those of one thread. A detector that is
-    pickled, as for another process, is built anew there from its checkpoint. A process
-    that was forked may use it on a CPU where the parent has not called it before; where
-    in doubt, start processes by ``spawn``.
+    pickled, as for another process, is built anew there from its checkpoint. In a
+    process that was forked PyTorch's threads hang: there it raises an error, unless
+    PyTorch has one thread only.
 
     Args:
         model: A run folder, a name (``m2det zoo`` lists them) or a checkpoint; or a
@@ -114,6 +115,7 @@ class Detector:
         self._read = partial(read_upright, read=read)
         self._load = partial(load_source, read=self._read, scale=scaling_of(read))
         self._lock = _compiling if compile else threading.RLock()
+        self._process = os.getpid()
 
     @overload
     def __call__(
@@ -171,6 +173,7 @@ class Detector:
             M2DetError: One sentence on what cannot be read, taken for an image, or
                 looked at, and on arguments.
         """
+        self._check_process()
         check_at_least('batch_size', batch_size, 1)
         # A class that there is not is told before any image is loaded.
         by_class = isinstance(score_thr, Mapping)
@@ -251,6 +254,16 @@ class Detector:
     def __repr__(self) -> str:
         number = len(self.classes)
         return f'<Detector {self.checkpoint} ({number} classes, {self.device})>'
+
+    def _check_process(self) -> None:
+        """Stop where a call would hang, in a process that was forked."""
+        uses_threads = self.device.type != 'cpu' or torch.get_num_threads() > 1
+        if os.getpid() != self._process and uses_threads:
+            raise M2DetError(
+                "The detector was made before this process was forked, and PyTorch's "
+                'threads do not outlast that: start processes by spawn, or make it in '
+                'each.'
+            )
 
     def _each(
         self, images: Iterator[Any], batch_size: int, on_error: OnError | None

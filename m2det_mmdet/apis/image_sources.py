@@ -52,7 +52,7 @@ def is_one_image(images: object) -> bool:
         M2DetError: If it is neither one image nor a series.
     """
     if isinstance(images, str | os.PathLike):
-        name = os.fspath(images)
+        name = os.fsdecode(images)
         if is_url(name):
             return True
         return not (
@@ -75,7 +75,7 @@ def each_image(images: object) -> Iterator[Any]:
         M2DetError: If a folder or a pattern has no image.
     """
     if isinstance(images, str | os.PathLike):
-        return iter(find_images([os.fspath(images)]))
+        return iter(find_images([os.fsdecode(images)]))
     return _each_of(images)
 
 
@@ -89,7 +89,7 @@ def _each_of(series: Iterable[Any]) -> Iterator[Any]:
 
 def name_of(source: object, index: int) -> str | int:
     """Name of an image, else its place in the series."""
-    return os.fspath(source) if isinstance(source, str | os.PathLike) else index
+    return os.fsdecode(source) if isinstance(source, str | os.PathLike) else index
 
 
 def load_source(
@@ -110,15 +110,14 @@ def load_source(
         M2DetError: One sentence on what cannot be read or taken for an image.
     """
     if isinstance(source, str | os.PathLike):
-        name = os.fspath(source)
-        if isinstance(name, bytes):
-            name = os.fsdecode(name)
+        name = os.fsdecode(source)
         if is_url(name):
             with TemporaryDirectory(prefix='m2det-') as folder:
                 return SourceImage(
                     read_file(fetch_image(name, Path(folder)), read), None
                 )
-        path = Path(name).expanduser()
+        # Of a user that there is not it is left as it is.
+        path = Path(os.path.expanduser(name))
         return SourceImage(read_file(path, read), path)
     if isinstance(source, Image.Image):
         return SourceImage(_of_pillow(source, scale or _upper_bits), None)
@@ -165,7 +164,7 @@ def _of_array(array: np.ndarray, scale: Scaling) -> np.ndarray:
 
 
 def _shape_advice(array: np.ndarray) -> str:
-    if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] > 4:
         return ': call .transpose(1, 2, 0)'
     return ': give a list of images' if array.ndim == 4 else ''
 

@@ -1,5 +1,6 @@
 """From what a caller names as a model to its config and its checkpoint."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,7 +79,7 @@ def find_model(
         raise M2DetError(
             f'A model is named by a text, a path or a config, got {shown(model)}.'
         )
-    folder = Path(model).expanduser()
+    folder = Path(os.path.expanduser(model))
     if folder.is_dir():
         cfg = load_config(_config_of_run(folder), options)
         return _checked(cfg, checkpoint or _checkpoint_of_run(folder), folder)
@@ -101,7 +102,7 @@ def _checked(
 
 def _alone(name: str, options: Mapping[str, Any] | None) -> ModelSource:
     """Find what one name stands for, which is no folder."""
-    if not Path(name).expanduser().exists() and is_in_zoo(name):
+    if not Path(os.path.expanduser(name)).exists() and is_in_zoo(name):
         check_checkpoint(name)
         return _checked(load_config(find_entry(name).config, options), name)
     if _is_checkpoint(name):
@@ -126,7 +127,7 @@ def _is_checkpoint(name: str) -> bool:
     """Whether a name that is not of the zoo means a checkpoint: by its form."""
     if '://' in name:
         return not name.startswith(SCHEME)
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     suffix = path.suffix.lower()
     return suffix in _WEIGHTS or (path.is_file() and suffix not in SUFFIXES)
 

@@ -1,5 +1,6 @@
 """What was found in an image, and what people do with it."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -171,7 +172,7 @@ class Prediction:
             M2DetError: If it cannot be written, or is the image itself; and as
                 :attr:`image`.
         """
-        path = Path(path).expanduser()
+        path = Path(os.path.expanduser(path))
         check_picture(path)
         if self.path is not None and path.exists() and path.samefile(self.path):
             raise M2DetError(f'{path} is the image itself: give another name.')
