@@ -18,6 +18,7 @@ import torch
 from mmdet.registry import DATASETS, HOOKS, MODELS
 from mmengine.runner import Runner
 
+from m2det_mmdet import Detector, Prediction
 from m2det_mmdet.analysis.structure import structure_of
 from m2det_mmdet.cli.arguments import config_options
 from m2det_mmdet.convert import to_release
@@ -180,10 +181,31 @@ def _run_partial_results(text: str, folder: Path, _: SimpleNamespace) -> None:
     assert [record['image_id'] for record in records] == [1, 1, 3]
 
 
+def _run_python(text: str, folder: Path, trained: SimpleNamespace) -> None:
+    """Run a part of the page on Python, whose parts follow each other."""
+    image = sorted((trained.scenes / 'val').iterdir())[0]
+    words = {
+        'IMAGE': str(image),
+        'FOLDER': str(image.parent),
+        'DATA': str(trained.scenes),
+        'epochs=1': f'epochs=1, config={trained.config!r}, device="cpu"',
+        "split='val'": "split='val', work_dir='test'",
+    }
+    replaced = {old: new for old, new in words.items() if old in text}
+    detector = Detector('m2det_r18_scenes', device='cpu')
+    names = {'Detector': Detector, 'detector': detector, 'found': detector(image)}
+
+    found = _program(text, folder, names, replaced)
+
+    assert isinstance(found['detector'], Detector)
+    assert isinstance(found['found'], Prediction)
+
+
 # What each program needs is prepared; one that nobody prepares for fails.
 RUN: dict[str, Callable[[str, Path, SimpleNamespace], None]] = {
     'README.md': _run_readme,
     'docs/prediction.md': _run_partial_results,
+    'docs/python.md': _run_python,
     'docs/release.md': _run_release,
     'docs/speed.md': _run_speed,
 }

@@ -108,3 +108,16 @@ def test_what_an_uninstalled_package_left_is_no_package(
         f'm2det: {tmp_path / "m2det_mmdet"} holds no package, only what an earlier '
         'installation left, and hides the installed one: remove that folder.\n'
     )
+
+
+def test_the_detector_is_imported_when_it_is_asked_for() -> None:
+    done = _run(
+        'import sys, m2det_mmdet; '
+        "assert 'm2det_mmdet.apis' not in sys.modules; "
+        "assert 'Detector' in dir(m2det_mmdet); "
+        'from m2det_mmdet import Detector, M2DetError, Prediction; '
+        "assert Detector.__module__ == 'm2det_mmdet.apis.detector'; "
+        "assert not hasattr(m2det_mmdet, 'Detektor')"
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -31,14 +31,18 @@ from .errors import CheckpointError, Refusal
 from .pretrained import without_pretrained
 
 _NETWORK = (MODELS, TASK_UTILS, WEIGHT_INITIALIZERS)
+_DATA = (DATASETS, DATA_SAMPLERS, FUNCTIONS, TRANSFORMS)
 # What is kept of a config, and where its types are looked up.
 _KEPT: dict[str, tuple[Registry, ...]] = {
     'model': _NETWORK,
     'tta_model': _NETWORK,
-    'test_dataloader': (DATASETS, DATA_SAMPLERS, FUNCTIONS, TRANSFORMS),
     'tta_pipeline': (TRANSFORMS,),
+    'test_dataloader': _DATA,
     'test_evaluator': (METRICS,),
     'test_cfg': (LOOPS,),
+    'val_dataloader': _DATA,
+    'val_evaluator': (METRICS,),
+    'val_cfg': (LOOPS,),
     'default_scope': (),
 }
 # Registered, and yet a way to run or write what a config says: an evaluated text,

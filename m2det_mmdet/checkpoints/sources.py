@@ -77,7 +77,7 @@ def check_checkpoint(name: str) -> None:
         CheckpointError: If ``name`` is no URL, no file and no name of the zoo, one of
             the zoo that does not load, or a config.
     """
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if path.is_file() and path.suffix.lower() in _CONFIGS:
         raise CheckpointError(
             f'{name} is a config, and no checkpoint: name a file of weights (.pth or '

@@ -133,6 +133,20 @@ def test_test_ends_with_the_ap(
     assert len(list(pictures.iterdir())) == 3
 
 
+def test_a_run_is_tested_on_other_data(
+    trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    argv = ['--data', str(trained.scenes), '--split', 'val', '--device', 'cpu']
+
+    _run('test', str(trained.work_dir), *argv, '--work-dir', str(tmp_path))
+
+    ap = trained.result.metrics['coco/bbox_mAP']
+    assert f'{ap:.3f}' in capsys.readouterr().out
+    assert main(['test', trained.config]) == 2
+    error = capsys.readouterr().err
+    assert 'small.py is a config, which has no weights: give a checkpoint, too' in error
+
+
 def test_tta_merges_all_views_of_each_image(
     trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
