@@ -77,6 +77,7 @@ def test_a_command_says_what_a_person_needs_and_no_more(
         'epoch',
         'Trained',
         'Best',
+        'Report:',
         'Next:',
         'm2det',
     ]

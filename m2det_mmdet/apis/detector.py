@@ -224,19 +224,22 @@ class Detector:
         return detector
 
     def evaluate(
-        self, data: str | Path | None = None, *, split: str = 'test', **options: Any
+        self,
+        data: str | Path | None = None,
+        *,
+        split: str | None = None,
+        **options: Any,
     ) -> EvaluationResult:
         """Compute the AP and what else the metrics give.
 
         Args:
             data: A folder of your own; by default the data of the config.
-            split: Of the data, ``'test'``, ``'val'`` or ``'train'``. Without a test
-                split of ``data`` the val split is taken for it.
+            split: As of :func:`m2det_mmdet.apis.evaluate`.
             options: As of :func:`m2det_mmdet.apis.evaluate`.
 
         Raises:
             M2DetError: One sentence on what is wrong with the data; also if they have
-                other classes than the detector.
+                a class that the detector does not know.
         """
         how = {key: self._how[key] for key in ('fast', 'compile', 'autocast')}
         return evaluate(

@@ -24,11 +24,12 @@ from ..utils.logs import outside_of_redirection, quiet_log
 from .checks import (
     acceleration_options,
     check_at_least,
+    check_one_of,
     check_run,
     start_processes,
 )
 from .class_names import known_classes
-from .evaluation_data import use_folder, use_split
+from .evaluation_data import SPLITS, use_folder, use_split
 from .model_source import find_model
 
 # Of CocoMetric and of VOCMetric.
@@ -122,6 +123,7 @@ def evaluate(
     if predictions is not None:
         check_output(Path(predictions), force=True)
     check_at_least('wait_time', wait_time, 0)
+    check_one_of('split', split, SPLITS)
     acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
     with training_on(None if device is None else find_device(device)):
         cfg, checkpoint, _ = find_model(model, checkpoint, options)

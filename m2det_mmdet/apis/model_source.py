@@ -86,6 +86,11 @@ def find_model(
     if checkpoint is None:
         return _alone(str(model), options)
     if _is_checkpoint(str(model)):
+        if Path(checkpoint).suffix in SUFFIXES:
+            raise M2DetError(
+                f'{model} is a checkpoint, and {checkpoint} a config: the config comes '
+                'first.'
+            )
         raise M2DetError(
             f'{model} and {checkpoint} are two checkpoints: give one of them, or the '
             'config before it.'

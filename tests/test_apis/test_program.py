@@ -27,7 +27,9 @@ def test_a_training_reports_and_returns_what_it_left(
 
     captured = capsys.readouterr()
     assert captured.out == ''
-    started, *steps, evaluated = events
+    # At the end the report looks at the images once more.
+    assert [event.stage for event in events[-2:]] == ['test', 'test']
+    started, *steps, evaluated = events[:-2]
     assert (started.config, started.model, started.epochs) == ('small', 'M2Det', 1)
     assert started.images == {'train': 4, 'val': 3}
     assert (started.iterations, started.batch_size) == (2, 2)

@@ -160,8 +160,8 @@ def test_swapped_arguments_are_told(
     trained: SimpleNamespace, capsys: pytest.CaptureFixture
 ) -> None:
     assert main(['test', trained.checkpoint, trained.config]) == 2
-    assert 'epoch_1.pth is no config: its name would end in .py (the config comes' in (
-        capsys.readouterr().err
-    )
+    error = capsys.readouterr().err
+    assert 'epoch_1.pth is a checkpoint, and ' in error
+    assert 'small.py a config: the config comes first.' in error
     assert main(['test', trained.config, str(trained.work_dir)]) == 2
     assert 'is a folder: name a checkpoint (.pth) in it' in capsys.readouterr().err
