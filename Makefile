@@ -42,14 +42,9 @@ demo: $(INSTALLED)
 	rm -rf $(DEMO)
 	$(BIN)/m2det scenes $(DATA) --collection toys --force \
 		--num-train 200 --num-val 60 --num-test 60
-	$(BIN)/m2det train --data $(DATA) --work-dir $(DEMO) --image-size 128 --epochs 20
-	$(BIN)/m2det test $(DEMO)/config.py $(DEMO)/best.pth \
-		--cfg-options test_evaluator.outfile_prefix=$(DEMO)/results | tee $(DEMO)/test.txt
-	$(BIN)/m2det draw $(DATA)/annotations/test.json $(DEMO)/results.bbox.json \
-		$(DATA)/test --out $(DEMO)/comparison.png
-	@echo
-	@echo "$$(tail -n 1 $(DEMO)/test.txt)"
-	@echo "Picture: $(DEMO)/comparison.png"
+	$(BIN)/m2det train --data $(DATA) --work-dir $(DEMO) --image-size 128 --epochs 20 \
+		--no-report
+	$(BIN)/m2det report $(DEMO) --split test
 
 lint: setup
 	$(BIN)/ruff check .
