@@ -164,7 +164,7 @@ def test_older_files_are_replaced_with_force_alone(
 
     old.write_text('old')
     # It stops before a model is loaded.
-    monkeypatch.setattr(prediction, '_detector', None)
+    monkeypatch.setattr(prediction, 'build_inferencer', None)
     assert _predict(trained, images, '-o', tmp_path / 'out') == 2
     assert 'exists: give another name, or --force' in capsys.readouterr().err
     assert old.read_text() == 'old'
