@@ -127,6 +127,11 @@ def _expand(name: str, passed_over: PassedOver) -> list[Path]:
         return images_in(path, passed_over)
     if path.is_file():
         return [] if is_litter(path.name) else [path]
+    if os.path.lexists(name):
+        kind = 'pipe, device or the like' if path.exists() else 'link to nothing'
+        raise M2DetError(
+            f'{printable(name)} is no image but a {kind}: give a regular file.'
+        )
     matches = sorted(map(Path, glob(name, recursive=True)))
     if not matches:
         hint = did_you_mean_file(path) or 'check the path.'

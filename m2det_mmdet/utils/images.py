@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import cv2
 import mmcv
@@ -67,9 +67,8 @@ def _read(path: Path, read: ImageReader) -> np.ndarray | None:
 def picture_paths(images: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """Give each image the path of a picture of its own.
 
-    Pictures mirror the images' folders below their common one. A picture has the name
-    of its image; where that is not the name of a coloured picture (``x.pgm``, ``x``),
-    ``.jpg`` is added.
+    Pictures mirror the images' folders below their common one, and have names as
+    :func:`picture_names` gives them.
 
     Args:
         images: Absolute paths.
@@ -78,16 +77,31 @@ def picture_paths(images: Sequence[Path], folder: Path) -> dict[Path, Path]:
     if not images:
         return {}
     root = common_folder(images)
-    names = {image: image.relative_to(root) for image in images}
-    taken = {name for name in names.values() if _is_picture(name)}
-    taken |= {parent for name in names.values() for parent in name.parents}
+    names = picture_names([image.relative_to(root) for image in images])
+    return {
+        image: folder / name for image, name in zip(images, names.values(), strict=True)
+    }
+
+
+def picture_names(images: Sequence[PurePath]) -> dict[PurePath, PurePath]:
+    """Give each image the name of a picture, unlike all others.
+
+    A picture has the name of its image; where that is not the name of a coloured
+    picture (``x.pgm``, ``x``), ``.jpg`` is added.
+
+    Args:
+        images: Relative paths, each once.
+    """
+    names = {image: image for image in images}
+    taken = {name for name in names if _is_picture(name)}
+    taken |= {parent for name in names for parent in name.parents}
     for image, name in names.items():
         if not _is_picture(name):
             while name in taken or not _is_picture(name):
                 name = name.with_name(f'{name.name}.jpg')
             taken.add(name)
             names[image] = name
-    return {image: folder / name for image, name in names.items()}
+    return names
 
 
 def check_picture(path: Path) -> None:
@@ -126,5 +140,5 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
     write_whole(path, lambda file: file.write(data.tobytes()))
 
 
-def _is_picture(path: Path) -> bool:
+def _is_picture(path: PurePath) -> bool:
     return path.suffix.lower() in _PICTURES

@@ -6,7 +6,7 @@ from pathlib import Path
 RECORD = 'predict.json'
 PICTURES = 'pictures'
 # With what the record begins.
-SIGN = '{"written_by": "m2det predict'
+SIGN = '{\n "written_by": "m2det predict'
 
 
 def is_prediction(folder: Path) -> bool:

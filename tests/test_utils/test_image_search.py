@@ -180,7 +180,16 @@ def test_a_link_to_a_folder_above_gives_each_image_once(folder: Path) -> None:
 def test_special_files_are_never_opened(folder: Path) -> None:
     os.mkfifo(folder / 'pipe.jpg')
 
-    with pytest.raises(M2DetError, match=r'no image in .*pipe\.jpg: .*1 special file'):
+    with pytest.raises(M2DetError, match=r'pipe\.jpg is no image but a pipe'):
         _names(folder, 'pipe.jpg')
-    with pytest.raises(M2DetError, match='no image in /dev/null'):
+    with pytest.raises(M2DetError, match=r'no image in .*pipe\*: .* 1 special file'):
+        _names(folder, 'pipe*')
+    with pytest.raises(M2DetError, match='/dev/null is no image but a pipe, device'):
         find_images(['/dev/null'])
+
+
+def test_a_link_to_nothing_is_named(folder: Path) -> None:
+    (folder / 'lost.jpg').symlink_to(folder / 'nowhere')
+
+    with pytest.raises(M2DetError, match=r'lost\.jpg is no image but a link to noth'):
+        _names(folder, 'lost.jpg')
