@@ -2,7 +2,6 @@
 
 import argparse
 import inspect
-import json
 import re
 import subprocess
 import sys
@@ -169,16 +168,13 @@ def _run_speed(text: str, folder: Path, trained: SimpleNamespace) -> None:
     assert found['speed'].images_per_second > 0
 
 
-def _run_partial_results(text: str, folder: Path, _: SimpleNamespace) -> None:
-    (folder / 'OUT').mkdir()
-    lines = [[{'image_id': 1}, {'image_id': 1}], [], [{'image_id': 3}]]
-    partial = folder / 'OUT' / 'results.partial.jsonl'
-    partial.write_text(''.join(f'{json.dumps(line)}\n' for line in lines))
+def _run_prediction(text: str, folder: Path, trained: SimpleNamespace) -> None:
+    images = str(trained.scenes / 'val')
 
-    _program(text, folder, {}, {})
+    found = _program(text, folder, {}, {'IMAGES': images})
 
-    records = json.loads((folder / 'results.json').read_text())
-    assert [record['image_id'] for record in records] == [1, 1, 3]
+    assert found['result'].tally.num_images == 3
+    assert found['result'].predictions == []
 
 
 def _run_python(text: str, folder: Path, trained: SimpleNamespace) -> None:
@@ -204,7 +200,7 @@ def _run_python(text: str, folder: Path, trained: SimpleNamespace) -> None:
 # What each program needs is prepared; one that nobody prepares for fails.
 RUN: dict[str, Callable[[str, Path, SimpleNamespace], None]] = {
     'README.md': _run_readme,
-    'docs/prediction.md': _run_partial_results,
+    'docs/prediction.md': _run_prediction,
     'docs/python.md': _run_python,
     'docs/release.md': _run_release,
     'docs/speed.md': _run_speed,

@@ -25,7 +25,13 @@ from .drawing import draw  # noqa: E402
 from .evaluation import EvaluationResult, evaluate  # noqa: E402
 from .flattening import flatten  # noqa: E402
 from .own_data import DataRead  # noqa: E402
-from .prediction import ImageDone, PredictionResult, predict  # noqa: E402
+from .prediction import predict  # noqa: E402
+from .prediction_events import (  # noqa: E402
+    ImageDone,
+    PredictionResult,
+    PredictionStarted,
+    Tally,
+)
 from .predictions import FoundObject, Prediction  # noqa: E402
 from .reporting import ReportResult, report  # noqa: E402
 from .tabulation import Family, FamilyMember, tabulate  # noqa: E402
@@ -49,9 +55,11 @@ __all__ = [
     'M2DetError',
     'Prediction',
     'PredictionResult',
+    'PredictionStarted',
     'ReportResult',
     'RunEvent',
     'Step',
+    'Tally',
     'TrainingResult',
     'TrainingStarted',
     'ZooEntry',

@@ -10,7 +10,7 @@ from .checks import check_fraction
 
 _LISTED = 20
 # As results are written: what is 0.3 there is 0.3 everywhere.
-DECIMALS = 5
+_DECIMALS = 5
 
 
 class ClassChoice:
@@ -50,7 +50,9 @@ class ClassChoice:
 
     def counted(self, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
         """Whether objects count: bool, as many as labels."""
-        return self.chosen(labels) & (scores.round(DECIMALS) >= self._lowest[labels])
+        # In double precision, where 0.3 is the 0.3 of the results.
+        rounded = scores.astype(float).round(_DECIMALS)
+        return self.chosen(labels) & (rounded >= self._lowest[labels])
 
     def lowest(self) -> dict[str, float]:
         """Lowest score of each class, by its name."""

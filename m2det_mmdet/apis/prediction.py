@@ -1,22 +1,23 @@
 """Detect objects in images."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
 
-from ..checkpoints.sources import check_checkpoint
-from ..datasets.coco import load_annotations
+from ..analysis.machine import versions
+from ..datasets.coco import CheckedCOCO, load_annotations
 from ..evaluation.coco_records import CocoIds
-from ..utils.configs import load_config
+from ..utils.configs import describe
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
-from ..utils.image_search import find_images
+from ..utils.files import sha256_of
+from ..utils.images import ImageReader
 from ..utils.logs import prints_to, quiet_log
+from ..utils.predicted import PICTURES
 from .checks import (
     acceleration_options,
     check_at_least,
@@ -24,183 +25,231 @@ from .checks import (
     check_test_pipeline,
     make_faster,
 )
-from .detection import Detected, detect
+from .class_choice import ClassChoice
+from .detection import detect
 from .image_loading import take_reader
 from .inferencer import build_inferencer
-from .prediction_folder import PICTURES, PredictionFolder
-from .predictions import Prediction, to_prediction
-
-
-@dataclass(frozen=True)
-class PredictionResult:
-    """What was found in all images.
-
-    Attributes:
-        predictions: One an image, in the order of the inputs.
-        skipped: Images without a prediction: they could not be read, or the detector
-            failed with them.
-        results: The JSON that was written; ``None`` without an output folder.
-        pictures: The folder of pictures that were drawn; likewise.
-        problems: A sentence for each image that was skipped or has no picture.
-    """
-
-    predictions: list[Prediction]
-    skipped: list[Path]
-    results: Path | None
-    pictures: Path | None
-    problems: dict[Path, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ImageDone:
-    """An image is done, or was skipped.
-
-    Attributes:
-        path: The image.
-        done: Images so far, this one included.
-        total: How many there are.
-        skipped: Whether it has no prediction.
-        problem: Why it was skipped or has no picture, in a sentence.
-    """
-
-    path: Path
-    done: int
-    total: int
-    skipped: bool
-    problem: str | None = None
+from .model_source import ModelSource, find_model
+from .prediction_events import ImageDone, PredictionResult, PredictionStarted
+from .prediction_folder import PredictionFolder
+from .prediction_inputs import PredictionInputs, absent_sentence, find_inputs
+from .prediction_labels import PredictionLabels, check_formats
+from .prediction_places import check_out, folder_of, unfinished_last
+from .prediction_run import PredictionRun
+from .tiling import TiledInferencer, check_tiling
 
 
 @our_errors()
 def predict(
-    config: str | Path | Config,
-    checkpoint: str | Path,
+    model: str | Path | Config,
     inputs: str | Path | Sequence[str | Path],
-    out: str | Path | None = None,
+    out: str | Path | bool | None = None,
     *,
+    checkpoint: str | Path | None = None,
     score_thr: float = 0.3,
+    class_score_thr: Mapping[str, float] | None = None,
+    classes: Sequence[str] | None = None,
+    formats: str | Sequence[str] = 'coco',
     ann_file: str | Path | None = None,
+    tile: int | None = None,
+    tile_overlap: float = 0.2,
     device: str | None = None,
     batch_size: int = 1,
     fast: bool = False,
     compile: bool = False,
     autocast: str | None = None,
     force: bool = False,
+    resume: bool = False,
+    keep: bool = True,
     options: Mapping[str, Any] | None = None,
-    on_event: Callable[[ImageDone], None] | None = None,
+    on_event: Callable[[PredictionStarted | ImageDone], None] | None = None,
 ) -> PredictionResult:
-    """Detect objects in images, and write boxes and pictures where asked to.
+    """Detect objects in images, and write boxes, labels and pictures where asked to.
 
     The names of the classes are those of the checkpoint, else those of the config's
-    test data. Results are on disk as soon as their image is done, in
-    ``results.partial.jsonl``, which becomes ``results.json`` at the end, also by an
+    test data. What is found is on disk as soon as its image is done, in
+    ``results.partial.jsonl``; results and labels are made of it at the end, also by an
     error or Ctrl-C. An image that cannot be read, detected in or drawn costs itself
     alone.
 
     Args:
-        config: Path or name of a config, or the config.
+        model: A run folder, a checkpoint or a name of the zoo; or a config, and
+            ``checkpoint``.
+        inputs: Images, folders (with the folders in them), glob patterns and URLs,
+            which come last; or one of them.
+        out: Folder for ``results.json``, in COCO's results format, labels, ``pictures``
+            and ``predict.json``, which tells what was asked for and passed over;
+            ``True`` for a new folder ``work_dirs/predict``, ``work_dirs/predict-2``,
+            and so on.
         checkpoint: Path, URL or name of the zoo; it has to hold all weights of the
             model.
-        inputs: Images, folders (with the folders in them) and glob patterns; or one of
-            them.
-        out: Folder for ``results.json``, in COCO's results format, and ``pictures``.
-        score_thr: Lowest score that is drawn.
-        ann_file: COCO annotations that give the ids of images and categories. An image
-            is the one whose ``file_name`` is the end of its path. Without them images
-            are numbered from 1, and categories have COCO's ids if the classes are
-            COCO's 80, else 1, 2, ... in the order of the classes.
+        score_thr: Lowest score that is drawn, labelled and counted.
+        class_score_thr: Lowest scores of single classes, by their names.
+        classes: Names of the classes to keep; all by default.
+        formats: Forms of labels: ``'coco'``, ``'yolo'``, ``'voc'``, ``'csv'``, or
+            ``'none'``.
+        ann_file: COCO annotations that give the ids of images and categories. Only the
+            images that they list are done: an image is the one whose ``file_name`` is
+            the end of its path. Without them images are numbered from 1, and categories
+            have COCO's ids if the classes are COCO's 80, else 1, 2, ... in the order of
+            the classes.
+        tile: Width and height, pixels, of the tiles that SAHI cuts images into.
+        tile_overlap: Part of a tile that the next one has, too.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; the best there is by default.
         batch_size: Images at a time.
         fast: Whether to fold batch norms and store weights channels last.
         compile: Whether to compile the network.
         autocast: ``'bfloat16'`` or ``'float16'`` inside the network.
-        force: Whether results and pictures that are in ``out`` may be replaced.
+        force: Whether what an earlier prediction wrote to ``out`` may be replaced.
+        resume: Whether to go on with a prediction in ``out`` that ended early; images
+            that are done are not done again.
+        keep: Whether the result holds the predictions. Without them the memory does
+            not grow with the images; ``on_event`` gets each.
         options: Settings of the config to override, by their dotted keys.
-        on_event: Gets an :class:`ImageDone` after each image.
+        on_event: Gets a :class:`PredictionStarted`, then an :class:`ImageDone` after
+            each image.
 
     Raises:
         M2DetError: One sentence on what is wrong with an argument or a file; or if the
             detector fails with each of the images.
     """
     quiet_log()
-    check_checkpoint(str(checkpoint))
+    check_out(out)
     check_at_least('batch_size', batch_size, 1)
     check_fraction('score_thr', score_thr)
     if device is not None:
         find_device(device)
+    if tile is not None:
+        check_tiling(tile, tile_overlap)
     acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
-    if isinstance(inputs, str | Path):
-        inputs = [inputs]
-    pictures = None if out is None else Path(out, PICTURES)
-    paths = find_images([str(name) for name in inputs], exclude=pictures)
-    folder = None if out is None else PredictionFolder(Path(out), paths, score_thr)
-    if folder is not None:
-        folder.check(force=force)
-    cfg = load_config(config, options)
-    check_test_pipeline(cfg)
-    read = take_reader(cfg)
-    detector = build_inferencer(cfg, checkpoint, device)
-    if acceleration:
-        make_faster(detector.model, acceleration)
-    ids = _coco_ids(detector.model.dataset_meta['classes'], ann_file)
-    image_ids = _image_ids(paths, ids, ann_file)
-    with nullcontext() if folder is None else folder.results:
-        detected = detect(detector, paths, batch_size, read=read)
-        return _collect(detected, detector, image_ids, ids, folder, on_event)
-
-
-def _collect(
-    detected: Iterable[Detected],
-    detector: DetInferencer,
-    image_ids: Mapping[Path, int],
-    ids: CocoIds,
-    folder: PredictionFolder | None,
-    on_event: Callable[[ImageDone], None] | None,
-) -> PredictionResult:
-    """Keep, write and report what was found in each image, as soon as it is known."""
-    classes = detector.model.dataset_meta['classes']
-    predictions: list[Prediction] = []
-    skipped: list[Path] = []
-    problems: dict[Path, str] = {}
-    for done, image in enumerate(detected, start=1):
-        path, problem = image.path, image.problem
-        if image.sample is None:
-            skipped.append(path)
-        else:
-            predictions.append(to_prediction(image, image_ids[path], classes))
-            if folder is not None:
-                problem = folder.write(image, image_ids[path], ids, detector.visualizer)
-        if problem is not None:
-            problems[path] = problem
+    formats = check_formats(formats)
+    names = [str(x) for x in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    source = find_model(model, checkpoint, options)
+    # What has to be the same where a prediction goes on.
+    arguments = {
+        **_model_facts(model, source, options),
+        'inputs': names,
+        'score_thr': score_thr,
+        'class_score_thr': dict(class_score_thr or {}),
+        'classes': None if classes is None else [*classes],
+        'formats': [*formats],
+        'ann_file': None if ann_file is None else str(ann_file),
+        'tile': None if tile is None else [tile, tile_overlap],
+        'acceleration': acceleration,
+    }
+    truth = None if ann_file is None else _annotations(ann_file)
+    with ExitStack() as opened:
+        left = unfinished_last() if out is True and not resume else None
+        place = opened.enter_context(folder_of(out, resume=resume))
+        images = opened.enter_context(_inputs(names, place, truth, ann_file))
+        folder = None
+        if place is not None:
+            folder = _folder(place, images, arguments, force=force, resume=resume)
+            opened.enter_context(folder)
+        detector, read = _ready(source, device, acceleration)
+        known = detector.model.dataset_meta['classes']
+        choice = ClassChoice(known, score_thr, class_score_thr, classes)
+        ids = _ids(known, truth, ann_file)
+        run = PredictionRun(images, folder, choice, ids)
+        run.keep, run.on_event = keep, on_event
+        if folder is not None:
+            folder.labels.set_classes(ids, choice.lowest())
+            run.go_on(folder.entries())
         if on_event is not None:
-            is_skipped = image.sample is None
-            on_event(ImageDone(path, done, len(image_ids), is_skipped, problem))
-    return PredictionResult(
-        predictions,
-        skipped,
-        results=None if folder is None else folder.results.path,
-        pictures=None if folder is None else folder.pictures,
-        problems=problems,
+            on_event(_started(run, place, left, ann_file))
+        look = (
+            detector if tile is None else TiledInferencer(detector, tile, tile_overlap)
+        )
+        run.collect(detect(look, images, batch_size, read=read))
+    return run.result()
+
+
+def _model_facts(
+    model: str | Path | Config, source: ModelSource, options: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Tell which detector it is; a checkpoint of the same name may be another one."""
+    file = Path(source.checkpoint)
+    return {
+        'model': describe(model) if isinstance(model, Config) else str(model),
+        'checkpoint': source.checkpoint,
+        'sha256': sha256_of(file) if file.is_file() else None,
+        'options': {key: str(value) for key, value in (options or {}).items()},
+    }
+
+
+def _annotations(ann_file: str | Path) -> CheckedCOCO:
+    with _of_annotations(ann_file), prints_to(quiet_log()):
+        return load_annotations(ann_file)
+
+
+def _inputs(
+    names: Sequence[str],
+    place: Path | None,
+    truth: CheckedCOCO | None,
+    ann_file: str | Path | None,
+) -> PredictionInputs:
+    exclude = None if place is None else place / PICTURES
+    with _of_annotations(ann_file):
+        return find_inputs(names, truth, exclude)
+
+
+def _folder(
+    place: Path,
+    images: PredictionInputs,
+    arguments: Mapping[str, Any],
+    *,
+    force: bool,
+    resume: bool,
+) -> PredictionFolder:
+    facts = {
+        'versions': versions(),
+        'arguments': {**arguments, 'images': images.digest()},
+        'passed_over': images.passed_over.to_dict(),
+        'absent': images.absent,
+    }
+    labels = PredictionLabels(arguments['formats'], images.names)
+    return PredictionFolder(
+        place, images.names, labels, facts, force=force, resume=resume
     )
 
 
-def _coco_ids(classes: Sequence[str], ann_file: str | Path | None) -> CocoIds:
-    if ann_file is None:
-        return CocoIds(classes)
-    with _of_annotations(ann_file), prints_to(quiet_log()):
-        return CocoIds(classes, load_annotations(ann_file))
+def _ready(
+    source: ModelSource, device: str | None, acceleration: dict[str, Any]
+) -> tuple[DetInferencer, ImageReader]:
+    """Return the detector, and what reads its images."""
+    check_test_pipeline(source.cfg)
+    read = take_reader(source.cfg)
+    detector = build_inferencer(source.cfg, source.checkpoint, device)
+    if acceleration:
+        make_faster(detector.model, acceleration)
+    return detector, read
 
 
-def _image_ids(
-    paths: list[Path], ids: CocoIds, ann_file: str | Path | None
-) -> dict[Path, int]:
-    if ann_file is None:
-        return {path: index for index, path in enumerate(paths, start=1)}
+def _started(
+    run: PredictionRun,
+    place: Path | None,
+    left: str | None,
+    ann_file: str | Path | None,
+) -> PredictionStarted:
+    remarks = [f'{line}.' for line in run.inputs.passed_over.sentences()]
+    if run.inputs.absent:
+        remarks.append(absent_sentence(run.inputs.absent, ann_file))
+    if left is not None:
+        remarks.append(f'{left} This one goes to {place}.')
+    return PredictionStarted(
+        len(run.inputs.images), run.num_done, place, tuple(remarks)
+    )
+
+
+def _ids(
+    classes: Sequence[str], truth: CheckedCOCO | None, ann_file: str | Path | None
+) -> CocoIds:
     with _of_annotations(ann_file):
-        return ids.images(paths)
+        return CocoIds(classes, truth)
 
 
 @contextmanager
-def _of_annotations(ann_file: str | Path) -> Iterator[None]:
+def _of_annotations(ann_file: str | Path | None) -> Iterator[None]:
     """Say which file it is that does not fit.
 
     Raises:
@@ -212,4 +261,6 @@ def _of_annotations(ann_file: str | Path) -> Iterator[None]:
         # It names the file.
         raise
     except ValueError as error:
+        if ann_file is None:
+            raise
         raise M2DetError(f'ann_file {ann_file}: {error}') from error

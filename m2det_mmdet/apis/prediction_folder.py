@@ -1,79 +1,213 @@
 """The folder that predictions are written to."""
 
 import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timezone
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any
 
-from mmdet.visualization import DetLocalVisualizer
+from ..evaluation.prediction_log import Entry, PredictionLog
+from ..evaluation.results_file import write_results
+from ..utils.errors import M2DetError
+from ..utils.files import check_output, writing
+from ..utils.images import picture_names
+from ..utils.predicted import PICTURES
+from .prediction_labels import PredictionLabels
+from .prediction_places import LOG, locked, unfinished
+from .prediction_record import DONE, INTERRUPTED, RUNNING, PredictionRecord, read_record
 
-from ..evaluation.coco_records import CocoIds, to_records
-from ..evaluation.results_file import ResultsFile
-from ..utils.errors import clause_of
-from ..utils.files import check_output
-from ..utils.images import common_folder, picture_paths, write_picture
-from ..visualization import draw_predictions
-from .detection import Detected
-
-PICTURES = 'pictures'
+RESULTS = 'results.json'
 
 
 class PredictionFolder:
-    """Writes ``results.json`` and ``pictures``, image by image.
+    """Keeps what is found, image by image; for one run at a time.
+
+    What an earlier run wrote is removed before anything is written, so that it stays
+    where no image can be done. At the end, also by an error or Ctrl-C, results and
+    labels are made of the images that were done.
 
     Args:
         path: The folder.
-        images: All images, as absolute paths.
-        score_thr: Lowest score that is drawn.
+        names: Of all images, relative paths with ``/``.
+        labels: Writes the labels.
+        facts: What the record tells from the beginning; its ``arguments`` have to be
+            the same where a prediction goes on.
+        force: Whether what an earlier run wrote may be replaced.
+        resume: Whether to go on with an earlier run.
     """
 
-    def __init__(self, path: Path, images: Sequence[Path], score_thr: float) -> None:
-        self.results = ResultsFile(path / 'results.json')
-        self.pictures = path / PICTURES
-        self.score_thr = score_thr
-        self._root = common_folder(images)
-        self._paths = picture_paths(images, self.pictures)
+    def __init__(
+        self,
+        path: Path,
+        names: Sequence[str],
+        labels: PredictionLabels,
+        facts: Mapping[str, Any],
+        *,
+        force: bool = False,
+        resume: bool = False,
+    ) -> None:
+        self.path = path
+        self.results = path / RESULTS
+        self.problems: dict[str, str] = {}
+        self.labels = labels
+        self._force, self._resume = force, resume
+        places = picture_names([PurePosixPath(name) for name in names])
+        self._pictures = {str(x): f'{PICTURES}/{place}' for x, place in places.items()}
+        self._log = PredictionLog(path / LOG)
+        self._former: PredictionRecord | None = None
+        self._record = PredictionRecord(
+            path,
+            {
+                'written_by': f'm2det predict {facts["versions"]["m2det"]}',
+                'state': RUNNING,
+                'began': _now(),
+                'images': len(names),
+                **facts,
+                'files': [
+                    RESULTS,
+                    LOG,
+                    *sorted(labels.files),
+                    *self._pictures.values(),
+                ],
+            },
+        )
+        self._open = ExitStack()
 
-    def check(self, *, force: bool) -> None:
-        """Stop before any work where a file would be replaced without ``force``.
+    def picture(self, name: str) -> Path:
+        """Path of the picture of an image."""
+        return self.path / self._pictures[name]
+
+    def __enter__(self) -> 'PredictionFolder':
+        """Stop before any work where files would be replaced without ``force``.
 
         Raises:
-            M2DetError: One sentence that names it.
+            M2DetError: One sentence that names what is there.
         """
-        self.results.check(force=force)
-        paths = self._paths.values()
-        present = next(filter(os.path.lexists, paths), next(iter(paths)))
-        check_output(present, force=force)
+        with ExitStack() as opened:
+            opened.enter_context(_made(self.path))
+            opened.enter_context(locked(self.path))
+            self._former = read_record(self.path)
+            if self._resume and self._former is not None:
+                self._check_former(self._former)
+            else:
+                self._check_free()
+            self._open = opened.pop_all()
+        return self
 
-    def write(
-        self,
-        detected: Detected,
-        image_id: int,
-        ids: CocoIds,
-        visualizer: DetLocalVisualizer,
-    ) -> str | None:
+    def begin(self) -> None:
+        """Remove what an earlier run wrote, and begin; or go on with it.
+
+        Raises:
+            M2DetError: If the folder cannot be written to.
+        """
+        if self._log.is_open:
+            return
+        if self._former is not None and not self._resume:
+            self._former.remove_files()
+        self._record.write()
+        self._log.open()
+
+    def entries(self) -> Iterator[Entry]:
+        """Read what an earlier run has found, if this one goes on with it."""
+        if self._former is not None and self._resume:
+            yield from self._log.entries()
+
+    def written(self) -> tuple[str, ...]:
+        """Names of the files and folders that were written, without those in them."""
+        names = (name.partition('/')[0] for name in self._record.content['files'])
+        names = (RESULTS, *dict.fromkeys(names))
+        return tuple(
+            f'{name}/' if (self.path / name).is_dir() else name
+            for name in dict.fromkeys(names)
+            if (self.path / name).exists()
+        )
+
+    def add(self, entry: Entry) -> None:
         """Write what was found in an image.
 
-        Returns:
-            Why there is no picture; ``None`` if there is one.
-
         Raises:
-            M2DetError: If the results cannot be written.
+            M2DetError: If it cannot be written.
         """
-        path, sample = detected.path, detected.sample
-        name = path.relative_to(self._root).as_posix()
-        records = to_records(sample.pred_instances, image_id, name, ids)
-        self.results.add(records)
-        try:
-            found, classes = sample.pred_instances, visualizer.dataset_meta['classes']
-            picture = draw_predictions(
-                detected.image,
-                found.bboxes,
-                found.scores,
-                found.labels,
-                classes,
-                score_thr=self.score_thr,
+        self.begin()
+        self._log.add(entry)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._open:
+            if kind is None:
+                self.begin()
+                self._finish(DONE)
+            elif self._log.is_open:
+                # What cannot be written then is no news.
+                with suppress(M2DetError):
+                    self._finish(INTERRUPTED)
+
+    def _finish(self, state: str) -> None:
+        """Make results and labels of what was found; keep the log to go on with."""
+        self._log.close()
+        write_results(self.results, self._log.entries())
+        self.problems |= self.labels.write(self.path, self._log.entries)
+        facts = {'done': self._log.count(), 'problems': self.problems}
+        self._record.write(state=state, ended=_now(), **facts)
+        if state == DONE:
+            self._log.path.unlink(missing_ok=True)
+
+    def _check_former(self, former: PredictionRecord) -> None:
+        """Stop where an earlier run does not allow to go on with it."""
+        if former.is_done:
+            raise M2DetError(
+                f'The prediction in {self.path} is complete: give another output '
+                'folder, or --force to replace it.'
             )
-            write_picture(self._paths[path], picture)
-        except Exception as error:
-            return f'{path} has no picture: drawing it fails ({clause_of(error)}).'
-        return None
+        former.check_same(self._record.content['arguments'])
+        self._record.content['began'] = former.content.get('began')
+
+    def _check_free(self) -> None:
+        """Stop where files would be replaced without ``force``, or that are not ours.
+
+        Labels of others may be the truth: ``force`` does not replace them either.
+        """
+        if self._former is not None and not self._force:
+            raise M2DetError(
+                unfinished(self.path, self._former)
+                or f'{self.path} holds the prediction of '
+                f'{self._former.num_images} images: give another output folder, or '
+                '--force to replace it.'
+            )
+        own = set() if self._former is None else self._former.files()
+        for name in self._record.content['files']:
+            path = self.path / name
+            if not os.path.lexists(path) or path in own:
+                continue
+            if name not in self.labels.files:
+                check_output(path, force=self._force)
+            else:
+                raise M2DetError(
+                    f'{path} exists, and is not of an earlier prediction: give another '
+                    'output folder.'
+                )
+
+
+@contextmanager
+def _made(path: Path) -> Iterator[None]:
+    """Make a folder, and remove what was made of it where it stays empty."""
+    check_output(path / RESULTS, force=True)
+    new = [folder for folder in (path, *path.parents) if not folder.exists()]
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # What holds files stays.
+            for folder in new:
+                folder.rmdir()
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).astimezone().isoformat(timespec='seconds')

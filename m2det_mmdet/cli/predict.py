@@ -1,96 +1,278 @@
 """Detect objects in images.
 
-m2det predict CONFIG CHECKPOINT INPUT... -o OUT
+m2det predict MODEL INPUT... [-o OUT]
+m2det predict CONFIG CHECKPOINT INPUT... [-o OUT]
 
-Writes OUT/pictures, each image with its boxes under its own name, and
-OUT/results.json in COCO's results format: image_id, category_id, bbox (x, y, width,
-height in pixels of the image), score, and file_name. With --ann-file the ids are those
-of that file, where an image's file_name is the end of its path. Without, images are
-numbered from 1 in the order of the inputs, and categories have COCO's ids if the
-classes are COCO's 80, else 1, 2, ... in the order of the classes.
+MODEL is a checkpoint (.pth, .safetensors, or its URL), a run folder, or a name of
+`m2det zoo`. CONFIG and CHECKPOINT are meant where the first word is a config and the
+second one a checkpoint. INPUT is an image, a folder, a glob pattern, a URL, or - for
+paths and URLs on standard input, one a line.
 
-A run that is killed leaves OUT/results.partial.jsonl: a line of results an image.
+Writes OUT/pictures, each image with its boxes under its own name; OUT/results.json in
+COCO's results format: image_id, file_name, category_id, category_name, bbox (x, y,
+width, height in pixels of the image) and score; labels in the forms of --format; and
+OUT/predict.json, which tells what was asked for. OUT is work_dirs/predict by default,
+then work_dirs/predict-2, and so on.
+
+A run that is killed leaves OUT/results.partial.jsonl, with a line an image; --resume
+goes on with it.
 """
 
 import argparse
+import os
+import shlex
+import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
 
+from ..utils.texts import printable
 from .arguments import (
     add_acceleration_arguments,
-    add_config_arguments,
+    add_config_options,
     add_device_argument,
     at_least,
     config_options,
     fraction,
 )
+from .model_words import split_words
+
+if TYPE_CHECKING:
+    from ..apis import PredictionResult
+
+_FORMATS = ('coco', 'yolo', 'voc', 'csv', 'none')
+_SHOWN = 10  # classes in a line
+_SCORES = '--score-thr'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    add_config_arguments(parser)
     parser.add_argument(
-        'checkpoint', help='path, URL or name (`m2det zoo`) of the checkpoint'
+        'model',
+        metavar='MODEL',
+        help='checkpoint, run folder or name of the zoo; or a config and a checkpoint',
     )
     parser.add_argument(
-        'inputs', nargs='+', metavar='INPUT', help='image, folder or glob pattern'
+        'inputs',
+        nargs='+',
+        metavar='INPUT',
+        help='image, folder, glob pattern, URL, or - for a list on standard input',
     )
-    parser.add_argument('-o', '--out', required=True, type=Path, help='output folder')
     parser.add_argument(
-        '--score-thr', type=fraction, default=0.3, help='lowest score that is drawn'
+        '-o', '--out', type=Path, help='output folder; a new one by default'
     )
-    parser.add_argument('--ann-file', help='COCO annotations that give the ids')
+    parser.add_argument(
+        _SCORES,
+        action='append',
+        type=_threshold,
+        metavar='SCORE or CLASS=SCORE',
+        help='lowest score that is drawn, labelled and counted: 0.3, and for single '
+        'classes others: 0.3 car=0.5 "traffic light=0.2"',
+    )
+    parser.add_argument(
+        '--classes', nargs='+', metavar='CLASS', help='keep these classes alone'
+    )
+    parser.add_argument(
+        '--format',
+        nargs='+',
+        choices=_FORMATS,
+        default=['coco'],
+        help='forms of labels, from the lowest score on; coco by default',
+    )
+    parser.add_argument(
+        '--ann-file',
+        help='COCO annotations that give the ids; only images that they list are done',
+    )
+    parser.add_argument(
+        '--tile',
+        type=at_least(1),
+        metavar='SIZE',
+        help='look at tiles of so many pixels, and at the whole image; needs SAHI',
+    )
+    parser.add_argument(
+        '--tile-overlap',
+        type=fraction,
+        default=0.2,
+        metavar='PART',
+        help='part of a tile that the next one has, too: 0.2',
+    )
+    add_config_options(parser)
     add_device_argument(parser)
     parser.add_argument(
         '--batch-size', type=at_least(1), default=1, help='images at a time'
     )
     add_acceleration_arguments(parser)
     parser.add_argument(
-        '--force', action='store_true', help='replace earlier results and pictures'
+        '--force', action='store_true', help='replace an earlier prediction in OUT'
     )
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='go on with a prediction that ended early: that in OUT, else the last one',
+    )
+    # Inputs may stand before and after options.
+    intermixed = parser.parse_intermixed_args
+    parser.parse_args = lambda argv: intermixed(_with_single_scores(argv))
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict as the arguments say.
 
-    The exit status is 1 if an image was skipped or has no picture.
+    The exit status is 1 if an image was skipped or has no picture or labels.
     """
-    from ..apis import ImageDone, predict
-    from .console import bar
+    with _noticed_interrupt() as check_interrupt:
+        from ..apis import ImageDone, PredictionStarted, predict
+        from .console import bar
 
-    written = 0
-    with bar('Predicting') as advance:
+        model, checkpoint, inputs = split_words(args.model, args.inputs)
+        scores = [pair for pair in args.score_thr or [] if pair[0] is None]
+        out, total, written, told = None, 0, 0, set()
+        with bar('Predicting') as advance:
 
-        def show(event: ImageDone) -> None:
-            nonlocal written
-            written += not event.skipped
-            if event.problem is not None:
-                print(event.problem, file=sys.stderr)
-            advance(event.done, event.total)
+            def show(event: PredictionStarted | ImageDone) -> None:
+                nonlocal out, total, written
+                if isinstance(event, PredictionStarted):
+                    out, total, written = event.out, event.num_images, event.num_done
+                    for remark in event.remarks:
+                        print(printable(remark), file=sys.stderr)
+                    return
+                written += not event.skipped
+                if event.problem is not None:
+                    told.add(event.path)
+                    print(printable(event.problem), file=sys.stderr)
+                advance(event.done, event.total)
+                check_interrupt()
 
-        try:
-            result = predict(
-                args.config,
-                args.checkpoint,
-                args.inputs,
-                args.out,
-                score_thr=args.score_thr,
-                ann_file=args.ann_file,
-                device=args.device,
-                batch_size=args.batch_size,
-                fast=args.fast,
-                compile=args.compile,
-                autocast=args.autocast,
-                force=args.force,
-                options=config_options(args.cfg_options),
-                on_event=show,
-            )
-        except BaseException:
-            if written:
-                results = args.out / 'results.json'
-                print(f'Stopped after {written} images: {results}.', file=sys.stderr)
-            raise
-    found = len(result.predictions)
-    total = found + len(result.skipped)
-    print(f'{found} of {total} images done: {result.results}, {result.pictures}')
+            try:
+                result = predict(
+                    model,
+                    list(_with_standard_input(inputs)),
+                    True if args.out is None else args.out,
+                    checkpoint=checkpoint,
+                    score_thr=scores[-1][1] if scores else 0.3,
+                    class_score_thr=dict(x for x in args.score_thr or [] if x[0]),
+                    classes=args.classes,
+                    formats=args.format,
+                    ann_file=args.ann_file,
+                    tile=args.tile,
+                    tile_overlap=args.tile_overlap,
+                    device=args.device,
+                    batch_size=args.batch_size,
+                    fast=args.fast,
+                    compile=args.compile,
+                    autocast=args.autocast,
+                    force=args.force,
+                    resume=args.resume,
+                    # A run over many images takes no more memory than over few.
+                    keep=False,
+                    options=config_options(args.cfg_options),
+                    on_event=show,
+                )
+            except BaseException:
+                if written:
+                    print(
+                        f'Stopped after {written} of {total} images: {out}. Go on by '
+                        f'-o {shlex.quote(str(out))} --resume.',
+                        file=sys.stderr,
+                    )
+                raise
+    for path, problem in result.problems.items():
+        if path not in told:
+            print(printable(problem), file=sys.stderr)
+    _tell(result)
     return int(bool(result.problems))
+
+
+def _tell(result: 'PredictionResult') -> None:
+    """Print what was found, and where everything is."""
+    tally = result.tally
+    counts = [f'{number} {name}' for name, number in tally.counts.most_common(_SHOWN)]
+    if rest := len(tally.counts) - _SHOWN:
+        counts += [f'and {rest} other classes'] if rest > 0 else []
+    if tally.num_images:
+        found = f'{tally.num_found} of {tally.num_images} images: '
+        print(printable(f'Found in {found}{", ".join(counts) or "nothing"}'))
+    total = tally.num_images + len(result.skipped)
+    files = ', '.join(result.files)
+    print(
+        printable(f'{tally.num_images} of {total} images done: {result.out} ({files})')
+    )
+
+
+def _threshold(text: str) -> tuple[str | None, float]:
+    """Read ``0.3`` or ``car=0.5``."""
+    name, is_named, number = text.rpartition('=')
+    return (name if is_named else None), fraction(number)
+
+
+def _with_single_scores(argv: Sequence[str]) -> list[str]:
+    """Repeat ``--score-thr`` for each of several scores behind it.
+
+    An option that takes several words would take images behind it, too.
+    """
+    words: list[str] = []
+    is_among_scores = False
+    for word in argv:
+        if is_among_scores and words[-1] != _SCORES and not _is_score(word):
+            is_among_scores = False
+        if is_among_scores and words[-1] != _SCORES:
+            words.append(_SCORES)
+        words.append(word)
+        is_among_scores = is_among_scores or word == _SCORES
+    return words
+
+
+def _is_score(word: str) -> bool:
+    try:
+        float(word.rpartition('=')[2])
+    except ValueError:
+        return False
+    return True
+
+
+def _with_standard_input(inputs: Sequence[str]) -> Iterator[str]:
+    """Yield inputs, with the lines of standard input in the place of ``-``."""
+    for name in inputs:
+        if name == '-':
+            lines = map(os.fsdecode, sys.stdin.buffer)
+            yield from filter(None, (line.rstrip('\r\n') for line in lines))
+        else:
+            yield name
+
+
+@contextmanager
+def _noticed_interrupt() -> Iterator[Callable[[], None]]:
+    """Keep in mind that the user interrupts.
+
+    Python drops an interrupt that arrives in a finalizer, and some libraries' imports
+    take it for their own failure. A shell has jobs in the background ignore interrupts;
+    they do so here, too.
+
+    Yields:
+        A function that raises once more what was dropped.
+    """
+    noticed = False
+
+    def note(number: int, frame: FrameType | None) -> None:
+        nonlocal noticed
+        noticed = True
+        raise KeyboardInterrupt
+
+    def check() -> None:
+        if noticed:
+            raise KeyboardInterrupt
+
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    # Only the main thread may choose what signals do.
+    if is_ignored or threading.current_thread() is not threading.main_thread():
+        yield check
+        return
+    former = signal.signal(signal.SIGINT, note)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, former)

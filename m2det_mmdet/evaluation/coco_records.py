@@ -1,7 +1,7 @@
 """Predictions as records of COCO's results format."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -33,6 +33,7 @@ class CocoIds:
     """
 
     def __init__(self, classes: Sequence[str], annotations: COCO | None = None) -> None:
+        self.names = tuple(classes)
         # A name as the parts of its path.
         self._images: dict[tuple[str, ...], list[int]] = {}
         if annotations is not None:
@@ -66,19 +67,20 @@ class CocoIds:
         return None
 
     def images(self, paths: Iterable[Path]) -> dict[Path, int]:
-        """Ids of images, as :meth:`image` finds them.
+        """Ids of the images that the annotations list, as :meth:`image` finds them.
 
         Raises:
-            ValueError: If an image is not listed, or two of ``paths`` are the same one
-                in the annotations.
+            ValueError: If no image is listed, or two of ``paths`` are the same one in
+                the annotations.
         """
-        ids = {path: self.image(path) for path in paths}
-        absent = [path for path, id_ in ids.items() if id_ is None]
-        if absent:
-            more = f' and {len(absent) - 1} more' if len(absent) > 1 else ''
+        paths = list(paths)
+        found = ((path, self.image(path)) for path in paths)
+        ids = {path: id_ for path, id_ in found if id_ is not None}
+        if paths and not ids:
+            more = f' and {len(paths) - 1} more' if len(paths) > 1 else ''
             raise ValueError(
-                f'The annotations do not list {absent[0]}{more}: leave out them or the '
-                'images.'
+                f'The annotations do not list {paths[0]}{more}: give images that they '
+                'list, or other annotations.'
             )
         by_id: dict[int, Path] = {}
         for path, id_ in ids.items():
@@ -88,6 +90,15 @@ class CocoIds:
                     f'the id {id_}: leave one out, or list both with their folders.'
                 )
         return ids
+
+    def absent(self, ids: Container[int]) -> list[str]:
+        """Names of the images that the annotations list beside those of ``ids``."""
+        return [
+            str(PurePath(*name))
+            for name, own in self._images.items()
+            for id_ in own
+            if id_ not in ids
+        ]
 
 
 def to_records(
@@ -99,7 +110,7 @@ def to_records(
         instances: ``bboxes`` (xyxy, input pixels), ``labels`` and ``scores``.
         image_id: The image's id.
         file_name: Name of the image, written beside its id.
-        ids: Tells the category of a label.
+        ids: Tells the category of a label, and its name.
 
     Returns:
         Records with ``bbox`` as ``x, y, width, height`` in input pixels.
@@ -112,6 +123,7 @@ def to_records(
             'image_id': image_id,
             'file_name': file_name,
             'category_id': ids.categories[label],
+            'category_name': ids.names[label],
             'bbox': [round(side, 2) for side in box],
             'score': round(score, 5),
         }

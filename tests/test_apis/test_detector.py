@@ -114,7 +114,9 @@ def test_it_finds_what_predict_and_mmdet_find(
 ) -> None:
     found = list(detector(paths))
 
-    written = apis.predict(trained.config, trained.checkpoint, paths, tmp_path)
+    written = apis.predict(
+        trained.config, paths, tmp_path, checkpoint=trained.checkpoint
+    )
     host = DetInferencer(
         trained.config, trained.checkpoint, device='cpu', show_progress=False
     )
@@ -336,7 +338,7 @@ def test_images_are_turned_as_viewers_do(
             found = detector(source)
             assert values(found) == values(detector(upright))
             assert found.size == (128, 96)
-    written = apis.predict(detector.config, detector.checkpoint, tmp_path)
+    written = apis.predict(detector.config, tmp_path, checkpoint=detector.checkpoint)
     for mine in written.predictions:
         assert values(mine) == values(detector(upright))
 

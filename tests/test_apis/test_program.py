@@ -99,7 +99,8 @@ def test_weights_to_start_from_are_loaded_by_no_test(
     config.model.type, config.model.teacher_ckpt = 'Taught', str(tmp_path / 'absent')
 
     tested = apis.evaluate(config, trained.checkpoint, work_dir=tmp_path)
-    found = apis.predict(config, trained.checkpoint, trained.scenes / 'val')
+    images = trained.scenes / 'val'
+    found = apis.predict(config, images, checkpoint=trained.checkpoint)
 
     assert tested.ap == trained.result.metrics['coco/bbox_mAP']
     assert len(found.predictions) == 3
@@ -112,13 +113,13 @@ def test_predictions_are_arrays_with_names(
     inputs = [trained.scenes / 'val']
     out = tmp_path / 'out'
 
-    found = apis.predict(
-        trained.config, trained.checkpoint, inputs, on_event=events.append
-    )
-    written = apis.predict(trained.config, trained.checkpoint, inputs, out)
+    found = apis.predict(trained.checkpoint, inputs, on_event=events.append)
+    written = apis.predict(trained.config, inputs, out, checkpoint=trained.checkpoint)
 
     assert capsys.readouterr().out == ''
-    assert [(event.done, event.total) for event in events] == [(1, 3), (2, 3), (3, 3)]
+    started, *done = events
+    assert (started.num_images, started.out, started.remarks) == (3, None, ())
+    assert [(event.done, event.total) for event in done] == [(1, 3), (2, 3), (3, 3)]
     assert (found.results, found.pictures, found.skipped) == (None, None, [])
     assert written.results == out / 'results.json'
     assert len(list(written.pictures.iterdir())) == 3
@@ -312,10 +313,10 @@ def test_one_image_may_be_given_by_its_name(trained: SimpleNamespace) -> None:
     image = trained.scenes / 'val' / '000001.jpg'
 
     for name in (image, str(image)):
-        found = apis.predict(trained.config, trained.checkpoint, name)
+        found = apis.predict(trained.checkpoint, name)
         assert [prediction.path for prediction in found.predictions] == [image]
     with pytest.raises(apis.M2DetError, match='score_thr must be from 0 to 1, got 2'):
-        apis.predict(trained.config, trained.checkpoint, image, score_thr=2)
+        apis.predict(trained.checkpoint, image, score_thr=2)
 
 
 def test_drawing_needs_numbers_and_a_kind_of_picture(

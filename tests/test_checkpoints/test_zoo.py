@@ -96,8 +96,8 @@ def test_a_name_works_where_checkpoints_do(
     image = next((trained.scenes / 'val').iterdir())
     classes = torch.load(trained.checkpoint, weights_only=False)['meta']['dataset_meta']
 
-    named = predict(trained.config, 'mine', image, options=BLIND).predictions
-    stored = predict(trained.config, trained.checkpoint, image).predictions
+    named = predict(trained.config, image, checkpoint='mine', options=BLIND).predictions
+    stored = predict(trained.config, image, checkpoint=trained.checkpoint).predictions
     inferencer = DetInferencer(trained.config, 'mine', device='cpu')
 
     assert {*named[0].names} <= {*classes['classes']}

@@ -49,8 +49,14 @@ def test_a_folder_gives_pictures_and_boxes(
     pictures = sorted(
         path.relative_to(out).as_posix() for path in out.rglob('*') if path.is_file()
     )
-    assert pictures == ['pictures/a/x.jpg', 'pictures/b/x.jpg', 'results.json']
-    assert cv2.imread(str(out / pictures[0])).shape == (128, 128, 3)
+    assert pictures == [
+        'labels.json',
+        'pictures/a/x.jpg',
+        'pictures/b/x.jpg',
+        'predict.json',
+        'results.json',
+    ]
+    assert cv2.imread(str(out / pictures[1])).shape == (128, 128, 3)
     records = _records(out)
     names = {record['image_id']: record['file_name'] for record in records}
     assert names == {1: 'a/x.jpg', 2: 'b/x.jpg'}
@@ -159,15 +165,14 @@ def test_older_files_are_replaced_with_force_alone(
     old.parent.mkdir(parents=True)
     old.write_text('old')
 
-    assert _predict(trained, images, '-o', tmp_path / 'out', '--force') == 0
-    assert old.read_bytes() != b'old'
-
-    old.write_text('old')
-    # It stops before a model is loaded.
-    monkeypatch.setattr(prediction, 'build_inferencer', None)
-    assert _predict(trained, images, '-o', tmp_path / 'out') == 2
+    with monkeypatch.context() as patch:
+        # It stops before a model is loaded.
+        patch.setattr(prediction, 'build_inferencer', None)
+        assert _predict(trained, images, '-o', tmp_path / 'out') == 2
     assert 'exists: give another name, or --force' in capsys.readouterr().err
     assert old.read_text() == 'old'
+    assert _predict(trained, images, '-o', tmp_path / 'out', '--force') == 0
+    assert old.read_bytes() != b'old'
 
 
 def test_what_was_found_survives_an_interruption(
@@ -187,8 +192,14 @@ def test_what_was_found_survives_an_interruption(
 
     assert {item['file_name'] for item in _records(tmp_path / 'out')} == {'a/x.jpg'}
     files = sorted(x.name for x in (tmp_path / 'out').rglob('*') if x.is_file())
-    assert files == ['results.json', 'x.jpg']
-    assert 'Stopped after 1 images: ' in capsys.readouterr().err
+    assert files == [
+        'labels.json',
+        'predict.json',
+        'results.json',
+        'results.partial.jsonl',
+        'x.jpg',
+    ]
+    assert 'Stopped after 1 of 2 images: ' in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings('default:Warning. The .* is out of bounds:UserWarning')

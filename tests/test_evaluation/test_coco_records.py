@@ -62,10 +62,18 @@ def test_ids_of_several_images_differ(annotations: COCO) -> None:
         ValueError, match=r'^/data/a/x\.jpg and /data/b/x\.jpg are one image .* id 139'
     ):
         ids.images([Path('/data/a/x.jpg'), Path('/data/b/x.jpg')])
-    with pytest.raises(ValueError, match=r'do not list /z\.jpg: leave'):
+    with pytest.raises(ValueError, match=r'do not list /z\.jpg: give'):
         ids.images([Path('/z.jpg')])
     with pytest.raises(ValueError, match=r'do not list /z\.jpg and 1 more'):
-        ids.images([Path('/z.jpg'), Path('/b.jpg'), Path('/x.jpg')])
+        ids.images([Path('/z.jpg'), Path('/b.jpg')])
+
+
+def test_images_that_are_not_listed_have_no_id(annotations: COCO) -> None:
+    ids = CocoIds((), annotations)
+
+    assert ids.images([Path('/z.jpg'), Path('/x.jpg')]) == {Path('/x.jpg'): 139}
+    assert ids.absent({139}) == ['b/y.jpg']
+    assert ids.images([]) == {}
 
 
 def test_names_of_the_annotations_are_paths(annotations: COCO) -> None:
@@ -104,6 +112,7 @@ def test_records_hold_corner_and_size() -> None:
             'image_id': 4,
             'file_name': 'a.jpg',
             'category_id': 2,
+            'category_name': 'dog',
             'bbox': [10, 20, 30, 40.12],
             'score': 0.5,
         }
