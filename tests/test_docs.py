@@ -30,7 +30,7 @@ PAGES = [
     *sorted((ROOT / 'configs').rglob('README.md')),
 ]
 # Names that stand for files of the reader.
-OWN = {'CONFIG', 'mine.py', 'work_dirs/NAME/config.py'}
+OWN = {'CONFIG', 'mine.py', 'work_dirs/NAME'}
 # A network of the authors' release that is quick to build.
 SMALL_RELEASE = """
 _base_ = 'm2det::m2det/release/m2det_vgg_320_release.py'
@@ -130,6 +130,9 @@ def _program(
 
 
 def _run_readme(text: str, folder: Path, trained: SimpleNamespace) -> None:
+    if 'Detector' in text:
+        _run_python(text, folder, trained)
+        return
     images = str(trained.scenes / 'val')
     replaced = {'m2det_r18_scenes': trained.config, 'IMAGES': images}
 

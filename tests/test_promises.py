@@ -30,10 +30,10 @@ RUNNER = 'config --cfg-options --work-dir --launcher --local_rank --local-rank'
 ARGUMENTS = {
     'train': f'{RUNNER} --data --name --check-images --from --epochs --batch-size '
     '--image-size --seed --patience --freeze --logger --device --amp --amp-dtype '
-    '--auto-scale-lr --resume',
+    '--auto-scale-lr --resume --no-report',
     'test': f'{RUNNER} checkpoint --out --show --show-dir --wait-time --tta {NETWORK}',
-    'predict': 'config --cfg-options checkpoint inputs -o --out --score-thr --ann-file '
-    f'--device --batch-size {NETWORK} --force',
+    'predict': 'model inputs -o --out --score-thr --classes --format --ann-file --tile '
+    f'--tile-overlap --cfg-options --device --batch-size {NETWORK} --force --resume',
     'check': 'data config --images --seed -o --out --force',
     'config': 'config --cfg-options -o --out --force',
     'scenes': 'out --num-train --num-val --num-test --size --seed --collection --force',

@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ..apis import DataRead, Evaluated, Step, TrainingResult, TrainingStarted
 from ..apis.evaluation import AP_KEYS
+from ..apis.run_folder import CONFIG
 from ..utils.tables import ABSENT
 from .check import report_of
 
@@ -102,11 +104,12 @@ class TrainingConsole:
             self._print(f'Report: {result.report}')
         elif result.report_problem is not None:
             print(result.report_problem, file=sys.stderr)
-        config = self.config or str(result.config)
-        command = shlex.join(['m2det', 'test', config, str(checkpoint)])
-        self._print(f'Next: {command}')
-        command = shlex.join(['m2det', 'predict', config, str(checkpoint)])
-        self._print(f'      {command} IMAGES -o OUT')
+        model = [self.config or str(result.config), str(checkpoint)]
+        if Path(model[0]) == result.work_dir / CONFIG:
+            # A run folder has both.
+            model = [str(result.work_dir)]
+        self._print(f'Next: {shlex.join(["m2det", "test", *model])}')
+        self._print(f'      {shlex.join(["m2det", "predict", *model])} IMAGES')
 
     def _tell_data(self, read: DataRead) -> None:
         self._print(report_of(read.check))

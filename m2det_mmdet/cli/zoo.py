@@ -75,8 +75,11 @@ def _commands(entry: 'ZooEntry') -> Iterator[str]:
     if entry.convert_from is not None:
         checkpoint = f'{entry.name}.pth'
         yield f'm2det convert DOWNLOADED {entry.config} {checkpoint}'
-    yield f'm2det test {entry.config} {checkpoint}'
-    yield f'm2det predict {entry.config} {checkpoint} IMAGES -o OUT'
+    model = entry.name
+    if entry.convert_from is not None:
+        model = f'{entry.config} {checkpoint}'
+    yield f'm2det test {model}'
+    yield f'm2det predict {model} IMAGES'
     yield f'm2det train CONFIG --data DATA --from {checkpoint}'
 
 

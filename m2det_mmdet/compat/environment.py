@@ -29,6 +29,8 @@ TESTED = {
     'imagehash': '4.3.2',
     'safetensors': '0.8.0',
     'faster-coco-eval': '1.8.0',
+    'sahi': '0.12.8',
+    'supervision': '0.31.2',
     'numba': '0.68.1',
     'triton': '3.9.0',
 }

@@ -98,7 +98,7 @@ def test_weights_alone_are_predicted_with_the_names_of_the_config(
     image = trained.scenes / 'val' / '000001.jpg'
 
     found, expected = (
-        apis.predict(trained.config, weights, image).predictions[0]
+        apis.predict(trained.config, image, checkpoint=weights).predictions[0]
         for weights in (bare, trained.checkpoint)
     )
 
@@ -113,13 +113,14 @@ def test_a_config_without_test_data_is_named(trained: SimpleNamespace) -> None:
     cfg.pop('test_dataloader')
 
     with pytest.raises(apis.M2DetError, match=r'small\.py has no test_dataloader'):
-        apis.predict(cfg, trained.checkpoint, trained.scenes / 'val')
+        apis.predict(cfg, trained.scenes / 'val', checkpoint=trained.checkpoint)
 
 
 def test_a_config_needs_no_visualizer(trained: SimpleNamespace, tmp_path: Path) -> None:
     cfg = Config.fromfile(trained.config)
     cfg.pop('visualizer')
 
-    result = apis.predict(cfg, trained.checkpoint, trained.scenes / 'val', tmp_path)
+    images = trained.scenes / 'val'
+    result = apis.predict(cfg, images, tmp_path, checkpoint=trained.checkpoint)
 
     assert len(list(result.pictures.iterdir())) == 3

@@ -73,7 +73,7 @@ def test_a_training_is_shown_in_plain_lines(capsys: pytest.CaptureFixture) -> No
         'Trained to epoch 18 (iteration 3366) in 1:02:03.',
         'Last checkpoint: my work/epoch_18.pth',
         "Next: m2det test 'my config.py' 'my work/epoch_18.pth'",
-        "      m2det predict 'my config.py' 'my work/epoch_18.pth' IMAGES -o OUT",
+        "      m2det predict 'my config.py' 'my work/epoch_18.pth' IMAGES",
     ]
 
 
@@ -128,7 +128,7 @@ def test_overridden_settings_are_those_of_the_next_command(
         'Trained to iteration 3366 in 1:02:03.',
         'Best checkpoint: best.pth',
         'Next: m2det test work/mine_full.py best.pth',
-        '      m2det predict work/mine_full.py best.pth IMAGES -o OUT',
+        '      m2det predict work/mine_full.py best.pth IMAGES',
     ]
 
 
@@ -146,6 +146,18 @@ def test_why_a_training_has_no_report_is_told(capsys: pytest.CaptureFixture) -> 
     captured = capsys.readouterr()
     assert captured.err == 'There is no report: no ink.\n'
     assert 'Report' not in captured.out
+
+
+def test_a_run_is_named_by_its_folder_in_the_next_command(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    with TrainingConsole(None) as console:
+        console.close(replace(RESULT, config=Path('work/config.py')))
+
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        'Next: m2det test work',
+        '      m2det predict work IMAGES',
+    ]
 
 
 def test_a_training_by_iterations_has_no_epochs(capsys: pytest.CaptureFixture) -> None:

@@ -6,7 +6,7 @@ import json
 import shutil
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -245,6 +245,15 @@ class _Finalised:
         signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Take interrupts, which a process that was started in the background ignores."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures('interruptible')
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 def test_an_interrupt_that_python_drops_is_noticed() -> None:
     former = signal.getsignal(signal.SIGINT)
@@ -256,6 +265,7 @@ def test_an_interrupt_that_python_drops_is_noticed() -> None:
     assert signal.getsignal(signal.SIGINT) is former
 
 
+@pytest.mark.usefixtures('interruptible')
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 def test_a_run_ends_by_an_interrupt_that_python_drops(
     run: Run, monkeypatch: pytest.MonkeyPatch

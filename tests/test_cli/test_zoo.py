@@ -26,7 +26,7 @@ def test_one_entry_is_told_in_full(capsys: pytest.CaptureFixture) -> None:
     assert 'Box AP:      0.671 on the 200 scenes of their val split\n' in output
     assert 'Licence:     Apache-2.0\n' in output
     assert 'weights/m2det_r18_scenes.safetensors\n' in output
-    assert '\n  m2det test m2det_r18_scenes m2det_r18_scenes\n' in output
+    assert '\n  m2det test m2det_r18_scenes\n' in output
     assert '\n  m2det train CONFIG --data DATA --from m2det_r18_scenes\n' in output
 
 
