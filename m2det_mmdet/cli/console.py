@@ -104,10 +104,11 @@ class TrainingConsole:
             self._print(f'Report: {result.report}')
         elif result.report_problem is not None:
             print(result.report_problem, file=sys.stderr)
-        model = [self.config or str(result.config), str(checkpoint)]
-        if Path(model[0]) == result.work_dir / CONFIG:
+        config = Path(self.config or str(result.config))
+        model = [str(config), str(checkpoint)]
+        if config.resolve() == (result.work_dir / CONFIG).resolve():
             # A run folder has both.
-            model = [str(result.work_dir)]
+            model = [str(config.parent)]
         self._print(f'Next: {shlex.join(["m2det", "test", *model])}')
         self._print(f'      {shlex.join(["m2det", "predict", *model])} IMAGES')
 

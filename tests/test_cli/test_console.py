@@ -152,7 +152,9 @@ def test_a_run_is_named_by_its_folder_in_the_next_command(
     capsys: pytest.CaptureFixture,
 ) -> None:
     with TrainingConsole(None) as console:
-        console.close(replace(RESULT, config=Path('work/config.py')))
+        work_dir = Path('work').absolute()
+        run = replace(RESULT, work_dir=work_dir, config=Path('work/config.py'))
+        console.close(run)
 
     assert capsys.readouterr().out.splitlines()[-2:] == [
         'Next: m2det test work',
