@@ -104,8 +104,8 @@ class TrainingConsole:
             self._print(f'Report: {result.report}')
         elif result.report_problem is not None:
             print(result.report_problem, file=sys.stderr)
-        config = Path(self.config or str(result.config))
-        model = [str(config), str(checkpoint)]
+        model = [self.config or str(result.config), str(checkpoint)]
+        config = Path(model[0])
         if config.resolve() == (result.work_dir / CONFIG).resolve():
             # A run folder has both.
             model = [str(config.parent)]

@@ -148,13 +148,13 @@ def test_why_a_training_has_no_report_is_told(capsys: pytest.CaptureFixture) -> 
     assert 'Report' not in captured.out
 
 
+# MMEngine's runner makes its work folder an absolute path.
+@pytest.mark.parametrize('work_dir', [Path('work'), Path('work').absolute()])
 def test_a_run_is_named_by_its_folder_in_the_next_command(
-    capsys: pytest.CaptureFixture,
+    work_dir: Path, capsys: pytest.CaptureFixture
 ) -> None:
     with TrainingConsole(None) as console:
-        work_dir = Path('work').absolute()
-        run = replace(RESULT, work_dir=work_dir, config=Path('work/config.py'))
-        console.close(run)
+        console.close(replace(RESULT, work_dir=work_dir, config=Path('work/config.py')))
 
     assert capsys.readouterr().out.splitlines()[-2:] == [
         'Next: m2det test work',
