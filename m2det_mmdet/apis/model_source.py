@@ -11,7 +11,7 @@ from ..checkpoints.embedded_config import embedded_config
 from ..checkpoints.loading import load_with_config
 from ..checkpoints.safetensors_files import SUFFIX as SAFETENSORS
 from ..checkpoints.sources import Found, check_checkpoint, find_checkpoint
-from ..checkpoints.zoo import ENTRIES, SCHEME, find_entry, is_in_zoo
+from ..checkpoints.zoo import ENTRIES, SCHEME, find_entry, is_in_zoo, similar_weights
 from ..engine.hooks.plain_names_hook import BEST, LAST
 from ..utils.builds import did_you_mean, did_you_mean_file
 from ..utils.configs import (
@@ -116,15 +116,14 @@ def _alone(name: str, options: Mapping[str, Any] | None) -> ModelSource:
     try:
         config = find_config(name) if '::' not in name else name
     except M2DetError as error:
-        known = [*ENTRIES, *shipped_configs()]
-        hint = did_you_mean(name, known) or did_you_mean_file(Path(name))
-        raise M2DetError(
-            f'There is no model {name}: '
-            + (
-                hint
-                or 'give a run folder, a checkpoint (.pth) or a name (`m2det zoo`).'
-            )
-        ) from error
+        # A config is no model by itself: the last to be offered.
+        hint = (
+            similar_weights(name)
+            or did_you_mean_file(Path(name))
+            or did_you_mean(name, [*shipped_configs()])
+            or 'give a run folder, a checkpoint (.pth) or a name (`m2det zoo`).'
+        )
+        raise M2DetError(f'There is no model {name}: {hint}') from error
     raise _no_checkpoint(config)
 
 

@@ -79,7 +79,9 @@ def _looked_up(error: BaseException) -> tuple['Registry', str] | None:
 
 def did_you_mean(name: str, known: list[str], likeness: float = 0.6) -> str:
     """Return the question that offers the most similar names; empty without any."""
-    similar = difflib.get_close_matches(name, known, n=3, cutoff=likeness)
+    # A name that is known twice is offered once.
+    once = list(dict.fromkeys(known))
+    similar = difflib.get_close_matches(name, once, n=3, cutoff=likeness)
     return f'did you mean {" or ".join(similar)}?' if similar else ''
 
 

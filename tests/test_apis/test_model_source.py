@@ -156,7 +156,7 @@ def test_a_checkpoint_is_known_by_what_it_is(run: Path, tmp_path: Path) -> None:
     [
         (
             'm2det_r18_scene',
-            'There is no model m2det_r18_scene: did you mean m2det_r18_',
+            r'There is no model m2det_r18_scene: did you mean m2det_r18_scenes\?$',
         ),
         ('m2det_vgg_321', 'did you mean m2det_vgg_320'),
         ('absent.pth', r'There is no checkpoint absent\.pth'),

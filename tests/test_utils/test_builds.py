@@ -117,6 +117,10 @@ def test_another_key_error_is_none_of_a_registry() -> None:
     assert unknown_type(caught({}.__getitem__, 'x is not in the y registry')) is None
 
 
+def test_a_name_that_is_known_twice_is_offered_once() -> None:
+    assert did_you_mean('depth', ['dept', 'dept']) == 'did you mean dept?'
+
+
 def test_no_similar_name_gives_no_question() -> None:
     assert did_you_mean('depth', ['dept', 'zoo']) == 'did you mean dept?'
     assert did_you_mean('depth', ['width'], likeness=0.9) == ''
