@@ -133,9 +133,9 @@ def _fill(
     changes = replace(changes, seed=seed, start=_absolute(changes.start))
     apply_options(cfg, changes)
     remarks = [*_fit_loading(cfg, folder), *fit_learning_rate(cfg)]
-    if fit:
-        remarks += _fit_anchors(cfg, folder)
-    check_fit(cfg, folder, faults)
+    anchors = _fit_anchors(cfg, folder) if fit else []
+    check_fit(cfg, folder, faults, fitted=bool(anchors))
+    remarks += anchors
     check = summarize(folder, faults, perf_counter() - started)
     # What the caller sets wins over all that was derived, but for the schedule: it was
     # scaled with what the caller sets of it, and has other units now.

@@ -28,7 +28,9 @@ _UNREACHED = new_kind(
     'anchors-unreached',
     Level.FAULT,
     'objects that no anchor reaches',
-    'Each is learned from one anchor that fits badly; let `m2det anchors` find sizes.',
+    'Each is learned from one anchor that fits badly. `m2det train --data` fits the '
+    'anchors of M2Det by itself, and `m2det anchors` finds sizes; a larger image size '
+    'reaches smaller objects.',
 )
 _FEW_UNREACHED = _UNREACHED._replace(level=Level.NOTE)
 
@@ -165,7 +167,9 @@ def class_mean(values: np.ndarray, classes: np.ndarray) -> float:
     return float((np.bincount(index, weights=values) / counts).mean())
 
 
-def check_fit(cfg: Config, folder: DataFolder, faults: Faults) -> None:
+def check_fit(
+    cfg: Config, folder: DataFolder, faults: Faults, *, fitted: bool = False
+) -> None:
     """Report the training objects that no anchor of a config reaches at IoU 0.5.
 
     Without anchors or objects there is nothing to report.
@@ -175,6 +179,7 @@ def check_fit(cfg: Config, folder: DataFolder, faults: Faults) -> None:
         folder: The data.
         faults: Gets the kind ``anchors-unreached``: a fault where these are more than
             a twentieth of the objects, else a note.
+        fitted: Whether the anchors have been fitted to these data already.
 
     Raises:
         M2DetError: If the config does not build or has no size of images.
@@ -190,6 +195,7 @@ def check_fit(cfg: Config, folder: DataFolder, faults: Faults) -> None:
     faults.report(
         kind,
         f'{missed:,} of {total:,} training objects have no anchor of '
-        f'{config_name(cfg)} at IoU {IOU_THR}: {fit.advice()}',
+        f'{config_name(cfg)}{", fitted to them," if fitted else ""} at IoU {IOU_THR}: '
+        f'{fit.advice()}',
         missed,
     )

@@ -105,6 +105,15 @@ def test_many_unreached_objects_are_a_fault(
     ]
 
 
+def test_what_fitted_anchors_do_not_reach_is_told_as_such(folder_of: Callable) -> None:
+    faults = Faults()
+
+    check_fit(load_config(SCENES), folder_of({(128, 128): [THIN]}), faults, fitted=True)
+
+    (finding,) = faults.findings.values()
+    assert 'of m2det_r18_scenes, fitted to them, at IoU 0.5: ' in finding.examples[0]
+
+
 def test_a_strict_check_stops_at_many_alone(folder_of: Callable) -> None:
     cfg = load_config(SCENES)
 
