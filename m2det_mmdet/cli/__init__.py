@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from .. import register
+from ..utils.builds import did_you_mean
 from ..utils.errors import M2DetError, explain, mendable
 from ..version import __version__
 
@@ -59,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         'm2det',
         description='M2Det for MMDetection.',
         epilog='`m2det COMMAND --help` lists the options of a command. '
@@ -70,7 +71,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
     for name, help_text in COMMANDS.items():
         commands.add_parser(name, help=help_text, add_help=False)
-    command = parser.parse_args(argv[:1]).command
+    if not argv:
+        parser.print_help(sys.stderr)
+        return 2
+    try:
+        _check_command(argv[0])
+        command = parser.parse_args(argv[:1]).command
+    except M2DetError as error:
+        return _fail(parser.prog, error)
     return run_command(command, argv[1:], prog=f'm2det {command}')
 
 
@@ -94,6 +102,7 @@ def run_command(name: str, argv: Sequence[str], prog: str | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     module.add_arguments(parser)
+    parser.words = argv
     parser.add_argument(
         '--traceback', action='store_true', help='show in full where an error arose'
     )
@@ -113,6 +122,13 @@ def run_command(name: str, argv: Sequence[str], prog: str | None = None) -> int:
         if args.traceback:
             traceback.print_exc()
         return _fail(parser.prog, error)
+
+
+def _check_command(word: str) -> None:
+    """Stop at a word that is no command, with those that are like it."""
+    if word not in COMMANDS and not word.startswith('-'):
+        hint = did_you_mean(word, [*COMMANDS]) or '`m2det --help` lists them.'
+        raise M2DetError(f'There is no command {word}: {hint}')
 
 
 def _run(module: ModuleType, args: argparse.Namespace) -> int:
@@ -142,7 +158,27 @@ def _drop_output() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that says in one sentence what is wrong with the arguments."""
+    """A parser that says in one sentence what is wrong with the arguments.
+
+    Attributes:
+        words: What it is to parse.
+    """
+
+    words: Sequence[str] = ()
 
     def error(self, message: str) -> NoReturn:
-        raise M2DetError(f'{message} (`{self.prog} --help` lists the options).')
+        greedy = self._greedy(message)
+        hint = f'; {greedy} takes all words behind it: give it last' if greedy else ''
+        raise M2DetError(f'{message}{hint} (`{self.prog} --help` lists the options).')
+
+    def _greedy(self, message: str) -> str | None:
+        """Return the option that has taken words which were meant otherwise."""
+        for action in self._actions:
+            names = {*action.option_strings} & {*self.words}
+            if action.nargs in ('+', '*') and names:
+                name = '/'.join(action.option_strings)
+                if message.startswith(
+                    ('the following arguments are required', f'argument {name}: ')
+                ):
+                    return names.pop()
+        return None

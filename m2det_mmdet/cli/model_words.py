@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..utils.errors import M2DetError
@@ -29,11 +30,12 @@ def split_words(
 
     Raises:
         M2DetError: If the checkpoint or an input is missing, two checkpoints are given,
-            or a word may be a checkpoint or an input.
+            images come before the model, or a word may be a checkpoint or an input.
     """
     from ..checkpoints.zoo import is_in_zoo
     from ..utils.configs import shipped_configs
 
+    _check_order(model, inputs)
     second, *rest = inputs
     is_config = _is_config(model, [*shipped_configs()])
     has_weights = is_in_zoo(model) and not os.path.exists(model)
@@ -66,6 +68,27 @@ def split_words(
             'patterns or URLs.'
         )
     return model, second, rest
+
+
+def _check_order(first: str, others: Sequence[str]) -> None:
+    """Stop where images come before the model."""
+    from mmdet.apis.det_inferencer import IMG_EXTENSIONS
+
+    from ..checkpoints.zoo import is_in_zoo
+
+    is_image = os.path.isfile(first) and _has_suffix(first, IMG_EXTENSIONS)
+    if not is_image and (not os.path.isdir(first) or _is_run(first)):
+        return
+    for word in others:
+        if _is_run(word) or (is_in_zoo(word) and not os.path.exists(word)):
+            raise M2DetError(
+                f'{first} is no model, and {word} behind it is one: the model comes '
+                'first, then the images.'
+            )
+
+
+def _is_run(word: str) -> bool:
+    return os.path.isdir(word) and any(Path(word).glob('*.py'))
 
 
 def _is_config(word: str, known: Sequence[str]) -> bool:

@@ -49,10 +49,48 @@ def test_version(capsys: pytest.CaptureFixture) -> None:
     assert capsys.readouterr().out == f'm2det {__version__}\n'
 
 
-@pytest.mark.parametrize('argv', [[], ['trian']])
-def test_no_or_an_unknown_command_stops(argv: list[str]) -> None:
-    with pytest.raises(SystemExit, match='2'):
-        main(argv)
+def test_no_command_lists_all(capsys: pytest.CaptureFixture) -> None:
+    assert main([]) == 2
+    captured = capsys.readouterr()
+    assert not captured.out
+    assert all(f'{name} ' in captured.err for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ('argv', 'sentence'),
+    [
+        (['trian'], 'There is no command trian: did you mean train?'),
+        (['x'], 'There is no command x: `m2det --help` lists them.'),
+    ],
+)
+def test_an_unknown_command_comes_with_similar_ones(
+    argv: list[str], sentence: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(argv) == 2
+    assert capsys.readouterr().err == f'm2det: {sentence}\n'
+
+
+@pytest.mark.parametrize(
+    ('argv', 'option'),
+    [
+        (['predict', '--classes', 'car', 'run', 'a.jpg'], '--classes'),
+        (['predict', '--format', 'csv', 'run', 'a.jpg'], '--format'),
+        (['test', '--cfg-options', 'a=1', 'run'], '--cfg-options'),
+    ],
+)
+def test_an_option_that_takes_the_inputs_is_named(
+    argv: list[str], option: str, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(argv) == 2
+    error = capsys.readouterr().err
+    assert f'; {option} takes all words behind it: give it last (' in error
+
+
+def test_an_option_behind_the_inputs_is_not_blamed(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    assert main(['predict', 'run', 'a.jpg', '--classes', 'a', '--tile', 'x']) == 2
+    assert 'takes all words' not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a folder with a run, images, and a folder named like weights."""
     for name in ('run', 'images', 'folder.pth'):
         (tmp_path / name).mkdir()
-    for name in ('mine.py', 'a.pth', 'a.jpg'):
+    for name in ('mine.py', 'a.pth', 'a.jpg', 'run/config.py'):
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
 
@@ -54,6 +54,9 @@ def test_a_checkpoint_is_what_stands_behind_a_config(
         (['mine.py', 'images', 'a.jpg'], 'images behind it is no checkpoint'),
         (['mine.py', 'a.jpg'], 'a.jpg behind it is no checkpoint'),
         (['m2det_vgg_320', 'images'], 'm2det_vgg_320 is a config, which has no weig'),
+        (['images', 'run'], 'images is no model, and run behind it is one: the model'),
+        (['a.jpg', 'run'], 'a.jpg is no model, and run behind it is one'),
+        (['a.jpg', 'a.jpg', 'm2det_r18_scenes'], 'm2det_r18_scenes behind it is one'),
     ],
 )
 def test_words_without_a_meaning_end_in_a_sentence(
