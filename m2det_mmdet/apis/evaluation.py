@@ -126,9 +126,10 @@ def evaluate(
     check_one_of('split', split, SPLITS)
     acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
     with training_on(None if device is None else find_device(device)):
-        cfg, checkpoint, _ = find_model(model, checkpoint, options)
+        source = find_model(model, checkpoint, options)
+        cfg, checkpoint = source.cfg, source.checkpoint
         start_processes(cfg, launcher)
-        set_work_dir(cfg, work_dir)
+        set_work_dir(cfg, work_dir, source.name)
         if data is None:
             use_split(cfg, split or 'test')
         else:

@@ -17,6 +17,7 @@ from ..utils.builds import did_you_mean, did_you_mean_file
 from ..utils.configs import (
     DUMP_SUFFIX,
     SUFFIXES,
+    config_name,
     describe,
     find_config,
     load_config,
@@ -44,6 +45,14 @@ class ModelSource(NamedTuple):
     cfg: Config
     checkpoint: str
     run: Path | None
+
+    @property
+    def name(self) -> str:
+        """Name of the config; of one within a checkpoint that of its run or file."""
+        path = Path(self.checkpoint)
+        if self.cfg.filename is not None:
+            return config_name(self.cfg)
+        return path.resolve().parent.name if _is_in_run(path) else path.stem
 
 
 def find_model(
@@ -136,6 +145,10 @@ def _is_checkpoint(name: str) -> bool:
     return suffix in _WEIGHTS or (path.is_file() and suffix not in SUFFIXES)
 
 
+def _is_in_run(checkpoint: Path) -> bool:
+    return checkpoint.with_name(CONFIG).is_file()
+
+
 def _no_checkpoint(config: str | Path) -> M2DetError:
     path = Path(config)
     if path.name == CONFIG and path.is_file():
@@ -164,10 +177,10 @@ def _config_within(name: str) -> Config | str:
         return embedded_config(text, found.source)
     if entry := _entry_of(found):
         return entry
-    beside = Path(found.path).parent
+    path = Path(found.path)
     advice = 'give the config that it was trained with, too'
-    if (beside / CONFIG).is_file():
-        advice = f'name its run folder, {beside}, or give its config, too'
+    if _is_in_run(path):
+        advice = f'name its run folder, {path.parent}, or give its config, too'
     raise M2DetError(f'The checkpoint {name} holds no config: {advice}.')
 
 

@@ -180,7 +180,7 @@ def _detect(images: _Images, on_event: Callable[[Step], None] | None) -> Evaluat
         found = found_in(truth, runner.test_evaluator.metrics[0].found)
     checkpoint = Path(source.checkpoint)
     return Evaluated(
-        name=config_name(cfg) if run is None else run.resolve().name,
+        name=source.name if run is None else run.resolve().name,
         cfg=cfg,
         checkpoint=source.checkpoint,
         parameters=sum(weight.numel() for weight in runner.model.parameters()),

@@ -17,18 +17,29 @@ from ..utils.errors import M2DetError, explain
 from ..utils.logs import prints_to, quiet
 
 
-def set_work_dir(cfg: Config, work_dir: str | Path | None) -> None:
+def set_work_dir(
+    cfg: Config, work_dir: str | Path | None, name: str | None = None
+) -> None:
     """Set the work folder: the given one, else the config's, else a usual place.
 
     That is ``work_dirs/<name of the config>``; for the ``config.py`` of a run, of which
-    each run has one, ``work_dirs/<name of the run>-config``.
+    each run has one, ``work_dirs/<name of the run>-config``, and likewise for a config
+    that no file holds.
+
+    Args:
+        cfg: The config.
+        work_dir: The given one.
+        name: What a config is called that no file holds.
     """
     if work_dir is not None:
         cfg.work_dir = str(work_dir)
     elif cfg.get('work_dir') is None:
+        is_named = cfg.filename is None and name is not None
         # Without the end it would be the folder of the run itself.
-        end = '-config' if is_of_run(cfg) else ''
-        cfg.work_dir = str(Path('work_dirs', config_name(cfg) + end))
+        end = '-config' if is_named or is_of_run(cfg) else ''
+        cfg.work_dir = str(
+            Path('work_dirs', (name if is_named else config_name(cfg)) + end)
+        )
 
 
 def build_runner(

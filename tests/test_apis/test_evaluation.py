@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,6 +35,17 @@ def test_a_run_or_a_checkpoint_alone_is_evaluated(
 
         assert result.ap == trained.result.metrics['coco/bbox_mAP']
         assert result.work_dir == tmp_path / str(number)
+
+
+def test_tests_of_several_checkpoints_do_not_share_a_folder(
+    trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(trained.checkpoint, tmp_path / 'net.pth')
+
+    result = apis.evaluate('net.pth', device='cpu')
+
+    assert result.work_dir == tmp_path / 'work_dirs' / 'net-config'
 
 
 def test_data_to_test_on_are_left_as_they_are(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from m2det_mmdet.apis.model_source import find_model
+from m2det_mmdet.apis.model_source import ModelSource, find_model
 from m2det_mmdet.checkpoints.zoo import find_weights
 from m2det_mmdet.utils.errors import M2DetError
 
@@ -121,6 +121,15 @@ def test_a_checkpoint_alone_has_its_config(trained: SimpleNamespace) -> None:
     assert found.cfg.test_dataloader == expected.test_dataloader
     assert 'custom_imports' not in found.cfg
     assert 'default_hooks' not in found.cfg
+
+
+def test_a_config_in_a_checkpoint_is_called_after_its_run_or_file(run: Path) -> None:
+    alone = ModelSource(Config({}), str(run.parent / 'net.pth'), None)
+    in_run = ModelSource(Config({}), str(run / 'best.pth'), None)
+
+    assert alone.name == 'net'
+    assert in_run.name == 'run'
+    assert find_model(SCENES).name == SCENES
 
 
 def test_a_copy_of_a_file_of_the_zoo_has_the_config_of_the_zoo(tmp_path: Path) -> None:

@@ -40,6 +40,14 @@ def test_configs_of_runs_have_work_folders_of_their_own(tmp_path: Path) -> None:
         assert cfg.work_dir == str(Path('work_dirs', f'{run}-config'))
 
 
+def test_a_config_without_a_file_has_the_work_folder_of_its_name() -> None:
+    cfg = Config({})
+
+    set_work_dir(cfg, None, 'net')
+
+    assert cfg.work_dir == str(Path('work_dirs', 'net-config'))
+
+
 def test_a_checkpoint_hook_that_is_named_by_its_class_is_ours(tmp_path: Path) -> None:
     cfg = load_config('m2det_r18_scenes')
     cfg.work_dir = str(tmp_path)
