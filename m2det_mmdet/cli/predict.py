@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _FORMATS = ('coco', 'yolo', 'voc', 'csv', 'none')
 _SHOWN = 10  # classes in a line
 _SCORES = '--score-thr'
+_NOTHING = f'nothing with so high a score ({_SCORES} sets the lowest)'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,8 +71,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         type=_threshold,
         metavar='SCORE or CLASS=SCORE',
-        help='lowest score that is drawn, labelled and counted: 0.3, and for single '
-        'classes others: 0.3 car=0.5 "traffic light=0.2"',
+        help='lowest score that is drawn, labelled and counted (default: 0.3; the '
+        'report of a run tells the best); for single classes others: 0.3 car=0.5 '
+        '"traffic light=0.2"',
     )
     parser.add_argument(
         '--classes', nargs='+', metavar='CLASS', help='keep these classes alone'
@@ -98,12 +100,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=fraction,
         default=0.2,
         metavar='PART',
-        help='part of a tile that the next one has, too: 0.2',
+        help='part of a tile that the next one has, too (default: 0.2)',
     )
     add_config_options(parser)
     add_device_argument(parser)
     parser.add_argument(
-        '--batch-size', type=at_least(1), default=1, help='images at a time'
+        '--batch-size',
+        type=at_least(1),
+        default=1,
+        help='images at a time (default: 1)',
     )
     add_acceleration_arguments(parser)
     parser.add_argument(
@@ -195,7 +200,7 @@ def _tell(result: 'PredictionResult') -> None:
         counts += [f'and {rest} other classes'] if rest > 0 else []
     if tally.num_images:
         found = f'{tally.num_found} of {tally.num_images} images: '
-        print(printable(f'Found in {found}{", ".join(counts) or "nothing"}'))
+        print(printable(f'Found in {found}{", ".join(counts) or _NOTHING}'))
     total = tally.num_images + len(result.skipped)
     files = ', '.join(result.files)
     print(

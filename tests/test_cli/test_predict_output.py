@@ -84,6 +84,17 @@ def test_classes_and_scores_choose_what_is_drawn_labelled_and_counted(
     assert line.endswith(f' of 3 images: {number} {second}, {len(best)} {first}')
 
 
+def test_where_all_scores_are_lower_the_option_is_named(
+    run: Run, capsys: pytest.CaptureFixture
+) -> None:
+    assert run('images', '--score-thr', '1') == 0
+
+    assert capsys.readouterr().out.splitlines()[0] == (
+        'Found in 0 of 3 images: nothing with so high a score (--score-thr sets the '
+        'lowest)'
+    )
+
+
 def test_an_unknown_class_stops_before_anything_is_written(
     run: Run, capsys: pytest.CaptureFixture
 ) -> None:
