@@ -42,6 +42,16 @@ def test_the_summary_says_what_matters(evaluated: Callable[..., Evaluated]) -> N
     assert 'a little too good' not in text
 
 
+def test_the_option_for_the_best_threshold_is_named(
+    evaluated: Callable[..., Evaluated],
+) -> None:
+    data = evaluated(OBJECTS, FOUND)
+
+    page = page_of(data, find_out(data))
+
+    assert 'takes 0.3 unless it is told otherwise: --score-thr 0.45.' in page
+
+
 def test_figures_are_for_programs_too(evaluated: Callable[..., Evaluated]) -> None:
     data = evaluated(OBJECTS, FOUND)
 

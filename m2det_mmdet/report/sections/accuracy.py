@@ -21,6 +21,10 @@ _MEANING = {
     'ARm': 'recall of medium objects',
     'ARl': 'recall of large objects',
 }
+_LIMIT = (
+    'The 100 best boxes of a class in an image count, as COCO has it. In the log of a '
+    "training all figures but AP are MMDetection's, of up to 1,000 boxes."
+)
 
 
 def section(data: Evaluated, findings: Findings) -> Section:
@@ -53,7 +57,7 @@ def section(data: Evaluated, findings: Findings) -> Section:
             Part(tables=[_of_classes(figures)], title='Classes'),
             Part(pictures=[plot(sizes, 'AP by class and size of the objects')]),
             Part(title='Precision and recall', pictures=curves),
-            Part(title="COCO's 12 figures", tables=[summary]),
+            Part(title="COCO's 12 figures", text=[_LIMIT], tables=[summary]),
         ],
     )
 
