@@ -72,7 +72,8 @@ def use_folder(
         M2DetError: If the data cannot be read, have no such split or objects in it, or
             a class that the detector does not know.
     """
-    folder = read_folder(data, Faults())
+    # All images of a folder that is not split: be it a single one.
+    folder = read_folder(data, Faults(), divide=split is not None)
     split, part = _choose(folder, data, split)
     if not part.has_objects():
         raise M2DetError(
@@ -94,8 +95,8 @@ def _use_loop(cfg: Config) -> None:
 def _choose(folder: DataFolder, data: Path, split: str | None) -> tuple[str, Part]:
     """Return the images to evaluate on, and what they are called."""
     parts = folder.parts
-    if split is None and folder.split_seed is not None and 'test' not in parts:
-        return ALL, _joined([*parts.values()])
+    if split is None and [*parts] == ['train']:
+        return ALL, parts['train']
     if split is None:
         split = 'test' if 'test' in parts else 'val'
     if split not in parts:
@@ -103,17 +104,6 @@ def _choose(folder: DataFolder, data: Path, split: str | None) -> tuple[str, Par
             f'{data} has no split {split}: choose one of {", ".join(parts)}.'
         )
     return split, parts[split]
-
-
-def _joined(parts: Sequence[Part]) -> Part:
-    """Join the parts of a folder that was split here, whose ids are still those of one.
-
-    Objects and images are in one folder, and categories are the same.
-    """
-    content = dict(parts[0].content)
-    for key in ('images', 'annotations'):
-        content[key] = [item for part in parts for item in part.content[key]]
-    return Part(parts[0].images, content)
 
 
 def _content(

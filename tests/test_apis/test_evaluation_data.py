@@ -68,6 +68,20 @@ def test_all_images_of_a_folder_without_splits_are_used(
     assert cfg.test_dataloader.dataset.metainfo.classes == classes
 
 
+def test_a_folder_of_a_single_image_is_used(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    data = write_voc(tmp_path / 'data', {'x': 'robot'})
+
+    split = use_folder(
+        load_config(trained.config), data, None, ('robot',), tmp_path / 'out'
+    )
+
+    assert split == 'all'
+    content = json.loads((tmp_path / 'out' / 'all.json').read_text())
+    assert [image['file_name'] for image in content['images']] == ['x.png']
+
+
 def test_a_class_that_the_detector_does_not_know_is_told(
     trained: SimpleNamespace, tmp_path: Path
 ) -> None:

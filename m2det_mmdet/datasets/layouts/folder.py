@@ -38,7 +38,12 @@ Check = Callable[[DataFolder, Faults], None]
 
 
 def read_folder(
-    data: Path, faults: Faults, *, seed: int = 0, check: Check | None = None
+    data: Path,
+    faults: Faults,
+    *,
+    seed: int = 0,
+    check: Check | None = None,
+    divide: bool = True,
 ) -> DataFolder:
     """Read a data folder, with all that is wrong with it.
 
@@ -48,6 +53,8 @@ def read_folder(
             read is left out.
         seed: Decides the split where the folder has none.
         check: Looks at all images before the splits are completed.
+        divide: Whether images to validate on are taken from those to train on where
+            the folder has none.
 
     Raises:
         DatasetError: If nothing can be read: no folder, no known form, no classes. What
@@ -55,7 +62,7 @@ def read_folder(
     """
     root, kind, found = find_data(data, faults)
     found.report_rest(faults)
-    return read_found(root, kind, found, faults, seed=seed, check=check)
+    return read_found(root, kind, found, faults, seed=seed, check=check, divide=divide)
 
 
 def read_found(
@@ -66,6 +73,7 @@ def read_found(
     *,
     seed: int = 0,
     check: Check | None = None,
+    divide: bool = True,
 ) -> DataFolder:
     """Read what was found of a data folder; arguments as for :func:`read_folder`.
 
@@ -83,7 +91,7 @@ def read_found(
     if check is not None:
         check(folder, faults)
     _leave_out_splits(folder, found, faults)
-    if 'val' not in parts:
+    if divide and 'val' not in parts:
         make_val(folder, seed, faults)
     return folder
 
