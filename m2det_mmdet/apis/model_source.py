@@ -29,6 +29,7 @@ from ..utils.texts import shown
 from .run_folder import CONFIG
 
 _WEIGHTS = ('.pth', '.pt', SAFETENSORS)
+_SHOWN = 5  # runs in a sentence
 # Where MMEngine notes the path of the last checkpoint.
 _NOTE = 'last_checkpoint'
 
@@ -212,6 +213,11 @@ def _config_of_run(folder: Path) -> Path:
         raise M2DetError(
             f'{folder} has more than one config ({names}): give one of them and a '
             'checkpoint.'
+        )
+    if runs := sorted(path.parent.name for path in folder.glob(f'*/{CONFIG}')):
+        raise M2DetError(
+            f'{folder} is no run, but a folder of runs: name one of them '
+            f'({", ".join(runs[:_SHOWN])}{", ..." if len(runs) > _SHOWN else ""}).'
         )
     raise M2DetError(
         f'{folder} is no run: it has no {CONFIG}; name the folder of a training, or a '

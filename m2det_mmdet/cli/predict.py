@@ -30,6 +30,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from ..utils.errors import M2DetError
 from ..utils.texts import printable
 from .arguments import (
     add_acceleration_arguments,
@@ -134,6 +135,9 @@ def run(args: argparse.Namespace) -> int:
         from .console import bar
 
         model, checkpoint, inputs = split_words(args.model, args.inputs)
+        inputs = list(_with_standard_input(inputs))
+        if not inputs:
+            raise M2DetError('There is no image: standard input names none.')
         scores = [pair for pair in args.score_thr or [] if pair[0] is None]
         out, total, written, told = None, 0, 0, set()
         with bar('Predicting') as advance:
@@ -155,7 +159,7 @@ def run(args: argparse.Namespace) -> int:
             try:
                 result = predict(
                     model,
-                    list(_with_standard_input(inputs)),
+                    inputs,
                     True if args.out is None else args.out,
                     checkpoint=checkpoint,
                     score_thr=scores[-1][1] if scores else 0.3,

@@ -101,6 +101,8 @@ def test_a_run_that_is_none_is_a_sentence(run: Path, tmp_path: Path) -> None:
     (run / 'last_checkpoint').write_text('/etc/passwd')
     with pytest.raises(M2DetError, match='run has no checkpoint yet'):
         find_model(run)
+    with pytest.raises(M2DetError, match=r'folder of runs: name one of them \(run\)'):
+        find_model(tmp_path)
     (tmp_path / 'empty').mkdir()
     with pytest.raises(M2DetError, match=r'empty is no run: it has no config\.py'):
         find_model(tmp_path / 'empty')

@@ -153,6 +153,16 @@ def test_standard_input_lists_images(run: Run, monkeypatch: pytest.MonkeyPatch) 
     assert [image['file_name'] for image in images] == ['000002.jpg', '000001.jpg']
 
 
+def test_no_line_on_standard_input_is_no_prediction(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr('sys.stdin', SimpleNamespace(buffer=io.BytesIO(b'\n')))
+
+    assert run('-') == 2
+    assert 'no image: standard input names none.' in capsys.readouterr().err
+    assert not Path('out').exists()
+
+
 def test_annotations_choose_the_images(
     trained: SimpleNamespace, run: Run, capsys: pytest.CaptureFixture
 ) -> None:
