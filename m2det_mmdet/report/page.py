@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -18,6 +20,7 @@ from ..version import __version__
 
 _TEMPLATE = 'page.html'
 _QUALITY = 82  # of JPEG, from 0 to 100
+_COMMAND = re.compile('`([^`]+)`')
 
 
 @dataclass(frozen=True)
@@ -130,10 +133,17 @@ def _address(kind: str, data: bytes) -> str:
 def _template() -> Template:
     loader = FileSystemLoader(Path(__file__).parent)
     # Names of files and classes may hold anything.
-    return Environment(
+    environment = Environment(
         loader=loader,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-    ).get_template(_TEMPLATE)
+    )
+    environment.filters['commands'] = _commands
+    return environment.get_template(_TEMPLATE)
+
+
+def _commands(sentence: str) -> Markup:
+    """Set what stands between backticks as a command is set."""
+    return Markup(_COMMAND.sub(r'<code>\1</code>', str(escape(sentence))))

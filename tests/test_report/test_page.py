@@ -26,6 +26,12 @@ def test_a_page_needs_no_network() -> None:
     assert 'url(' not in text
 
 
+def test_commands_in_sentences_are_set_as_such() -> None:
+    text = page(Part(text=['Call `m2det <b>`, a lone ` too.']))
+
+    assert '<p>Call <code>m2det &lt;b&gt;</code>, a lone ` too.</p>' in text
+
+
 def test_names_cannot_change_the_page() -> None:
     evil = '<script>alert(1)</script>"&'
     table = Table([evil, 'x'], [(evil, evil)])

@@ -49,7 +49,7 @@ def test_the_option_for_the_best_threshold_is_named(
 
     page = page_of(data, find_out(data))
 
-    assert 'takes 0.3 unless it is told otherwise: --score-thr 0.45.' in page
+    assert 'unless it is told otherwise: <code>--score-thr 0.45</code>.' in page
 
 
 def test_figures_are_for_programs_too(evaluated: Callable[..., Evaluated]) -> None:

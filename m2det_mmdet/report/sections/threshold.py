@@ -12,7 +12,7 @@ _TEXT = (
     'A detector gives boxes of any score. A high threshold leaves few wrong boxes, a '
     'low one misses few objects; F1 weighs both alike. It is best at {thr:.2f} here '
     '(mean over the classes; what is counted has an IoU of at least 0.5). `m2det '
-    'predict` takes 0.3 unless it is told otherwise: --score-thr {thr:.2f}.'
+    'predict` takes 0.3 unless it is told otherwise: `--score-thr {thr:.2f}`.'
 )
 _NONE = 'Nothing is right at any threshold; the figures below are of {thr:.2f}.'
 
