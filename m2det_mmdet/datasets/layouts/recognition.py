@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from ...utils.builds import did_you_mean_file
 from ...utils.files import is_archive
+from ...utils.predicted import is_prediction
 from ..error import DatasetError
 from ..faults import Faults, Level, new_kind
 from .forms import coco, voc, yolo
@@ -72,6 +73,11 @@ def find_data(data: Path, faults: Faults) -> tuple[Path, str, Found]:
     if not data.is_dir():
         raise _no_folder(data)
     tree = Tree(data, faults)
+    if is_prediction(data) and not tree.images:
+        raise DatasetError(
+            f'{data} is a prediction, whose pictures have boxes drawn on them: copy '
+            'its labels beside the images themselves, and give their folder.'
+        )
     kinds = _kinds(tree)
     if len(kinds) > 1:
         faults.report(

@@ -9,6 +9,7 @@ from pathlib import Path
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 
 from ...utils.image_search import is_litter
+from ...utils.predicted import is_pictures
 from ...utils.texts import one_line
 from ..faults import Faults, Level, new_kind
 
@@ -23,7 +24,8 @@ PATH_UNREADABLE = new_kind(
 class Tree:
     """The files below a folder, which are listed when they are first asked for.
 
-    Hidden files and what operating systems leave behind are left out. Links to folders
+    Hidden files, what operating systems leave behind and the pictures of predictions,
+    which have boxes drawn on them, are left out. Links to folders
     are followed; a folder that can be reached in several ways is listed once.
 
     Args:
@@ -91,6 +93,8 @@ class Tree:
                     self._report(path, 'its name is no text')
                 elif not _is_folder(entry):
                     yield path
+                elif is_pictures(self.root / path):
+                    continue
                 elif entry.is_symlink():
                     folders.append(f'{path}/')
                 else:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from m2det_mmdet.datasets.error import DatasetError
 from m2det_mmdet.datasets.faults import Faults
+from m2det_mmdet.datasets.layouts.recognition import find_data
 from m2det_mmdet.datasets.layouts.tree import Tree
+from m2det_mmdet.utils.predicted import SIGN
 
 
 def _touch(root: Path, *names: str) -> None:
@@ -26,6 +29,21 @@ def test_files_are_listed_in_order_without_litter(tmp_path: Path) -> None:
     assert tree.files == ['a.PNG', 'b/a.XML', 'b/c.jpg', 'z.xml']
     assert tree.images == ['a.PNG', 'b/c.jpg']
     assert tree.with_suffix('.xml') == ['b/a.XML', 'z.xml']
+
+
+def test_pictures_of_a_prediction_are_no_images(tmp_path: Path) -> None:
+    _touch(tmp_path, 'a.jpg', 'out/pictures/a.jpg', 'pictures/b.jpg')
+    (tmp_path / 'out' / 'predict.json').write_text(SIGN)
+
+    assert Tree(tmp_path, Faults()).images == ['a.jpg', 'pictures/b.jpg']
+
+
+def test_a_prediction_is_no_data_to_train_on(tmp_path: Path) -> None:
+    _touch(tmp_path, 'labels.json', 'pictures/a.jpg')
+    (tmp_path / 'predict.json').write_text(SIGN)
+
+    with pytest.raises(DatasetError, match='is a prediction, whose pictures have boxe'):
+        find_data(tmp_path, Faults())
 
 
 def test_links_are_followed_once_and_not_in_circles(tmp_path: Path) -> None:
