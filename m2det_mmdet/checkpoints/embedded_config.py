@@ -46,12 +46,15 @@ _KEPT: dict[str, tuple[Registry, ...]] = {
     'default_scope': (),
 }
 # Registered, and yet a way to run or write what a config says: an evaluated text,
-# pickles of annotations, functions by name, results at any path.
+# pickles of annotations or weights, functions by name, results at any path.
 _REFUSED = (
+    'mmdet.models.detectors.d2_wrapper',
     'mmdet.models.mot',
     'mmdet.models.task_modules.tracking',
     'mmdet.models.trackers',
     'mmdet.models.vis',
+    'mmdet.datasets.dod',
+    'mmdet.datasets.dsdl',
     'mmdet.datasets.openimages',
     'mmdet.datasets.refcoco',
     'mmdet.datasets.transforms.generate_line',
@@ -59,12 +62,28 @@ _REFUSED = (
     'mmengine.evaluator.metric',
     'mmengine.model.wrappers',
 )
-# Where a metric would write its results.
-_OUTPUTS = ('outfile_prefix', 'collect_dir', 'out_file_path')
+# Where a metric or a data set would write.
+_OUTPUTS = (
+    'outfile_prefix',
+    'collect_dir',
+    'out_file_path',
+    'output_dir',
+    'extra_ann_file',
+)
 # Keys whose value is a function's name, which MMEngine also imports.
 _FUNCTIONS = ('collate_fn', 'worker_init_fn')
 _LONGEST_KEY = 120
-_PICKLES = ('.pkl', '.pickle', '.npy', '.npz')
+# By the end of a name MMEngine chooses how it reads: of YAML it runs what a tag says.
+_RUNNING = {
+    'pkl': 'pickle',
+    'pickle': 'pickle',
+    'npy': 'pickle',
+    'npz': 'pickle',
+    'yaml': 'YAML file',
+    'yml': 'YAML file',
+}
+# MMEngine writes keys as they are between quotes into configs, which are Python.
+_UNQUOTED = frozenset('\'"\\')
 
 
 def embedded_config(text: str, source: str) -> Config:
@@ -79,7 +98,7 @@ def embedded_config(text: str, source: str) -> Config:
 
     Raises:
         CheckpointError: If it is not plain data, builds what is in no registry, reads
-            pickles or addresses, or has no model or no test data.
+            pickles, YAML or addresses, or has no model or no test data.
     """
     try:
         settings = read_config_text(text)
@@ -143,7 +162,9 @@ class _Section:
             )
         return value
 
-    def _setting(self, key: Any, value: Any, place: str) -> Any:
+    def _setting(self, key: str | int, value: Any, place: str) -> Any:
+        if not (str(key).isprintable() and _UNQUOTED.isdisjoint(str(key))):
+            raise Refusal(f'its {place} is no plain name')
         if key == 'type':
             return self._type(value, place)
         if key in _FUNCTIONS and isinstance(value, str):
@@ -197,8 +218,8 @@ def _operators() -> frozenset[str]:
 
 
 def _check_text(text: str, place: str) -> None:
-    """Refuse texts that some reader would fetch or unpickle."""
+    """Refuse texts that some reader would fetch, unpickle or run."""
     if '://' in text:
         raise Refusal(f'its {place} is an address, {shown(text)}')
-    if text.lower().endswith(_PICKLES):
-        raise Refusal(f'its {place} is a pickle, {shown(text)}')
+    if kind := _RUNNING.get(text.lower().rpartition('.')[-1]):
+        raise Refusal(f'its {place} is a {kind}, {shown(text)}')

@@ -188,6 +188,7 @@ def test_outputs_and_weights_are_left_out() -> None:
     found = embedded(
         "model = dict(type='ATSS', init_cfg=dict(type='Pretrained', checkpoint='x'))\n",
         more="test_evaluator = dict(type='CocoMetric', outfile_prefix='/tmp/x')\n"
+        "val_evaluator = dict(type='SemSegMetric', output_dir='/tmp/x')\n"
         "work_dir = '/tmp/x'\n"
         "custom_imports = dict(imports=['antigravity'])\n"
         "default_hooks = dict(checkpoint=dict(type='os.system'))\n",
@@ -197,6 +198,7 @@ def test_outputs_and_weights_are_left_out() -> None:
         'model': {'type': 'ATSS', 'init_cfg': None},
         'test_dataloader': {'dataset': {'type': 'CocoDataset', 'pipeline': []}},
         'test_evaluator': {'type': 'CocoMetric'},
+        'val_evaluator': {'type': 'SemSegMetric'},
     }
 
 
@@ -268,6 +270,26 @@ HOSTILE = {
         DATA.replace('pipeline', "proposal_file='a/b.pkl', pipeline"),
         'proposal_file is a pickle',
     ),
+    'annotations in YAML, whose tags run': (
+        MODEL,
+        DATA.replace('pipeline', "ann_file='a/b.YAML', pipeline"),
+        'ann_file is a YAML file',
+    ),
+    'a name that is a suffix alone': (
+        MODEL,
+        DATA.replace('pipeline', "proposal_file='yml', pipeline"),
+        'proposal_file is a YAML file',
+    ),
+    'a key that is code where the config is written': (
+        f"{MODEL[:-2]}, a={{\"x': print(1), 'y\": 1}})\n",
+        DATA,
+        r'its model\.a\..* is no plain name',
+    ),
+    'a key that ends a line': (
+        f"{MODEL[:-2]}, a={{'x\\n': 1}})\n",
+        DATA,
+        'is no plain name',
+    ),
     'an address': (
         MODEL,
         DATA.replace('pipeline', "ann_file='http://evil/x.json', pipeline"),
@@ -277,6 +299,11 @@ HOSTILE = {
         MODEL,
         DATA.replace('CocoDataset', 'RefCocoDataset'),
         'RefCocoDataset may not come from a checkpoint',
+    ),
+    'a reader of checkpoints of others': (
+        "model = dict(type='Detectron2Wrapper')\n",
+        DATA,
+        'Detectron2Wrapper may not come from a checkpoint',
     ),
     'results anywhere': (
         MODEL,
@@ -288,7 +315,12 @@ HOSTILE = {
     'a model that is a list': ('model = [1]\n', DATA, 'its config has no model'),
     'no data': (MODEL, '', 'its config has no test_dataloader'),
     'a sign that a terminal obeys': (
-        "model = dict(type='ATSS', a={'\x1b[2J': dict(type='\x1b[2J')})\n",
+        "model = dict(type='ATSS', a={'\x1b[2J': 1}, b=dict(type='\x1b[2J'))\n",
+        DATA,
+        'is no plain name',
+    ),
+    'such a sign in a type': (
+        "model = dict(type='ATSS', b=dict(type='\x1b[2J'))\n",
         DATA,
         'is no module',
     ),
