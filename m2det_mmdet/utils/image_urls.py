@@ -1,15 +1,23 @@
 """Images on the web: fetched into a folder, whole or not at all."""
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPException, HTTPMessage, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from socket import SHUT_RDWR, socket
+from typing import Any, BinaryIO
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import (
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    Request,
+    build_opener,
+)
 from uuid import uuid4
 
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
@@ -81,6 +89,81 @@ class _OnWeb(HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+class _Deadline:
+    """Ends the connections of a download when its time is over.
+
+    A server that sends a line of its headers now and then is never silent, and Python
+    reads on until they end.
+    """
+
+    def __init__(self) -> None:
+        self._sockets: list[socket] = []
+        self._is_over = threading.Event()
+
+    def add(self, connected: socket) -> None:
+        """Take a connection that is to end, too."""
+        self._sockets.append(connected)
+        if self._is_over.is_set():
+            self._end()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch over a download.
+
+        Raises:
+            TimeoutError: If its time is over, in the place of what follows from that.
+        """
+        timer = threading.Timer(_DURATION, self._end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except (OSError, HTTPException, ValueError) as error:
+            if self._is_over.is_set():
+                raise _too_slow() from error
+            raise
+        finally:
+            timer.cancel()
+        if self._is_over.is_set():
+            raise _too_slow()
+
+    def _end(self) -> None:
+        self._is_over.set()
+        for connected in self._sockets:
+            with suppress(OSError):  # It has ended already.
+                # Not that of TLS, which says farewell first.
+                socket.shutdown(connected, SHUT_RDWR)
+
+
+class _Watched:
+    """Part of a handler that tells a deadline of its connections."""
+
+    def __init__(self, deadline: _Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def do_open(
+        self, http_class: type[HTTPConnection], req: Request, **how: Any
+    ) -> HTTPResponse:
+        """Open a connection as the handler does."""
+        deadline = self._deadline
+
+        class Watched(http_class):
+            def connect(self) -> None:
+                super().connect()
+                deadline.add(self.sock)
+
+        return super().do_open(Watched, req, **how)
+
+
+class _WatchedHTTP(_Watched, HTTPHandler):
+    pass
+
+
+class _WatchedHTTPS(_Watched, HTTPSHandler):
+    pass
+
+
 def _download(url: str, file: BinaryIO) -> None:
     """Write what a server sends.
 
@@ -90,8 +173,12 @@ def _download(url: str, file: BinaryIO) -> None:
     if not is_url(url):
         raise ValueError('its scheme is not http or https')
     request = Request(quote(url, safe=_PLAIN), headers={'User-Agent': 'm2det'})
-    begin, arrived = time.monotonic(), 0
-    with build_opener(_OnWeb).open(request, timeout=_PATIENCE) as response:
+    begin, arrived, deadline = time.monotonic(), 0, _Deadline()
+    handlers = (_OnWeb, _WatchedHTTP(deadline), _WatchedHTTPS(deadline))
+    with (
+        deadline.watching(),
+        build_opener(*handlers).open(request, timeout=_PATIENCE) as response,
+    ):
         length = response.headers['Content-Length']
         _check_size(int(length) if length else 0)
         # Of what has come: a slow server would keep a whole chunk waiting.
@@ -99,10 +186,14 @@ def _download(url: str, file: BinaryIO) -> None:
             arrived += len(chunk)
             _check_size(arrived)
             if time.monotonic() - begin > _DURATION:
-                raise TimeoutError(f'it takes more than {_DURATION} seconds')
+                raise _too_slow()
             file.write(chunk)
     if length and arrived < int(length):
         raise HTTPException(f'the connection ended after {arrived} of {length} bytes')
+
+
+def _too_slow() -> TimeoutError:
+    return TimeoutError(f'it takes more than {_DURATION} seconds')
 
 
 def _check_size(size: int) -> None:

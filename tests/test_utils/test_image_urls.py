@@ -2,8 +2,11 @@
 
 import http.server
 import io
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +168,42 @@ def test_a_slow_image_ends(
     with pytest.raises(M2DetError, match='it takes more than'):
         fetch_image(f'{server}/dog.png', tmp_path)
 
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ('first', 'again'),
+    [
+        (b'HTTP/1.1 200 OK\r\n', b'X: y\r\n'),
+        (b'', b'HTTP/1.1 100 Continue\r\n\r\n'),
+        (b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n', b'0'),
+    ],
+    ids=['headers', 'announcements', 'sizes'],
+)
+def test_a_server_that_never_comes_to_the_image_ends(
+    first: bytes, again: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_urls, '_DURATION', 0.2)
+    ended = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        connected, _ = listening.accept()
+        with connected, suppress(OSError):
+            connected.sendall(first)
+            # Forty times as long as it may.
+            for _ in range(400):
+                connected.sendall(again)
+                if ended.wait(0.02):
+                    break
+
+    with socket.create_server(('127.0.0.1', 0)) as listening:
+        threading.Thread(target=drip, args=(listening,), daemon=True).start()
+        begin = time.monotonic()
+        with pytest.raises(M2DetError, match=r'it takes more than 0\.2 seconds'):
+            fetch_image(f'http://127.0.0.1:{listening.getsockname()[1]}/a', tmp_path)
+        ended.set()
+
+    assert time.monotonic() - begin < 4
     assert not [*tmp_path.iterdir()]
 
 
