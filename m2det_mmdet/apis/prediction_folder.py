@@ -13,7 +13,7 @@ from ..evaluation.results_file import write_results
 from ..utils.errors import M2DetError
 from ..utils.files import check_output, writing
 from ..utils.images import picture_names
-from ..utils.predicted import PICTURES
+from ..utils.predicted import PICTURES, RECORD
 from .prediction_labels import PredictionLabels
 from .prediction_places import LOG, locked, unfinished
 from .prediction_record import DONE, INTERRUPTED, RUNNING, PredictionRecord, read_record
@@ -34,7 +34,8 @@ class PredictionFolder:
         labels: Writes the labels.
         facts: What the record tells from the beginning; its ``arguments`` have to be
             the same where a prediction goes on.
-        force: Whether what an earlier run wrote may be replaced.
+        force: Whether what an earlier run wrote may be replaced; what others wrote
+            never is.
         resume: Whether to go on with an earlier run.
     """
 
@@ -171,7 +172,7 @@ class PredictionFolder:
     def _check_free(self) -> None:
         """Stop where files would be replaced without ``force``, or that are not ours.
 
-        Labels of others may be the truth: ``force`` does not replace them either.
+        Those of others may be anything: ``force`` does not replace them either.
         """
         if self._former is not None and not self._force:
             raise M2DetError(
@@ -181,13 +182,11 @@ class PredictionFolder:
                 '--force to replace it.'
             )
         own = set() if self._former is None else self._former.files()
-        for name in self._record.content['files']:
+        if self._former is not None:
+            own.add(self.path / RECORD)
+        for name in (RECORD, *self._record.content['files']):
             path = self.path / name
-            if not os.path.lexists(path) or path in own:
-                continue
-            if name not in self.labels.files:
-                check_output(path, force=self._force)
-            else:
+            if os.path.lexists(path) and path not in own:
                 raise M2DetError(
                     f'{path} exists, and is not of an earlier prediction: give another '
                     'output folder.'

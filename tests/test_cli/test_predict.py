@@ -152,8 +152,13 @@ def test_earlier_results_are_no_inputs(trained: SimpleNamespace, images: Path) -
     assert names == {'a/x.jpg', 'b/x.jpg'}
 
 
-@pytest.mark.parametrize('name', ['results.json', 'pictures/b/x.jpg'])
-def test_older_files_are_replaced_with_force_alone(
+@pytest.mark.parametrize(
+    'name',
+    ['results.json', 'results.partial.jsonl', 'predict.json', 'pictures/b/x.jpg'],
+)
+@pytest.mark.parametrize('force', [[], ['--force']], ids=str)
+def test_files_of_others_are_never_replaced(
+    force: list[str],
     name: str,
     trained: SimpleNamespace,
     images: Path,
@@ -165,14 +170,13 @@ def test_older_files_are_replaced_with_force_alone(
     old.parent.mkdir(parents=True)
     old.write_text('old')
 
-    with monkeypatch.context() as patch:
-        # It stops before a model is loaded.
-        patch.setattr(prediction, 'build_inferencer', None)
-        assert _predict(trained, images, '-o', tmp_path / 'out') == 2
-    assert 'exists: give another name, or --force' in capsys.readouterr().err
+    # It stops before a model is loaded.
+    monkeypatch.setattr(prediction, 'build_inferencer', None)
+    assert _predict(trained, images, '-o', tmp_path / 'out', *force) == 2
+
+    error = capsys.readouterr().err
+    assert f'{old} exists, and is not of an earlier prediction: give an' in error
     assert old.read_text() == 'old'
-    assert _predict(trained, images, '-o', tmp_path / 'out', '--force') == 0
-    assert old.read_bytes() != b'old'
 
 
 def test_what_was_found_survives_an_interruption(
