@@ -103,6 +103,8 @@ def embedded_config(text: str, source: str) -> Config:
     try:
         settings = read_config_text(text)
         kept = {key: settings[key] for key in _KEPT if key in settings}
+        if not isinstance(kept.get('default_scope', ''), str):
+            raise Refusal('its default_scope is no text')
         for key in ('model', 'test_dataloader'):
             if not isinstance(kept.get(key), dict):
                 raise Refusal(f'its config has no {key}')

@@ -233,6 +233,11 @@ HOSTILE = {
         DATA,
         "default_scope 'evil'",
     ),
+    'a default scope that is no text': (
+        f'default_scope = dict(a=1)\n{MODEL}',
+        DATA,
+        'default_scope is no text',
+    ),
     'no name': ("model = dict(type=['ATSS'])\n", DATA, r"type \['ATSS'\]"),
     'a number': ('model = dict(type=5)\n', DATA, 'model.type 5'),
     'a hook in the place of a network': (
@@ -281,7 +286,7 @@ HOSTILE = {
         'proposal_file is a YAML file',
     ),
     'a key that is code where the config is written': (
-        f"{MODEL[:-2]}, a={{\"x': print(1), 'y\": 1}})\n",
+        f'{MODEL[:-2]}, a={{"x\': print(1), \'y": 1}})\n',
         DATA,
         r'its model\.a\..* is no plain name',
     ),
