@@ -144,9 +144,14 @@ def find_inputs(
         exclude: Folder whose content is left out.
 
     Raises:
-        M2DetError: If an input names nothing, or no image.
+        M2DetError: If there is no input, or one names nothing, or no image.
         ValueError: If the annotations list none of the images, or one of them twice.
     """
+    if not inputs:
+        raise M2DetError(
+            'No image is named: give images, folders, patterns or URLs; the list of '
+            'them is empty.'
+        )
     passed_over = PassedOver()
     local = [name for name in inputs if not is_url(name)]
     found = find_images(local, exclude, passed_over) if local else []
