@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import sys
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ from ..models.acceleration import DTYPES, accelerate
 from ..utils.configs import describe
 from ..utils.errors import M2DetError
 from ..utils.logs import prints_to, quiet_log
+from ..utils.texts import shown
 from .starting_weights import prepare_weights
 
 # What PyTorch calls where CXX is not set.
@@ -185,8 +187,9 @@ def check_fraction(name: str, number: float) -> None:
     Raises:
         M2DetError: One sentence that names it.
     """
-    if not 0 <= number <= 1:
-        raise M2DetError(f'{name} must be from 0 to 1, got {number}.')
+    # Also what is no number, or NaN.
+    if not (isinstance(number, Real) and 0 <= number <= 1):
+        raise M2DetError(f'{name} must be from 0 to 1, got {shown(number)}.')
 
 
 def check_test_pipeline(cfg: Config) -> None:
@@ -203,10 +206,12 @@ def check_test_pipeline(cfg: Config) -> None:
 
 
 def check_at_least(name: str, number: int | None, lowest: int) -> None:
-    """Raise if an argument is below its lowest value.
+    """Raise if an argument is below its lowest value, or no number.
 
     Raises:
         M2DetError: One sentence that names both.
     """
-    if number is not None and number < lowest:
-        raise M2DetError(f'{name} must be at least {lowest}, got {number}.')
+    if number is None:
+        return
+    if not (isinstance(number, Real) and number >= lowest):
+        raise M2DetError(f'{name} must be at least {lowest}, got {shown(number)}.')

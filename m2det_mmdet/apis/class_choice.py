@@ -6,6 +6,7 @@ import numpy as np
 
 from ..utils.builds import did_you_mean
 from ..utils.errors import M2DetError
+from ..utils.texts import shown
 from .checks import check_fraction
 
 _LISTED = 20
@@ -59,6 +60,8 @@ class ClassChoice:
         return dict(zip(self.classes, self._lowest.tolist(), strict=True))
 
     def _place(self, name: str) -> int:
+        if not isinstance(name, str):
+            raise M2DetError(f'A class is given by its name, got {shown(name)}.')
         if name not in self.classes:
             listed = ', '.join(self.classes[:_LISTED])
             more = len(self.classes) - _LISTED

@@ -28,6 +28,7 @@ ImageSource = str | os.PathLike | np.ndarray | Image.Image
 Scaling = Callable[[np.ndarray, str], np.ndarray]
 
 _KINDS = 'a path, a URL, an array of NumPy (BGR) or an image of Pillow'
+_BYTES = bytes | bytearray | memoryview
 _TO_BGR = {1: cv2.COLOR_GRAY2BGR, 4: cv2.COLOR_BGRA2BGR}
 # Pillow cannot tell the range of their values.
 _WITHOUT_RANGE = ('I', 'F')
@@ -58,7 +59,7 @@ def is_one_image(images: object) -> bool:
         return not (
             os.path.isdir(name) or (has_magic(name) and not os.path.exists(name))
         )
-    if isinstance(images, np.ndarray | Image.Image | torch.Tensor | bytes):
+    if isinstance(images, np.ndarray | Image.Image | torch.Tensor | _BYTES):
         return True
     if isinstance(images, Iterable) and not isinstance(images, dict):
         return False
@@ -128,7 +129,7 @@ def load_source(
             f'A tensor of the shape {tuple(source.shape)} may hold RGB or BGR, from 0 '
             'to 1 or to 255: give an array (H, W, 3) of NumPy, BGR, of bytes.'
         )
-    if isinstance(source, bytes | bytearray):
+    if isinstance(source, _BYTES):
         raise M2DetError(
             'An image in bytes has no format that is known: open it by '
             'PIL.Image.open(io.BytesIO(...)).'

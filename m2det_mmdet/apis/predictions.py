@@ -16,6 +16,7 @@ from ..utils.errors import M2DetError
 from ..utils.images import ImageReader, check_picture, write_picture
 from ..utils.upright import read_file, read_upright
 from ..visualization import draw_predictions
+from .checks import check_fraction
 from .class_choice import ClassChoice
 from .detection import Detected
 
@@ -150,8 +151,9 @@ class Prediction:
             BGR, ``(H, W, 3)``, uint8.
 
         Raises:
-            M2DetError: As :attr:`image`.
+            M2DetError: If the score is not from 0 to 1; and as :attr:`image`.
         """
+        check_fraction('score_thr', score_thr)
         return draw_predictions(
             self.image,
             self.boxes,
@@ -170,7 +172,7 @@ class Prediction:
 
         Raises:
             M2DetError: If it cannot be written, or is the image itself; and as
-                :attr:`image`.
+                :meth:`plot`.
         """
         path = Path(os.path.expanduser(path))
         check_picture(path)

@@ -33,6 +33,16 @@ def test_an_unknown_class_comes_with_similar_ones() -> None:
         ClassChoice(CLASSES, 0.3, chosen=['zzz'])
     with pytest.raises(M2DetError, match='score_thr of car must be from 0 to 1'):
         ClassChoice(CLASSES, 0.3, {'car': 1.5})
+    with pytest.raises(M2DetError, match='A class is given by its name, got 5'):
+        ClassChoice(CLASSES, 0.3, chosen=[5])
+
+
+@pytest.mark.parametrize('score', [None, '0.5', float('nan'), [0.5]])
+def test_what_is_no_score_is_a_sentence(score: object) -> None:
+    with pytest.raises(M2DetError, match='^score_thr must be from 0 to 1, got '):
+        ClassChoice(CLASSES, score)
+    with pytest.raises(M2DetError, match='^score_thr of car must be from 0 to 1, '):
+        ClassChoice(CLASSES, 0.3, {'car': score})
 
 
 @pytest.mark.parametrize('score', [0.03214, 0.1, 0.7, 0.99999])

@@ -236,7 +236,9 @@ def test_scores_and_classes_are_chosen(detector: Detector, paths: list[Path]) ->
         ({'classes': ['discs']}, 'no class discs: did you mean disc'),
         ({'score_thr': {'x': 0.5}}, 'no class x'),
         ({'score_thr': 2}, 'score_thr must be from 0 to 1, got 2'),
+        ({'score_thr': '0.5'}, "score_thr must be from 0 to 1, got '0.5'"),
         ({'batch_size': 0}, 'batch_size must be at least 1, got 0'),
+        ({'batch_size': '2'}, "batch_size must be at least 1, got '2'"),
     ):
         # Before any image is taken.
         with pytest.raises(M2DetError, match=message):

@@ -204,6 +204,10 @@ def test_a_damaged_image_of_pillow_is_a_sentence() -> None:
 def test_one_image_is_told_from_many(tmp_path: Path) -> None:
     for one in ('a.jpg', Path('a.jpg'), 'http://a/b*.jpg', BGR, rgb(), torch.zeros(1)):
         assert is_one_image(one)
+    for one in (b'a', bytearray(b'a'), memoryview(b'a')):
+        assert is_one_image(one)
+        with pytest.raises(M2DetError, match='An image in bytes has no format'):
+            load_source(one)
     (tmp_path / 'a[1].jpg').touch()
     assert is_one_image(tmp_path / 'a[1].jpg')
     for many in (tmp_path, str(tmp_path), 'a/*.jpg', [BGR], (), iter([]), {BGR.size}):

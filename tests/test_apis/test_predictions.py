@@ -149,6 +149,9 @@ def test_a_picture_shows_the_objects_from_a_score_on(found: Prediction) -> None:
     assert not changed[:, 34:].any()
     assert (found.plot(score_thr=0.5) != 255).any(axis=2)[:, 33:36].any()
     assert (WHITE == 255).all()
+    for wrong in (-1, float('nan'), '0.5'):
+        with pytest.raises(M2DetError, match='score_thr must be from 0 to 1'):
+            found.plot(score_thr=wrong)
 
 
 def test_a_picture_is_written_whole_or_not_at_all(
