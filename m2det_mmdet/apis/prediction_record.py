@@ -65,7 +65,12 @@ class PredictionRecord:
         """Remove what the prediction wrote, and the folders that are empty then.
 
         Nothing else is touched, and nothing outside the folder.
+
+        Raises:
+            M2DetError: If the record cannot be written; nothing is removed then.
         """
+        # A process that is killed here leaves no record that says that all is done.
+        self.write(state=INTERRUPTED)
         folders = set()
         for path in self._own_files():
             with suppress(OSError):

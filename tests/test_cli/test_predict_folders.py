@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
 from m2det_mmdet.apis import detection
 from m2det_mmdet.apis.prediction_places import locked
+from m2det_mmdet.apis.prediction_record import read_record
 from m2det_mmdet.cli import main
 from m2det_mmdet.utils.images import read_images
 
@@ -100,6 +102,24 @@ def test_an_earlier_prediction_is_replaced_with_force_alone(
     mine = {'pictures/mine.jpg', 'labels/mine.txt', 'mine.txt'}
     assert _files('out') == WHOLE - {'pictures/000003.jpg'} | mine
     assert _names('out') <= ALL - {'000003.jpg'}
+
+
+def test_what_is_half_removed_is_not_complete(
+    predict: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    predict('-o', 'out')
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, 'rmdir', Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            read_record(Path('out')).remove_files()
+    assert not Path('out/results.json').exists()
+
+    assert predict('-o', 'out') == 2
+    assert 'out ended early: 0 of 3 images are done' in capsys.readouterr().err
+    assert predict('-o', 'out', '--resume') == 0
+    assert _files('out') == WHOLE
 
 
 def test_labels_of_others_are_never_replaced(
