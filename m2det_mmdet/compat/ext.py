@@ -75,8 +75,9 @@ def _missing_operator(name: str) -> Callable[..., NoReturn]:
 
 
 def _announce(names: Sequence[str]) -> None:
-    # Standard logging: MMEngine's logger belongs to the Runner, which comes later.
-    logging.getLogger('m2det_mmdet').warning(
+    # Standard logging: MMEngine's logger belongs to the Runner, which comes later. No
+    # warning, for nothing is to be done; `m2det doctor` says it, too.
+    logging.getLogger('m2det_mmdet').info(
         'mmcv has no compiled operators: m2det_mmdet supplies %s in plain PyTorch.',
         ', '.join(name for name in names if not name.startswith('get_')),
     )

@@ -76,6 +76,8 @@ def test_collect_env_answers() -> None:
 @needs_stand_in
 def test_a_failed_import_before_does_no_harm_and_the_log_says_so_once() -> None:
     done = run("""
+import logging
+logging.basicConfig(level='INFO')
 for name in ('mmcv.ops', 'mmdet.models'):
     try:
         __import__(name)
