@@ -112,6 +112,10 @@ class _Mending:
         self.objects = _by_id(truth, matches.objects.ids)
         ignored = matches.detections.ignored
         self.on_crowds = set(matches.detections.ids[ignored].tolist())
+        # Those of the matches are the detections that count: no others come in where
+        # some are left out, and none is lost where some change their class. Evaluations
+        # take memory for so many in each image: it has to be no more than needed.
+        self.max_dets = int(np.bincount(matches.detections.image, minlength=1).max())
         self.truth = with_annotations(truth, self.objects.values())
         self.found = with_annotations(truth, self.detections.values())
         self.before = self._aps(self.truth, self.found)
@@ -146,10 +150,9 @@ class _Mending:
         return max(float(mean - known_mean(self.before)), 0.0)
 
     def _aps(self, truth: COCO, found: COCO) -> np.ndarray:
-        # Those of the matches are the detections that count: no others come in where
-        # some are left out, and none is lost where some change their class.
-        most = max(len(found.anns), 1)
-        return class_aps(truth, found, iou_thr=self.matches.iou_thr, max_dets=most)
+        return class_aps(
+            truth, found, iou_thr=self.matches.iou_thr, max_dets=self.max_dets
+        )
 
     def _claimed(self, found: COCO) -> np.ndarray:
         """Return flags ``(K,)`` of the classes with a detection that is on no crowd."""
