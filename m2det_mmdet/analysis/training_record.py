@@ -1,6 +1,7 @@
 """What a training has left of its course: losses, learning rate, figures."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +41,8 @@ def read_record(work_dir: Path) -> TrainingRecord:
 
     Each run has a folder of its time with ``vis_data/scalars.json``. A resumed training
     goes on from the middle of the one before: what that one did after the place is not
-    part of the training.
+    part of the training. Nor is anything before a training that began anew, by the
+    config that MMEngine keeps beside the file.
 
     Args:
         work_dir: The work folder; without such files the record is empty.
@@ -49,7 +51,19 @@ def read_record(work_dir: Path) -> TrainingRecord:
     for file in sorted(work_dir.glob(RECORDS), reverse=True):
         earlier = list(_lines(file))
         lines = _before(earlier, lines) + lines
+        if _began_anew(file.with_name('config.py')):
+            break
     return _record(lines)
+
+
+def _began_anew(config: Path) -> bool:
+    """Whether a run did not resume; ``False`` where its config is not there."""
+    try:
+        text = config.read_text(encoding='utf-8', errors='replace')
+    except OSError:
+        return False
+    # It may hold anything, and is not run.
+    return re.search(r'^resume = True$', text, re.MULTILINE) is None
 
 
 def _before(earlier: list[dict], later: list[dict]) -> list[dict]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from mmengine.config import Config, ConfigDict
+from pycocotools.coco import COCO
 
 from ..analysis.training_record import RECORDS, TrainingRecord, read_record
 from ..compat.device import training_on
@@ -17,10 +18,11 @@ from ..engine.hooks.plain_names_hook import BEST
 from ..engine.runner import logged
 from ..evaluation.figures import BoxFigures
 from ..evaluation.ground_truth import found_in, truth_of
+from ..recipes.data import annotation_files, counts_last_pixel, image_files
 from ..report import Evaluated, figures_of, find_out, page_of
 from ..utils.configs import config_name
 from ..utils.devices import find_device
-from ..utils.errors import our_errors
+from ..utils.errors import M2DetError, our_errors
 from ..utils.files import check_output, write_whole
 from ..utils.logs import prints_to, quiet_log
 from .checks import check_one_of
@@ -32,6 +34,7 @@ from .model_source import ModelSource, find_model
 from .run_folder import CONFIG
 
 _NAME = 'report'
+_PAGES = ('.html', '.htm')
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def report(
         data: A folder of one's own; by default the data of the config.
         split: ``train``, ``val`` or ``test``. By default ``val`` of the config's data;
             of a folder all images if it is not split, else ``test`` or ``val``.
-        out: The HTML file; by default ``report.html`` in the run folder, or
+        out: The HTML file (``.html``); by default ``report.html`` in the run folder, or
             ``report_SPLIT.html`` for another split than the default; without a run
             folder it is written to the current folder.
         force: Whether a file there may be replaced. Those of the default names always
@@ -102,9 +105,11 @@ def report(
     check_one_of('split', split, SPLITS)
     source = find_model(model, checkpoint, options)
     run = source.run or _work_folder(source.checkpoint)
-    page = Path(out) if out is not None else _place(run, data, split)
-    for file in (page, page.with_suffix('.json')):
+    page = _place(run, data, split) if out is None else _named_page(Path(out))
+    page, figures_file = (
         check_output(file, force=force or out is None)
+        for file in (page, page.with_suffix('.json'))
+    )
     started = perf_counter()
     target = None if device is None else find_device(device)
     with TemporaryDirectory() as scratch, training_on(target):
@@ -114,12 +119,11 @@ def report(
             findings = find_out(evaluated)
             figures = figures_of(evaluated, findings)
             text = page_of(evaluated, findings)
-    write_whole(page, text)
     content = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(page.with_suffix('.json'), f'{content}\n')
+    _write(page, text, figures_file, f'{content}\n')
     return ReportResult(
         page,
-        page.with_suffix('.json'),
+        figures_file,
         evaluated.split,
         findings.figures,
         findings.score_thr,
@@ -154,9 +158,27 @@ class _Images(NamedTuple):
         else:
             classes = known_classes(cfg, self.source.checkpoint)
             split = use_folder(cfg, self.data, split, classes, self.scratch)
-        cfg.test_evaluator = ConfigDict(type='DetectionsMetric')
+        cfg.test_evaluator = ConfigDict(
+            type='DetectionsMetric', inclusive_boxes=counts_last_pixel(cfg)
+        )
         cfg.work_dir = str(self.scratch / 'work')
         return split
+
+    def seen(self, truth: COCO, split: str) -> tuple[int, bool]:
+        """Tell what the training has seen of the images.
+
+        Returns:
+            How many images it has learned from, and whether the checkpoint was chosen
+            by its AP on some of them.
+        """
+        cfg = self.source.cfg
+        is_best = Path(self.source.checkpoint).stem.startswith(Path(BEST).stem)
+        if self.data is None:
+            learned = len(truth.imgs) if split == 'train' else 0
+            return learned, is_best and split != 'train' and _is_validated(cfg, split)
+        own = {Path(x['file_name']).resolve() for x in truth.imgs.values()}
+        learned, chosen = (own & image_files(cfg, key) for key in ('train', 'val'))
+        return len(learned), is_best and bool(chosen)
 
 
 def _detect(images: _Images, on_event: Callable[[Step], None] | None) -> Evaluated:
@@ -178,7 +200,7 @@ def _detect(images: _Images, on_event: Callable[[Step], None] | None) -> Evaluat
     with prints_to(quiet_log()):
         truth = truth_of(dataset)
         found = found_in(truth, runner.test_evaluator.metrics[0].found)
-    checkpoint = Path(source.checkpoint)
+    learned_from, chosen_on = images.seen(truth, split)
     return Evaluated(
         name=source.name if run is None else run.resolve().name,
         cfg=cfg,
@@ -190,11 +212,44 @@ def _detect(images: _Images, on_event: Callable[[Step], None] | None) -> Evaluat
         found=found,
         read=take_reader(cfg),
         record=TrainingRecord() if run is None else read_record(run),
-        chosen_on=images.data is None
-        and split == 'val'
-        and checkpoint.stem.startswith(Path(BEST).stem),
+        learned_from=learned_from,
+        chosen_on=chosen_on,
         seconds=seconds,
     )
+
+
+def _is_validated(cfg: Config, split: str) -> bool:
+    """Whether the images of a split are those that the training is validated on."""
+    if split == 'val' or cfg.get('val_dataloader') is None:
+        return split == 'val'
+    files = annotation_files(cfg, 'test')
+    return bool(files) and files == annotation_files(cfg, 'val')
+
+
+def _write(page: Path, text: str, figures_file: Path, content: str) -> None:
+    """Write the page and the figures: both or none."""
+
+    def write(file: BinaryIO) -> None:
+        # The figures are on the disk before the page is put in its place.
+        file.write(_encoded(content))
+        file.flush()
+        write_whole(page, lambda other: other.write(_encoded(text)))
+
+    write_whole(figures_file, write)
+
+
+def _encoded(text: str) -> bytes:
+    # A name of a file that is not UTF-8 holds what no encoding has.
+    return text.encode(errors='backslashreplace')
+
+
+def _named_page(out: Path) -> Path:
+    if out.suffix.lower() not in _PAGES and not out.is_dir():
+        raise M2DetError(
+            f'The report is a page, whose name ends in .html, not {out}: its figures '
+            'are written beside it, in a file that ends in .json.'
+        )
+    return out
 
 
 def _work_folder(checkpoint: str) -> Path | None:
@@ -209,7 +264,8 @@ def _place(run: Path | None, data: str | Path | None, split: str | None) -> Path
     """Return where a report goes whose place the caller does not name."""
     parts = [_NAME]
     if data is not None:
-        parts.append(Path(data).resolve().stem)
+        folder = Path(data).resolve()
+        parts.append(folder.name if folder.is_dir() else folder.stem)
     if split is not None and (data is not None or split != 'val'):
         parts.append(split)
     return (run or Path()) / f'{"_".join(parts)}.html'

@@ -359,7 +359,7 @@ def _train(
 def _with_report(
     cfg: Config, result: TrainingResult, forward: Callable[[Event], None]
 ) -> TrainingResult:
-    """Write the report on a training; if that fails, the training is done anyway."""
+    """Write the report on a training; without one the training is done anyway."""
     if is_distributed():
         # The other processes would wait for this one, or end before.
         return result
@@ -375,6 +375,10 @@ def _with_report(
             force=True,
             on_event=forward,
         )
+    except KeyboardInterrupt:
+        folder = result.work_dir
+        problem = f'The report was interrupted: `m2det report {folder}` writes it.'
+        return replace(result, report_problem=problem)
     except Exception as error:
         problem = f'There is no report: {explain(error)}'
         return replace(result, report_problem=problem)

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,11 @@ from mmdet.registry import DATASETS, METRICS
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 
+from ..datasets.coco import load_content
+from ..datasets.coco_form import check_annotations
+from ..datasets.error import DatasetError
 from ..datasets.layouts import DataLayout, Split
+from ..evaluation.metrics import InclusiveCocoMetric
 from ..utils.errors import explain
 from ..utils.pipelines import kind_of, wrapped_in
 from .error import RecipeError
@@ -124,6 +128,36 @@ def data_files(cfg: Config, key: str) -> list[DataFiles]:
         for base in _bases(cfg[f'{key}_dataloader'].dataset)
         if base.get('ann_file')
     ]
+
+
+def image_files(cfg: Config, key: str) -> set[Path]:
+    """Paths, without links, of the images that a loader of ``cfg`` reads.
+
+    Those of files that are no COCO files, or not there, are left out.
+
+    Args:
+        cfg: The config.
+        key: ``train``, ``val`` or ``test``.
+    """
+    if cfg.get(f'{key}_dataloader') is None:
+        return set()
+    found: set[Path] = set()
+    for annotations, image_dir in data_files(cfg, key):
+        with suppress(DatasetError):
+            content, _ = load_content(annotations)
+            check_annotations(content)
+            names = (image['file_name'] for image in content['images'])
+            found.update(Path(image_dir, name).resolve() for name in names)
+    return found
+
+
+def counts_last_pixel(cfg: Config) -> bool:
+    """Whether the test of ``cfg`` takes ``x2, y2`` for the last pixel in a box."""
+    kinds = (metric.get('type') for metric in _metrics(cfg))
+    return any(
+        (METRICS.get(kind) if isinstance(kind, str) else kind) is InclusiveCocoMetric
+        for kind in kinds
+    )
 
 
 def metric_files(cfg: Config) -> list[str]:

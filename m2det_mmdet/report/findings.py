@@ -42,6 +42,7 @@ class Evaluated:
         found: What was found, of :func:`.found_in`.
         read: Reads an image.
         record: The course of the training; empty where it is not known.
+        learned_from: How many of the images the detector has learned from.
         chosen_on: Whether the checkpoint was chosen by its AP on these images.
         seconds: How long it took to detect.
     """
@@ -56,6 +57,7 @@ class Evaluated:
     found: COCO
     read: ImageReader
     record: TrainingRecord
+    learned_from: int
     chosen_on: bool
     seconds: float
 

@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from m2det_mmdet.analysis.training_record import TrainingRecord, read_record
 
 
@@ -78,3 +80,21 @@ def test_figures_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
 
 def test_a_folder_without_trainings_has_an_empty_record(tmp_path: Path) -> None:
     assert read_record(tmp_path) == TrainingRecord()
+
+
+@pytest.mark.parametrize(
+    ('resume', 'losses'), [(False, {50: 5.0}), (True, {10: 4.0, 50: 5.0})]
+)
+def test_what_was_before_a_training_that_began_anew_is_left_out(
+    tmp_path: Path, resume: bool, losses: dict
+) -> None:
+    write(tmp_path, '20260101_000000', [train_line(10, 4.0, 1), val_line(1, 0.2)])
+    write(tmp_path, '20260102_000000', [train_line(50, 5.0, 2)])
+    config = tmp_path / '20260102_000000' / 'vis_data' / 'config.py'
+    config.write_text(f'optimizer = dict(lr=1)\nresume = {resume}\nwork_dir = 1\n')
+
+    record = read_record(tmp_path)
+
+    assert record.losses['loss'] == losses
+    # The one that began anew is not validated.
+    assert bool(record.figures) == resume

@@ -1,11 +1,14 @@
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from m2det_mmdet import apis
-from m2det_mmdet.apis import M2DetError, report
+from m2det_mmdet.apis import M2DetError, report, reporting
+from m2det_mmdet.utils.files import write_whole
 
 
 def test_a_training_ends_with_a_report(trained: SimpleNamespace) -> None:
@@ -152,3 +155,142 @@ def test_a_training_without_validation_says_why_it_has_none(
     assert result.report_problem == (
         'There is no report, for the training has no val_dataloader.'
     )
+
+
+@pytest.mark.parametrize('name', ['page.json', 'page', 'page.v1'])
+def test_a_page_has_the_name_of_one(
+    trained: SimpleNamespace, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(M2DetError, match=r'a page, whose name ends in \.html, not'):
+        report(trained.work_dir, out=tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_is_followed(
+    trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    result = report(trained.work_dir, out='~/page.html')
+
+    assert result.page == tmp_path / 'page.html'
+    assert {path.name for path in tmp_path.iterdir()} == {'page.html', 'page.json'}
+
+
+def test_figures_without_their_page_are_not_left(
+    trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(path: Path, content: object) -> None:
+        if path.suffix == '.html':
+            raise M2DetError('The disk is full.')
+        write_whole(path, content)
+
+    monkeypatch.setattr(reporting, 'write_whole', write)
+
+    with pytest.raises(M2DetError, match='The disk is full'):
+        report(trained.work_dir, out=tmp_path / 'page.html')
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_that_have_no_encoding_are_written(
+    trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, 'page_of', lambda *_: 'x\udcff.jpg')
+
+    result = report(trained.work_dir, out=tmp_path / 'page.html')
+
+    assert result.page.read_text() == r'x\udcff.jpg'
+
+
+def test_folders_of_versions_have_reports_of_their_own(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    data = shutil.copytree(trained.scenes, tmp_path / 'cells.v1')
+    (tmp_path / 'run').mkdir()
+    shutil.copy(trained.work_dir / 'small_full.py', tmp_path / 'run')
+    shutil.copy(trained.checkpoint, tmp_path / 'run' / 'best.pth')
+
+    result = report(tmp_path / 'run', data=data)
+
+    assert result.page == tmp_path / 'run' / 'report_cells.v1.html'
+
+
+@pytest.mark.parametrize(
+    ('metric', 'width'), [('CocoMetric', 0), ('InclusiveCocoMetric', 1)]
+)
+def test_boxes_are_counted_as_the_test_does(
+    trained: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    metric: str,
+    width: int,
+) -> None:
+    kept = []
+    known = reporting.found_in
+    monkeypatch.setattr(
+        reporting, 'found_in', lambda *x: kept.append(x[1]) or known(*x)
+    )
+    options = {'val_evaluator.type': metric}
+
+    for page, settings in (('plain', {}), ('own', options)):
+        report(trained.work_dir, out=tmp_path / f'{page}.html', options=settings)
+
+    plain, own = (found[0].boxes for found in kept)
+    np.testing.assert_allclose(
+        own - plain, np.tile([0, 0, width, width], (len(own), 1))
+    )
+
+
+@pytest.mark.parametrize(
+    ('is_own', 'split', 'learned', 'chosen'),
+    [
+        (False, 'train', 4, False),
+        (False, 'val', 0, True),
+        # The config tests on the images that it validates on.
+        (False, 'test', 0, True),
+        (True, 'train', 4, False),
+        (True, 'val', 0, True),
+        (True, 'test', 0, False),
+    ],
+)
+def test_what_the_training_has_seen_is_known(
+    trained: SimpleNamespace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_own: bool,
+    split: str,
+    learned: int,
+    chosen: bool,
+) -> None:
+    kept = []
+    known = reporting.find_out
+    monkeypatch.setattr(reporting, 'find_out', lambda x: kept.append(x) or known(x))
+    best = shutil.copy(trained.checkpoint, tmp_path / 'best.pth')
+
+    report(
+        trained.config,
+        best,
+        split=split,
+        data=trained.scenes if is_own else None,
+        out=tmp_path / 'page.html',
+    )
+
+    assert (kept[0].learned_from, kept[0].chosen_on) == (learned, chosen)
+
+
+def test_a_training_whose_report_is_interrupted_is_done(
+    trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('m2det_mmdet.apis.reporting.page_of', stop)
+
+    result = apis.train(trained.config, work_dir=tmp_path)
+
+    assert result.report is None
+    assert result.report_problem == (
+        f'The report was interrupted: `m2det report {tmp_path}` writes it.'
+    )
+    assert result.checkpoint.is_file()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
+from m2det_mmdet.evaluation import error_costs as error_costs_module
 from m2det_mmdet.evaluation import figures
 from m2det_mmdet.evaluation.error_costs import ErrorCost, error_costs
 from m2det_mmdet.evaluation.errors import find_errors
@@ -283,3 +284,27 @@ def _tide(truth: COCO, found: COCO) -> SimpleNamespace:
         counts={NAMES[kind.short_name]: n for kind, n in run.count_errors().items()},
         costs={NAMES[kind.short_name]: cost / 100 for kind, cost in costs.items()},
     )
+
+
+def test_evaluations_take_no_more_memory_than_an_image_needs(
+    make_coco: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = [{'bbox': BOX, 'image_id': image} for image in (1, 2, 3)]
+    found = [
+        {**_found(box, 0.5), 'image_id': image}
+        for image in (1, 2, 3)
+        for box in (NEAR, ELSEWHERE)
+    ]
+    most = []
+    known = error_costs_module.class_aps
+
+    def class_aps(*args: object, max_dets: int, **kwargs: object) -> np.ndarray:
+        most.append(max_dets)
+        return known(*args, max_dets=max_dets, **kwargs)
+
+    monkeypatch.setattr(error_costs_module, 'class_aps', class_aps)
+
+    _costs(make_coco(objects, found, images=3))
+
+    # faster-coco-eval takes memory for so many detections in each image.
+    assert set(most) == {2}

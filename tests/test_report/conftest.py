@@ -77,6 +77,7 @@ def evaluated(tmp_path: Path) -> Callable[..., Evaluated]:
             'found': found_in(truth, [boxes(items) for items in found]),
             'read': mmcv.imread,
             'record': TrainingRecord(),
+            'learned_from': 0,
             'chosen_on': False,
             'seconds': 1.5,
         }

@@ -146,3 +146,15 @@ def test_a_page_of_many_images_stays_small(
 
 def both(data: Evaluated) -> tuple:
     return data, find_out(data)
+
+
+def test_images_that_the_detector_knows_are_told(
+    evaluated: Callable[..., Evaluated],
+) -> None:
+    known = summary_of(evaluated(OBJECTS, FOUND, learned_from=2))
+    unknown = summary_of(evaluated(OBJECTS, FOUND, split='train'))
+
+    sentence = 'The detector has learned from 2 of these images'
+    assert any(x.startswith(sentence) for x in known)
+    # The training images of a folder are no others to a detector of other data.
+    assert not any('has learned from' in x for x in unknown)

@@ -26,6 +26,12 @@ class FoundBoxes(NamedTuple):
 class DetectionsMetric(BaseMetric):
     """Keeps the boxes of all images, and computes nothing.
 
+    Args:
+        inclusive_boxes: Whether the detector gives the last pixel inside a box as
+            ``x2, y2``, as :class:`.InclusiveCocoMetric` tells. It is moved to the end
+            of the box.
+        **kwargs: Arguments of ``BaseMetric``.
+
     Attributes:
         found: After the evaluation a :class:`FoundBoxes` an image, in the order of the
             data set; in processes but the first it stays empty.
@@ -33,8 +39,9 @@ class DetectionsMetric(BaseMetric):
 
     default_prefix = 'detections'
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, inclusive_boxes: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.inclusive_boxes = inclusive_boxes
         self.found: list[FoundBoxes] = []
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -42,7 +49,10 @@ class DetectionsMetric(BaseMetric):
         for sample in data_samples:
             found = sample['pred_instances']
             parts = (found['bboxes'], found['scores'], found['labels'])
-            self.results.append(FoundBoxes(*(part.cpu().numpy() for part in parts)))
+            boxes, scores, labels = (part.cpu().numpy() for part in parts)
+            if self.inclusive_boxes:
+                boxes = boxes + (0, 0, 1, 1)
+            self.results.append(FoundBoxes(boxes, scores, labels))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Keep the boxes of all images."""

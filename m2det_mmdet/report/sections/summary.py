@@ -120,13 +120,13 @@ def _cautions(data: Evaluated, findings: Findings) -> Iterator[str]:
     if data.chosen_on:
         yield (
             'The checkpoint was chosen by its AP on these images, so that the figures '
-            'are a little too good; a split that no training has seen, as test, is '
-            'fairer.'
+            'are a little too good; images that no training has seen are fairer.'
         )
-    if data.split == 'train':
+    if data.learned_from:
+        part = count(data.learned_from, 'of these images', 'of these images')
         yield (
-            'These are the images that the detector has learned from: the figures say '
-            'nothing of other images.'
+            f'The detector has learned from {part}: the figures are better than those '
+            'of other images.'
         )
     rare = [x for x in _known(findings) if x.objects < _FEW_OBJECTS]
     if rare:
