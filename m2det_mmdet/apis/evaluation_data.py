@@ -15,6 +15,7 @@ from ..utils.builds import did_you_mean
 from ..utils.configs import describe
 from ..utils.errors import M2DetError
 from ..utils.files import write_whole
+from ..utils.texts import shown
 
 SPLITS = ('train', 'val', 'test')
 # Of a folder that is not split.
@@ -31,14 +32,19 @@ def use_split(cfg: Config, split: str) -> None:
         split: ``train``, ``val`` or ``test``.
 
     Raises:
-        M2DetError: If the config has no such data, or training data that are no files
-            of COCO's form.
+        M2DetError: If the config has no such data, several loaders of it, or training
+            data that are no files of COCO's form.
     """
     source = cfg.get(f'{split}_dataloader')
     if source is None:
         have = [name for name in SPLITS if cfg.get(f'{name}_dataloader')]
         raise M2DetError(
             f'{describe(cfg)} has no {split} data: choose one of {", ".join(have)}.'
+        )
+    if not isinstance(source, dict):
+        raise M2DetError(
+            f'{split}_dataloader of {describe(cfg)} is {shown(source)}: give one, with '
+            'a ConcatDataset for several data sets.'
         )
     if split == 'train':
         _use_training_files(cfg)

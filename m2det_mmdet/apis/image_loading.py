@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from ..datasets.deep_images import LoadDeepImageFromFile
 from ..utils.images import ImageReader
-from ..utils.pipelines import kind_of
+from ..utils.pipelines import kind_of, wrapped_in
 
 
 def take_reader(cfg: Config) -> ImageReader:
@@ -21,7 +21,10 @@ def take_reader(cfg: Config) -> ImageReader:
     Args:
         cfg: Changed where its test pipeline begins with a loader of deep images.
     """
-    pipeline = cfg.test_dataloader.dataset.pipeline
+    dataset = cfg.test_dataloader.dataset
+    while parts := wrapped_in(dataset):
+        dataset = parts[0]
+    pipeline = dataset.pipeline
     for place, step in enumerate(pipeline):
         if kind_of(step) == LoadDeepImageFromFile.__name__:
             loader = TRANSFORMS.build(step)

@@ -162,6 +162,9 @@ class _Images(NamedTuple):
             type='DetectionsMetric', inclusive_boxes=counts_last_pixel(cfg)
         )
         cfg.work_dir = str(self.scratch / 'work')
+        # Nothing is to be drawn, shown, or sent to a service as a run of its own.
+        cfg.visualizer = ConfigDict(type='Visualizer', vis_backends=[])
+        (cfg.get('default_hooks') or {}).pop('visualization', None)
         return split
 
     def seen(self, truth: COCO, split: str) -> tuple[int, bool]:

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 
 from ..utils.configs import DUMP_SUFFIX, config_name, describe, is_of_run
 from ..utils.errors import M2DetError, explain
@@ -93,6 +94,9 @@ def _name_checkpoint_hook(cfg: Config) -> None:
 def logged(runner: Runner) -> Iterator[Path]:
     """Keep what libraries print in the log of a run, and close the log afterwards.
 
+    A run that begins within the same second has the same name: it shall get a log and a
+    visualizer of its own.
+
     Yields:
         The log file.
     """
@@ -102,6 +106,9 @@ def logged(runner: Runner) -> Iterator[Path]:
             yield Path(runner.log_dir, f'{runner.timestamp}.log')
     finally:
         MMLogger._instance_dict.pop(logger.instance_name, None)
+        # Its own class lists it, and that of all visualizers.
+        for kind in (type(runner.visualizer), Visualizer):
+            kind._instance_dict.pop(runner.visualizer.instance_name, None)
         for handler in logger.handlers:
             handler.close()
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from ..analysis.machine import versions
 from ..evaluation.figures import ClassFigures
+from ..utils.pipelines import kind_of
 from .findings import Evaluated, Findings
 from .page import render
 from .sections import SECTIONS
@@ -19,7 +20,7 @@ def page_of(data: Evaluated, findings: Findings) -> str:
     subtitle = (
         f'{data.split}: {count(len(data.truth.imgs), "image")}, '
         f'{count(number, "object")}, {count(len(data.classes), "class", "classes")}; '
-        f'{data.cfg.model.type}, {data.parameters / 1e6:.2f} M parameters'
+        f'{kind_of(data.cfg.model)}, {data.parameters / 1e6:.2f} M parameters'
     )
     summary = findings.figures.summary
     tiles = {name: figure(summary[name]) for name in ('AP', 'AP50', 'AP75')}

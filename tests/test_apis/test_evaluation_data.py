@@ -102,3 +102,13 @@ def test_a_split_that_a_folder_lacks_is_told(
 
     with pytest.raises(M2DetError, match='no split test: choose one of train, val'):
         use_folder(cfg, data, 'test', ('disc',), tmp_path / 'out')
+
+
+def test_several_loaders_are_told(trained: SimpleNamespace) -> None:
+    cfg = load_config(trained.config)
+    cfg.val_dataloader = [cfg.val_dataloader, cfg.val_dataloader]
+
+    with pytest.raises(
+        M2DetError, match='val_dataloader of .* give one, with a Concat'
+    ):
+        use_split(cfg, 'val')

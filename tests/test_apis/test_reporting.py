@@ -1,13 +1,17 @@
 import json
 import shutil
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mmdet.engine.hooks import DetVisualizationHook
+from mmengine.visualization import TensorboardVisBackend
 
 from m2det_mmdet import apis
 from m2det_mmdet.apis import M2DetError, report, reporting
+from m2det_mmdet.utils.configs import load_config
 from m2det_mmdet.utils.files import write_whole
 
 
@@ -203,6 +207,19 @@ def test_names_that_have_no_encoding_are_written(
     assert result.page.read_text() == r'x\udcff.jpg'
 
 
+def test_reports_within_a_second_do_not_meet(
+    trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, 'time', lambda: now)
+
+    pages = [
+        report(trained.work_dir, out=tmp_path / x).page for x in ('a.html', 'b.html')
+    ]
+
+    assert all(page.is_file() for page in pages)
+
+
 def test_folders_of_versions_have_reports_of_their_own(
     trained: SimpleNamespace, tmp_path: Path
 ) -> None:
@@ -294,3 +311,34 @@ def test_a_training_whose_report_is_interrupted_is_done(
         f'The report was interrupted: `m2det report {tmp_path}` writes it.'
     )
     assert result.checkpoint.is_file()
+
+
+def test_joined_data_sets_are_looked_at(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    cfg = load_config(trained.config)
+    parts = [cfg.val_dataloader.dataset] * 2
+    cfg.val_dataloader.dataset = {'type': 'ConcatDataset', 'datasets': parts}
+
+    result = report(cfg, trained.checkpoint, out=tmp_path / 'page.html')
+
+    assert json.loads(result.json.read_text())['images'] == 6
+    assert 'src="data:image/jpeg' in result.page.read_text()
+
+
+def test_nothing_is_drawn_or_sent_elsewhere(
+    trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(DetVisualizationHook, 'after_test_iter', fail)
+    monkeypatch.setattr(TensorboardVisBackend, '_init_env', fail)
+    options = {
+        'default_hooks.visualization': {'type': 'DetVisualizationHook', 'draw': True},
+        'visualizer.vis_backends': [{'type': 'TensorboardVisBackend'}],
+    }
+
+    page = report(trained.work_dir, out=tmp_path / 'page.html', options=options).page
+
+    assert page.is_file()

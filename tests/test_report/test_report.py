@@ -4,6 +4,7 @@ from collections.abc import Callable
 from html import unescape
 
 import pytest
+from mmengine.config import Config
 
 from m2det_mmdet.analysis.training_record import TrainingRecord
 from m2det_mmdet.report import Evaluated, figures_of, find_out, page_of
@@ -158,3 +159,13 @@ def test_images_that_the_detector_knows_are_told(
     assert any(x.startswith(sentence) for x in known)
     # The training images of a folder are no others to a detector of other data.
     assert not any('has learned from' in x for x in unknown)
+
+
+def test_types_may_be_classes(evaluated: Callable[..., Evaluated]) -> None:
+    cfg = Config({'model': {'type': Evaluated}})
+    data = evaluated(OBJECTS, FOUND, cfg=cfg)
+
+    page = page_of(data, find_out(data))
+
+    assert page.count('Evaluated, 1.23 M parameters') == 2
+    assert '&lt;class' not in page

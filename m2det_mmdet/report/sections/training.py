@@ -8,7 +8,7 @@ from mmengine.config import Config
 from ...analysis.machine import versions
 from ...recipes.data import annotation_files
 from ...utils.configs import config_name
-from ...utils.pipelines import resize_of, scale_of
+from ...utils.pipelines import kind_of, resize_of, scale_of
 from ...visualization.training_curves import plot_ap, plot_learning_rate, plot_losses
 from ..findings import Evaluated, Findings
 from ..page import Part, Picture, Section, Table, plot
@@ -65,7 +65,7 @@ def _curves(data: Evaluated) -> Iterator[Picture]:
 def _facts(data: Evaluated) -> Iterator[tuple[str, str]]:
     cfg = data.cfg
     yield 'config', config_name(cfg)
-    yield 'detector', f'{cfg.model.type}, {data.parameters / 1e6:.2f} M parameters'
+    yield 'detector', f'{kind_of(cfg.model)}, {data.parameters / 1e6:.2f} M parameters'
     yield 'checkpoint', data.checkpoint
     resize = resize_of(cfg)
     if resize is not None:
@@ -96,7 +96,7 @@ def _training_facts(cfg: Config) -> Iterator[tuple[str, str]]:
     if optimizer:
         yield (
             'optimizer',
-            f'{optimizer.get("type")}, learning rate {optimizer.get("lr")}',
+            f'{kind_of(optimizer)}, learning rate {optimizer.get("lr")}',
         )
     seed = (cfg.get('randomness') or {}).get('seed')
     if seed is not None:
