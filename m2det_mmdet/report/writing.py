@@ -24,8 +24,11 @@ def page_of(data: Evaluated, findings: Findings) -> str:
     )
     summary = findings.figures.summary
     tiles = {name: figure(summary[name]) for name in ('AP', 'AP50', 'AP75')}
+    is_best = findings.confidence.best_thr is not None
     at_threshold = {
-        'best score threshold': f'{findings.score_thr:.2f}',
+        'best score threshold'
+        if is_best
+        else 'score threshold': f'{findings.score_thr:.2f}',
         'F1 there': figure(_best_f1(findings)),
     }
     return render(

@@ -46,7 +46,11 @@ def plot_precision_recall(
     for index in set(order) - set(named):
         axes.plot(recalls, precision[index], color=GRAY, linewidth=0.7, alpha=0.5)
     for index, color in zip(named, COLORS, strict=False):
-        label = f'{short(class_names[index])}  {aps[index]:.3f}'
+        name = short(class_names[index])
+        if name.startswith('_'):
+            # Matplotlib leaves such labels out of a legend.
+            name = f' {name}'
+        label = f'{name}  {aps[index]:.3f}'
         axes.plot(recalls, precision[index], color=color, linewidth=1.2, label=label)
     if order:
         label = f'mean of {len(order)} classes  {aps[order].mean():.3f}'

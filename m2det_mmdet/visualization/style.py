@@ -53,8 +53,12 @@ def tidy(axes: Axes) -> None:
 
 
 def short(name: str, most: int = _LONGEST) -> str:
-    """Return a name of at most ``most`` letters and three dots."""
-    return one_line(name, most)
+    """Return a name of at most ``most`` letters and three dots.
+
+    It has a sign in the place of what no font can draw: axes write the names of their
+    ticks anew, whatever :func:`set_names` gave them.
+    """
+    return choose_font(one_line(name, most)).text
 
 
 def set_names(texts: Iterable[Text]) -> None:

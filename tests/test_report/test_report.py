@@ -169,3 +169,17 @@ def test_types_may_be_classes(evaluated: Callable[..., Evaluated]) -> None:
 
     assert page.count('Evaluated, 1.23 M parameters') == 2
     assert '&lt;class' not in page
+
+
+def test_classes_that_are_alike_are_not_ranked(
+    evaluated: Callable[..., Evaluated],
+) -> None:
+    found = [[(0, 0.9, [80, 80, 5, 5])], [(1, 0.9, [80, 5, 5, 5])]]
+    data = evaluated(OBJECTS, found)
+
+    page = page_of(data, find_out(data))
+
+    assert not any('The best class is' in x for x in summary_of(data))
+    # Nothing is right at any threshold: none is the best.
+    assert '<span>score threshold</span>' in page
+    assert 'best score threshold' not in page

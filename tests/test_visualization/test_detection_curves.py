@@ -83,3 +83,11 @@ def test_the_best_threshold_is_marked() -> None:
     assert lines['best F1, at 0.50'].get_xdata() == [0.5, 0.5]
     assert lines['recall'].get_ydata().tolist() == [1, 0.6, 0]
     assert _legend(figure) == list(lines)
+
+
+def test_a_class_that_begins_with_an_underscore_is_named() -> None:
+    precision = np.full((1, 101), 0.5)
+
+    figure = plot_precision_recall(RECALLS, precision, ['_cell'], iou_thr=0.5)
+
+    assert _legend(figure)[0] == ' _cell  0.500'

@@ -47,3 +47,8 @@ def test_a_usual_name_keeps_its_font(text: Text) -> None:
 def test_long_names_are_cut() -> None:
     assert short('a cell') == 'a cell'
     assert short('x' * 30) == 'x' * 24 + '...'
+
+
+def test_a_name_has_nothing_that_no_font_draws() -> None:
+    # A character for private use.
+    assert short('a\U0010fffd') == 'a\N{REPLACEMENT CHARACTER}'

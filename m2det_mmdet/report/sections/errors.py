@@ -33,8 +33,8 @@ _ADVICE = {
     'model.test_cfg.nms.',
     'background': 'Look whether these are objects that nobody has labelled; images '
     'without objects are worth training on.',
-    'missed': 'Larger input images help with small objects (`--image-size`), fitted '
-    'anchors with odd shapes (`m2det anchors`).',
+    'missed': 'Larger input images help with small objects (--image-size), fitted '
+    'anchors with odd shapes (m2det anchors).',
 }
 _TEXT = (
     'Kinds as TIDE names them. The cost of a kind is what AP50 would gain if the '

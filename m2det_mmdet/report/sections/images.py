@@ -17,7 +17,7 @@ def section(data: Evaluated, findings: Findings) -> Section | None:
         Part(
             title='Worst',
             text=[
-                f'Objects on the left, boxes from a score of {thr:.2f} on on the right.'
+                f'Left: the objects. Right: the boxes with a score of {thr:.2f} or more.'
             ],
             pictures=worst,
         ),

@@ -66,8 +66,8 @@ def _known(findings: Findings) -> list[ClassFigures]:
 
 def _on_classes(findings: Findings) -> Iterator[str]:
     known = _known(findings)
-    if len(known) > 1:
-        best, worst = known[0], known[-1]
+    best, worst = known[0], known[-1]
+    if figure(best.ap) != figure(worst.ap):
         yield (
             f'The best class is {best.name} (AP {figure(best.ap)}), the worst is '
             f'{worst.name} (AP {figure(worst.ap)}).'
