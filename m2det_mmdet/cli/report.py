@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
         )
     summary = result.figures.summary
     figures = ' | '.join(f'{x} {summary[x]:.3f}' for x in ('AP', 'AP50', 'AP75'))
-    print(f'{result.split}: {figures} | best score threshold {result.score_thr:.2f}')
+    print(f'{result.split}: {figures} | score threshold {result.score_thr:.2f}')
     print(
         f'Report: {result.page} (looking at the images took '
         f'{result.seconds_to_detect:.1f} s, all else {result.seconds_to_write:.1f} s)'

@@ -17,7 +17,7 @@ def section(data: Evaluated, findings: Findings) -> Section | None:
         Part(
             title='Worst',
             text=[
-                f'Left: the objects. Right: the boxes with a score of {thr:.2f} or more.'
+                f'Left: the objects. Right: boxes with a score of {thr:.2f} or more.'
             ],
             pictures=worst,
         ),
