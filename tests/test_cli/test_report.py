@@ -16,7 +16,7 @@ def test_a_report_is_written_and_its_place_is_told(
     lines = capsys.readouterr().out.splitlines()
     assert status == 0
     assert lines[0].startswith('test: AP ')
-    assert 'best score threshold' in lines[0]
+    assert 'score threshold' in lines[0]
     assert lines[1].startswith(f'Report: {page} (looking at the images took ')
     assert '<!doctype html>' in page.read_text()
 
