@@ -89,7 +89,7 @@ def plot_by_confidence(
         color=INK,
         linestyle='--',
         linewidth=1.2,
-        label=f'best F1, at {best_threshold:.2f}',
+        label=f'threshold {best_threshold:.2f}',
     )
     _add_legend(axes, None)
     return figure

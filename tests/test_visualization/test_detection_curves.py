@@ -79,8 +79,8 @@ def test_the_best_threshold_is_marked() -> None:
     )
 
     lines = {line.get_label(): line for line in figure.axes[0].lines}
-    assert list(lines) == ['precision', 'recall', 'F1', 'best F1, at 0.50']
-    assert lines['best F1, at 0.50'].get_xdata() == [0.5, 0.5]
+    assert list(lines) == ['precision', 'recall', 'F1', 'threshold 0.50']
+    assert lines['threshold 0.50'].get_xdata() == [0.5, 0.5]
     assert lines['recall'].get_ydata().tolist() == [1, 0.6, 0]
     assert _legend(figure) == list(lines)
 
