@@ -1,7 +1,7 @@
 """Evaluate a detector."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +45,15 @@ class EvaluationResult:
         work_dir: Where logs and pictures are written.
         log: The log file; it has the tables of the metrics.
         pictures: The folder of pictures that were drawn; ``None`` if none were.
+        data_problems: What of a folder of your own was left out or repaired, a sentence
+            each.
     """
 
     metrics: dict[str, float]
     work_dir: Path
     log: Path
     pictures: Path | None = None
+    data_problems: tuple[str, ...] = ()
 
     @property
     def ap(self) -> float | None:
@@ -130,11 +133,13 @@ def evaluate(
         cfg, checkpoint = source.cfg, source.checkpoint
         start_processes(cfg, launcher)
         set_work_dir(cfg, work_dir, source.name)
+        problems: tuple[str, ...] = ()
         if data is None:
             use_split(cfg, split or 'test')
         else:
             classes = known_classes(cfg, checkpoint)
-            use_folder(cfg, Path(data), split, classes, Path(cfg.work_dir, 'data'))
+            out = Path(cfg.work_dir, 'data')
+            problems = use_folder(cfg, Path(data), split, classes, out).problems
         if show or show_dir:
             _visualize(cfg, show=show, show_dir=show_dir, wait_time=wait_time)
         if tta:
@@ -142,7 +147,8 @@ def evaluate(
         if acceleration:
             hook = {'type': 'AccelerationHook', **acceleration}
             cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
-        return _test(cfg, checkpoint, predictions, show_dir, on_event)
+        result = _test(cfg, checkpoint, predictions, show_dir, on_event)
+        return replace(result, data_problems=problems)
 
 
 def _test(

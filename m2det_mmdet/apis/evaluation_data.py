@@ -3,11 +3,11 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
 
-from ..datasets.faults import Faults
+from ..datasets.faults import Faults, Level
 from ..datasets.layouts import Split
 from ..datasets.layouts.folder import DataFolder, Part, read_folder
 from ..recipes.data import count_images, data_files, known_classes, test_on
@@ -53,13 +53,25 @@ def use_split(cfg: Config, split: str) -> None:
     _use_loop(cfg)
 
 
+class ChosenImages(NamedTuple):
+    """The images of a folder that a detector is evaluated on.
+
+    Attributes:
+        split: ``train``, ``val``, ``test``, or ``all`` for all images.
+        problems: What of the folder was left out or repaired, a sentence each.
+    """
+
+    split: str
+    problems: tuple[str, ...]
+
+
 def use_folder(
     cfg: Config,
     data: Path,
     split: str | None,
     classes: Sequence[str],
     out: Path,
-) -> str:
+) -> ChosenImages:
     """Let a config test on a folder of one's own.
 
     Args:
@@ -71,15 +83,13 @@ def use_folder(
             order.
         out: Folder for the annotations in COCO's form.
 
-    Returns:
-        The split, ``all`` for all images.
-
     Raises:
         M2DetError: If the data cannot be read, have no such split or objects in it, or
             a class that the detector does not know.
     """
     # All images of a folder that is not split: be it a single one.
-    folder = read_folder(data, Faults(), divide=split is not None)
+    faults = Faults(shown=1)
+    folder = read_folder(data, faults, divide=split is not None)
     split, part = _choose(folder, data, split)
     if not part.has_objects():
         raise M2DetError(
@@ -90,7 +100,12 @@ def use_folder(
     write_whole(ann_file, json.dumps(_content(folder, part, data, classes)))
     _test_on(cfg, Split(ann_file, part.images, len(part.content['images'])), classes)
     _use_loop(cfg)
-    return split
+    problems = (
+        f'{finding.count:,} {finding.kind.what}: {finding.examples[0]}'
+        for finding in faults.findings.values()
+        if finding.kind.level > Level.NOTE
+    )
+    return ChosenImages(split, tuple(problems))
 
 
 def _use_loop(cfg: Config) -> None:

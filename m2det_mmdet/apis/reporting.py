@@ -28,7 +28,7 @@ from ..utils.logs import prints_to, quiet_log
 from .checks import check_one_of
 from .class_names import known_classes
 from .evaluation import build_test
-from .evaluation_data import SPLITS, use_folder, use_split
+from .evaluation_data import SPLITS, ChosenImages, use_folder, use_split
 from .image_loading import take_reader
 from .model_source import ModelSource, find_model
 from .run_folder import CONFIG
@@ -47,6 +47,8 @@ class ReportResult:
         split: The images that were looked at: ``train``, ``val``, ``test`` or ``all``.
         figures: COCO's figures, of all and of each class.
         score_thr: The threshold on scores at which F1 is best.
+        data_problems: What of a folder of one's own was left out or repaired, a
+            sentence each.
         seconds_to_detect: How long the detector looked at the images.
         seconds_to_write: How long all else took.
     """
@@ -56,6 +58,7 @@ class ReportResult:
     split: str
     figures: BoxFigures
     score_thr: float
+    data_problems: tuple[str, ...]
     seconds_to_detect: float
     seconds_to_write: float
 
@@ -127,6 +130,7 @@ def report(
         evaluated.split,
         findings.figures,
         findings.score_thr,
+        evaluated.data_problems,
         evaluated.seconds,
         perf_counter() - started - evaluated.seconds,
     )
@@ -149,15 +153,15 @@ class _Images(NamedTuple):
     scratch: Path
     run: Path | None
 
-    def use(self) -> str:
-        """Let the config test on these images, and return their split."""
-        cfg, split = self.source.cfg, self.split
+    def use(self) -> ChosenImages:
+        """Let the config test on these images."""
+        cfg = self.source.cfg
         if self.data is None:
-            split = split or 'val'
-            use_split(cfg, split)
+            chosen = ChosenImages(self.split or 'val', ())
+            use_split(cfg, chosen.split)
         else:
             classes = known_classes(cfg, self.source.checkpoint)
-            split = use_folder(cfg, self.data, split, classes, self.scratch)
+            chosen = use_folder(cfg, self.data, self.split, classes, self.scratch)
         cfg.test_evaluator = ConfigDict(
             type='DetectionsMetric', inclusive_boxes=counts_last_pixel(cfg)
         )
@@ -165,7 +169,7 @@ class _Images(NamedTuple):
         # Nothing is to be drawn, shown, or sent to a service as a run of its own.
         cfg.visualizer = ConfigDict(type='Visualizer', vis_backends=[])
         (cfg.get('default_hooks') or {}).pop('visualization', None)
-        return split
+        return chosen
 
     def seen(self, truth: COCO, split: str) -> tuple[int, bool]:
         """Tell what the training has seen of the images.
@@ -187,7 +191,7 @@ class _Images(NamedTuple):
 def _detect(images: _Images, on_event: Callable[[Step], None] | None) -> Evaluated:
     """Let the detector look at the images."""
     source, run = images.source, images.run
-    split, cfg = images.use(), source.cfg
+    (split, problems), cfg = images.use(), source.cfg
 
     def forward(event: Any) -> None:
         # The test also tells that it is done, with no figures.
@@ -210,6 +214,7 @@ def _detect(images: _Images, on_event: Callable[[Step], None] | None) -> Evaluat
         checkpoint=source.checkpoint,
         parameters=sum(weight.numel() for weight in runner.model.parameters()),
         split=split,
+        data_problems=problems,
         data=str(images.data or getattr(dataset, 'ann_file', '') or config_name(cfg)),
         truth=truth,
         found=found,

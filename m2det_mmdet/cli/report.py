@@ -11,6 +11,7 @@ reaches. It is in the run folder, report.html, with all figures beside it, repor
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from .arguments import (
@@ -62,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
             options=config_options(args.cfg_options),
             on_event=lambda step: advance(step.batch, step.batches),
         )
+    for problem in result.data_problems:
+        print(problem, file=sys.stderr)
     summary = result.figures.summary
     figures = ' | '.join(f'{x} {summary[x]:.3f}' for x in ('AP', 'AP50', 'AP75'))
     print(f'{result.split}: {figures} | score threshold {result.score_thr:.2f}')

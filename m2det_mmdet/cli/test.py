@@ -6,6 +6,7 @@ MODEL is a run folder, a name (`m2det zoo`), a checkpoint, or CONFIG CHECKPOINT.
 """
 
 import argparse
+import sys
 
 from .arguments import (
     add_acceleration_arguments,
@@ -88,6 +89,8 @@ def run(args: argparse.Namespace) -> None:
             ),
         )
     if is_main_process():
+        for problem in result.data_problems:
+            print(problem, file=sys.stderr)
         print(f'Log: {result.log}')
         if result.pictures is not None:
             print(f'Pictures: {result.pictures}')

@@ -38,6 +38,7 @@ class Evaluated:
         parameters: How many numbers it has learned.
         split: ``train``, ``val``, ``test``, or ``all`` of a folder.
         data: Where annotations and images come from, in words.
+        data_problems: What of them was left out or repaired, a sentence each.
         truth: Ground truth, of :func:`.truth_of`; ``file_name`` is the path.
         found: What was found, of :func:`.found_in`.
         read: Reads an image.
@@ -53,6 +54,7 @@ class Evaluated:
     parameters: int
     split: str
     data: str
+    data_problems: tuple[str, ...]
     truth: COCO
     found: COCO
     read: ImageReader

@@ -54,9 +54,9 @@ def test_all_images_of_a_folder_without_splits_are_used(
     cfg = load_config(trained.config)
     classes = ('disc', 'square', 'robot')
 
-    split = use_folder(cfg, data, None, classes, tmp_path / 'out')
+    split, problems = use_folder(cfg, data, None, classes, tmp_path / 'out')
 
-    assert split == 'all'
+    assert (split, problems) == ('all', ())
     content = json.loads((tmp_path / 'out' / 'all.json').read_text())
     assert len(content['images']) == 8
     # Classes are those of the detector, in its order.
@@ -73,7 +73,7 @@ def test_a_folder_of_a_single_image_is_used(
 ) -> None:
     data = write_voc(tmp_path / 'data', {'x': 'robot'})
 
-    split = use_folder(
+    split, _ = use_folder(
         load_config(trained.config), data, None, ('robot',), tmp_path / 'out'
     )
 
@@ -112,3 +112,19 @@ def test_several_loaders_are_told(trained: SimpleNamespace) -> None:
         M2DetError, match='val_dataloader of .* give one, with a Concat'
     ):
         use_split(cfg, 'val')
+
+
+def test_images_that_are_left_out_are_told(
+    trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    kinds = {'a': 'disc', 'bb': 'disc', 'ccc': 'disc', 'dddd': 'disc'}
+    data = write_voc(tmp_path / 'data', kinds)
+    (data / 'bb.png').unlink()
+    cfg = load_config(trained.config)
+
+    split, problems = use_folder(cfg, data, None, ('disc',), tmp_path / 'out')
+
+    assert len(json.loads((tmp_path / 'out' / 'all.json').read_text())['images']) == 3
+    (problem,) = problems
+    assert problem.startswith('1 ')
+    assert 'bb' in problem

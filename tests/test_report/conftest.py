@@ -73,6 +73,7 @@ def evaluated(tmp_path: Path) -> Callable[..., Evaluated]:
             'parameters': 1_230_000,
             'split': 'val',
             'data': 'data/val.json',
+            'data_problems': (),
             'truth': truth,
             'found': found_in(truth, [boxes(items) for items in found]),
             'read': mmcv.imread,

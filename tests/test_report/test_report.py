@@ -95,6 +95,16 @@ def test_a_checkpoint_that_was_chosen_on_the_images_is_told(
     assert any('a little too good' in sentence for sentence in sentences)
 
 
+def test_what_of_the_data_was_left_out_is_told(
+    evaluated: Callable[..., Evaluated],
+) -> None:
+    problems = ('2 images that are missing: a.jpg is missing.',)
+
+    sentences = summary_of(evaluated(OBJECTS, FOUND, data_problems=problems))
+
+    assert f'Of the data, {problems[0]}' in sentences
+
+
 def test_images_that_are_gone_leave_no_picture(
     evaluated: Callable[..., Evaluated],
 ) -> None:

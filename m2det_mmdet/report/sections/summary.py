@@ -128,6 +128,7 @@ def _cautions(data: Evaluated, findings: Findings) -> Iterator[str]:
             f'The detector has learned from {part}: the figures are better than those '
             'of other images.'
         )
+    yield from (f'Of the data, {problem}' for problem in data.data_problems)
     rare = [x for x in _known(findings) if x.objects < _FEW_OBJECTS]
     if rare:
         names = ', '.join(f'{x.name} ({x.objects})' for x in rare[:5])
