@@ -45,8 +45,8 @@ def _late_exif(path: Path) -> None:
     [
         *(
             (f'a.{suffix}', lambda path: PICTURE.save(path, exif=EXIF), turned)
-            # OpenCV does not turn WebP.
-            for suffix, turned in (('jpg', 6), ('png', 6), ('tif', 6), ('webp', 1))
+            # Whether OpenCV turns WebP depends on its version.
+            for suffix, turned in (('jpg', 6), ('png', 6), ('tif', 6), ('webp', None))
         ),
         ('late.png', _late_exif, 6),
         # It does not read XMP, which Pillow does.
@@ -56,15 +56,16 @@ def _late_exif(path: Path) -> None:
     ],
 )
 def test_the_size_is_that_of_the_image_as_it_is_read(
-    name: str, save: Callable[[Path], None], orientation: int, tmp_path: Path
+    name: str, save: Callable[[Path], None], orientation: int | None, tmp_path: Path
 ) -> None:
     save(tmp_path / name)
 
     header = read_header(tmp_path / name)
 
-    assert (header.stored, header.orientation) == ((4, 3), orientation)
+    assert header.stored == (4, 3)
     assert header.size == mmcv.imread(tmp_path / name).shape[1::-1]
-    assert header.size == ((3, 4) if orientation == 6 else (4, 3))
+    assert header.size == ((3, 4) if header.orientation == 6 else (4, 3))
+    assert orientation in (header.orientation, None)
 
 
 def test_pixels_of_a_png_are_not_decoded(

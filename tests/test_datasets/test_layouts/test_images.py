@@ -17,17 +17,19 @@ NO_EXIF = b'Exif\0\0no EXIF at all'
         ('jpg', TURNED, (20, 40)),
         ('png', TURNED, (20, 40)),
         ('tif', TURNED, (20, 40)),
-        # OpenCV turns no WebP, and nothing by a damaged entry.
-        ('webp', TURNED, (40, 20)),
+        # Whether OpenCV turns WebP depends on its version.
+        ('webp', TURNED, None),
+        # It turns nothing by a damaged entry.
         ('webp', NO_EXIF, (40, 20)),
         ('jpg', NO_EXIF, (40, 20)),
     ],
 )
 def test_the_size_is_that_of_the_image_as_it_is_read(
-    suffix: str, exif: Image.Exif | bytes, size: tuple[int, int], tmp_path: Path
+    suffix: str, exif: Image.Exif | bytes, size: tuple[int, int] | None, tmp_path: Path
 ) -> None:
     path = tmp_path / f'a.{suffix}'
     Image.new('RGB', (40, 20)).save(path, exif=exif)
 
-    assert image_size(path) == size
-    assert mmcv.imread(path).shape[1::-1] == size
+    read = mmcv.imread(path).shape[1::-1]
+    assert image_size(path) == read
+    assert size in (read, None)
