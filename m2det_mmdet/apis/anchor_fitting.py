@@ -130,10 +130,11 @@ def fit_anchors(
             build, has no anchors that are matched by IoU), or on the data.
     """
     check_at_least('seed', seed, 0)
-    base = None if write is None else _check_config(config, Path(write), force=force)
+    write, picture = (x and Path(x).expanduser() for x in (write, picture))
+    base = None if write is None else _check_config(config, write, force=force)
     if picture is not None:
-        check_picture(Path(picture))
-        check_output(Path(picture), force=force)
+        check_picture(picture)
+        check_output(picture, force=force)
     with prints_to(quiet_log()):
         cfg = load_config(config)
         folder = read_folder(Path(data), Faults(), seed=seed)
@@ -145,8 +146,8 @@ def fit_anchors(
         found.before,
         found.after,
         images=len(folder.parts['train'].content['images']),
-        written=None if write is None else Path(write),
-        picture=None if picture is None else Path(picture),
+        written=write,
+        picture=picture,
     )
     if fitted.written is not None:
         write_whole(fitted.written, _config_text(fitted, base, folder.root.name))

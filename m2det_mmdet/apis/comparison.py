@@ -92,7 +92,7 @@ def compare(
             data. A run that fails does not raise.
     """
     quiet_log()
-    out = Path(out)
+    out = Path(out).expanduser()
     terms = _terms(out, epochs, minutes, seeds, batch_size, workers)
     loaded = load_configs([str(name) for name in configs], options)
     check_output(out / 'comparison.md', force=True)

@@ -44,8 +44,9 @@ def draw(
     """
     check_at_least('num_images', num_images, 1)
     check_fraction('score_thr', score_thr)
-    check_picture(Path(out))
-    check_output(Path(out), force=force)
+    out = Path(out).expanduser()
+    check_picture(out)
+    check_output(out, force=force)
     with prints_to(quiet_log()):
         truth = load_annotations(annotations)
         predictions = load_results(results, truth)
@@ -55,5 +56,5 @@ def draw(
         )
     except ValueError as error:
         raise M2DetError(f'{annotations} cannot be drawn: {error}') from error
-    write_picture(Path(out), picture)
-    return Path(out)
+    write_picture(out, picture)
+    return out

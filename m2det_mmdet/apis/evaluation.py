@@ -124,7 +124,7 @@ def evaluate(
             f'.pickle, not to {predictions}.'
         )
     if predictions is not None:
-        check_output(Path(predictions), force=True)
+        predictions = check_output(Path(predictions), force=True)
     check_at_least('wait_time', wait_time, 0)
     check_one_of('split', split, SPLITS)
     acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)

@@ -52,7 +52,7 @@ def folder_of(out: str | Path | bool | None, *, resume: bool) -> Iterator[Path |
             raise M2DetError('Without an output folder nothing can be resumed.')
         yield None
     elif out is not True:
-        yield Path(out)
+        yield Path(out).expanduser()
     elif resume:
         folder = _last_folder()
         if folder is None:

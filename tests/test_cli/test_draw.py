@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import cv2
 import pytest
 
+from m2det_mmdet.apis import draw
 from m2det_mmdet.cli import main
 
 
@@ -98,3 +99,17 @@ def test_a_number_that_cannot_be_is_named(
 ) -> None:
     assert main(['draw', 'a', 'b', 'c', '-o', 'd.png', '--num-images', count]) == 2
     assert f', got {count}' in capsys.readouterr().err
+
+
+def test_the_home_folder_is_that_of_the_user(
+    trained: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('HOME', str(tmp_path))
+    results = tmp_path / 'results.json'
+    results.write_text('[]')
+    annotations = trained.scenes / 'annotations' / 'val.json'
+
+    written = draw(annotations, results, trained.scenes / 'val', '~/picture.png')
+
+    assert written == tmp_path / 'picture.png'
+    assert written.is_file()
