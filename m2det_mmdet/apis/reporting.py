@@ -25,6 +25,7 @@ from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
 from ..utils.files import check_output, write_whole
 from ..utils.logs import prints_to, quiet_log
+from ..utils.pipelines import without_step
 from .checks import check_one_of
 from .class_names import known_classes
 from .evaluation import build_test
@@ -166,6 +167,9 @@ class _Images(NamedTuple):
             type='DetectionsMetric', inclusive_boxes=counts_last_pixel(cfg)
         )
         cfg.work_dir = str(self.scratch / 'work')
+        # Ground truth is that of the data set. To load it with each image costs time, and
+        # fails where a detector of masks looks at data without.
+        without_step(cfg.test_dataloader.dataset, 'LoadAnnotations')
         # Nothing is to be drawn, shown, or sent to a service as a run of its own.
         cfg.visualizer = ConfigDict(type='Visualizer', vis_backends=[])
         (cfg.get('default_hooks') or {}).pop('visualization', None)

@@ -21,6 +21,15 @@ def transforms_of_dataset(dataset: dict) -> Iterator[dict]:
         yield from transforms_of_dataset(part)
 
 
+def without_step(dataset: dict, kind: str) -> None:
+    """Take the transforms of a type out of the pipelines of a data set, in place."""
+    if dataset.get('pipeline'):
+        kept = [step for step in dataset['pipeline'] if kind_of(step) != kind]
+        dataset['pipeline'] = kept
+    for part in wrapped_in(dataset):
+        without_step(part, kind)
+
+
 def wrapped_in(dataset: dict) -> list[dict]:
     """Return the data sets that a data set holds, where it is a wrapper."""
     held = dataset.get('datasets') or [dataset.get('dataset')]

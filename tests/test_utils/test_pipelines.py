@@ -7,6 +7,7 @@ from m2det_mmdet.utils.pipelines import (
     resize_of,
     scale_of,
     transforms_of,
+    without_step,
     wrapped_in,
 )
 
@@ -39,3 +40,13 @@ def test_the_size_of_test_images_is_that_of_their_resize() -> None:
     assert scale_of(resize_of(cfg)) == (64, 32)
     assert scale_of({'scale': 48}) == (48, 48)
     assert resize_of(Config({})) is None
+
+
+def test_a_step_is_taken_out_of_all_pipelines() -> None:
+    steps = [{'type': 'Load'}, {'type': 'LoadAnnotations', 'with_mask': True}]
+    inner = {'type': 'CocoDataset', 'pipeline': list(steps)}
+    dataset = {'type': 'ConcatDataset', 'datasets': [inner, {'pipeline': []}]}
+
+    without_step(dataset, 'LoadAnnotations')
+
+    assert inner['pipeline'] == steps[:1]
