@@ -167,8 +167,8 @@ class _Images(NamedTuple):
             type='DetectionsMetric', inclusive_boxes=counts_last_pixel(cfg)
         )
         cfg.work_dir = str(self.scratch / 'work')
-        # Ground truth is that of the data set. To load it with each image costs time, and
-        # fails where a detector of masks looks at data without.
+        # Ground truth is that of the data set. To load it with each image costs time,
+        # and fails where a detector of masks looks at data without.
         without_step(cfg.test_dataloader.dataset, 'LoadAnnotations')
         # Nothing is to be drawn, shown, or sent to a service as a run of its own.
         cfg.visualizer = ConfigDict(type='Visualizer', vis_backends=[])
