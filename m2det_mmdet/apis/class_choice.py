@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..utils.arguments import check_mapping, texts_of
 from ..utils.builds import did_you_mean
 from ..utils.errors import M2DetError
-from ..utils.texts import shown
 from .checks import check_fraction
 
 _LISTED = 20
@@ -36,13 +36,14 @@ class ClassChoice:
         chosen: Sequence[str] | None = None,
     ) -> None:
         check_fraction('score_thr', score_thr)
+        check_mapping('class_score_thr', class_score_thr)
         self.classes = tuple(classes)
         self._lowest = np.full(len(classes), score_thr)
         for name, lowest in (class_score_thr or {}).items():
             check_fraction(f'score_thr of {name}', lowest)
             self._lowest[self._place(name)] = lowest
         self._is_chosen = np.full(len(classes), chosen is None)
-        for name in chosen or ():
+        for name in () if chosen is None else texts_of('classes', chosen):
             self._is_chosen[self._place(name)] = True
 
     def chosen(self, labels: np.ndarray) -> np.ndarray:
@@ -60,8 +61,6 @@ class ClassChoice:
         return dict(zip(self.classes, self._lowest.tolist(), strict=True))
 
     def _place(self, name: str) -> int:
-        if not isinstance(name, str):
-            raise M2DetError(f'A class is given by its name, got {shown(name)}.')
         if name not in self.classes:
             listed = ', '.join(self.classes[:_LISTED])
             more = len(self.classes) - _LISTED

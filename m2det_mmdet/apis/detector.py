@@ -13,6 +13,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 
+from ..utils.arguments import check_callable, texts_of
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
 from ..utils.logs import quiet_log
@@ -177,7 +178,8 @@ class Detector:
         check_at_least('batch_size', batch_size, 1)
         # A class that there is not is told before any image is loaded.
         by_class = isinstance(score_thr, Mapping)
-        chosen = [classes] if isinstance(classes, str) else classes
+        chosen = None if classes is None else texts_of('classes', classes)
+        check_callable('on_error', on_error)
         ClassChoice(
             self.classes,
             0.0 if by_class else score_thr,

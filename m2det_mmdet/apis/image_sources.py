@@ -114,9 +114,8 @@ def load_source(
         name = os.fsdecode(source)
         if is_url(name):
             with TemporaryDirectory(prefix='m2det-') as folder:
-                return SourceImage(
-                    read_file(fetch_image(name, Path(folder)), read), None
-                )
+                file = fetch_image(name, Path(folder))
+                return SourceImage(read_file(file, read, name), None)
         # Of a user that there is not it is left as it is.
         path = Path(os.path.expanduser(name))
         return SourceImage(read_file(path, read), path)
@@ -190,8 +189,13 @@ def _of_pillow(image: Image.Image, scale: Scaling) -> np.ndarray:
             image = image.convert(image.mode.upper())
         pixels = np.asarray(image.convert('RGB'))
     # Pillow decodes here, and raises SyntaxError, struct.error and others of bad files.
-    except (M2DetError, MemoryError):
+    except M2DetError:
         raise
+    except MemoryError as error:
+        raise M2DetError(
+            f'The image of Pillow of {image.width}x{image.height} pixels takes more '
+            'memory than there is: give a smaller one.'
+        ) from error
     except Exception as error:
         raise M2DetError(
             f'The image of Pillow cannot be read ({one_line(error)}): open it again.'

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from ..analysis.machine import versions
 from ..datasets.coco import CheckedCOCO, load_annotations
 from ..evaluation.coco_records import CocoIds
+from ..utils.arguments import check_callable, check_mapping, texts_of
 from ..utils.configs import describe
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
@@ -123,7 +124,10 @@ def predict(
         check_tiling(tile, tile_overlap)
     acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
     formats = check_formats(formats)
-    names = [str(x) for x in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    names = [*texts_of('inputs', inputs)]
+    classes = None if classes is None else texts_of('classes', classes)
+    check_mapping('class_score_thr', class_score_thr)
+    check_callable('on_event', on_event)
     source = find_model(model, checkpoint, options)
     # What has to be the same where a prediction goes on.
     arguments = {

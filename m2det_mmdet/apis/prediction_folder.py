@@ -107,6 +107,7 @@ class PredictionFolder:
             return
         if self._former is not None and not self._resume:
             self._former.remove_files()
+        self._record.remove_leftovers()
         self._record.write()
         self._log.open()
 

@@ -9,6 +9,7 @@ from ..evaluation.coco_records import CocoIds
 from ..evaluation.label_formats import FORMATS, LabelledImage, to_labels
 from ..evaluation.label_formats.labels import check_names
 from ..evaluation.prediction_log import Entry
+from ..utils.arguments import texts_of
 from ..utils.errors import M2DetError
 
 NONE = 'none'
@@ -100,7 +101,7 @@ def check_formats(formats: str | Sequence[str]) -> tuple[str, ...]:
     Raises:
         M2DetError: If one is unknown, or ``'none'`` is among others.
     """
-    names = dict.fromkeys([formats] if isinstance(formats, str) else formats)
+    names = dict.fromkeys(texts_of('formats', formats))
     unknown = [name for name in names if name not in FORMATS and name != NONE]
     if unknown:
         raise M2DetError(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..utils.errors import M2DetError
-from ..utils.files import write_whole
+from ..utils.files import remove_leftovers, write_whole
 from ..utils.predicted import RECORD, is_prediction
 from ..utils.texts import shown
 
@@ -71,6 +71,7 @@ class PredictionRecord:
         """
         # A process that is killed here leaves no record that says that all is done.
         self.write(state=INTERRUPTED)
+        self.remove_leftovers()
         folders = set()
         for path in self._own_files():
             with suppress(OSError):
@@ -81,6 +82,10 @@ class PredictionRecord:
             with suppress(OSError):  # It holds files of others.
                 path.rmdir()
         (self.folder / RECORD).unlink(missing_ok=True)
+
+    def remove_leftovers(self) -> None:
+        """Remove what a run that was killed left of files that it was writing."""
+        remove_leftovers([*self._own_files(), self.folder / RECORD])
 
     def files(self) -> set[Path]:
         """Return what the prediction wrote or was to write, inside its folder."""

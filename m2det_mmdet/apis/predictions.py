@@ -12,8 +12,9 @@ import torch
 from mmengine.structures import InstanceData
 
 from ..evaluation.coco_records import CocoIds, to_records
-from ..utils.errors import M2DetError
+from ..utils.errors import M2DetError, our_errors
 from ..utils.images import ImageReader, check_picture, write_picture
+from ..utils.texts import shown
 from ..utils.upright import read_file, read_upright
 from ..visualization import draw_predictions
 from .checks import check_fraction
@@ -127,7 +128,7 @@ class Prediction:
             self.classes,
             0.0 if by_class else score_thr,
             score_thr if by_class else None,
-            [classes] if isinstance(classes, str) else classes,
+            classes,
         )
         kept = choice.counted(self.labels, self.scores)
         return replace(
@@ -163,6 +164,7 @@ class Prediction:
             score_thr=score_thr,
         )
 
+    @our_errors()
     def save(self, path: str | Path, *, score_thr: float = 0.3) -> Path:
         """Write a picture of the objects whole or not at all, and return its path.
 
@@ -174,6 +176,8 @@ class Prediction:
             M2DetError: If it cannot be written, or is the image itself; and as
                 :meth:`plot`.
         """
+        if not isinstance(path, str | os.PathLike):
+            raise M2DetError(f'A picture is named by a path, got {shown(path)}.')
         path = Path(os.path.expanduser(path))
         check_picture(path)
         if self.path is not None and path.exists() and path.samefile(self.path):

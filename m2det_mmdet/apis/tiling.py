@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from mmengine.structures import InstanceData
 from PIL import Image
 
 from ..utils.errors import M2DetError
+from ..utils.texts import shown
 
 
 def check_tiling(size: int, overlap: float) -> None:
@@ -26,10 +28,14 @@ def check_tiling(size: int, overlap: float) -> None:
     Raises:
         M2DetError: If SAHI is missing, or an argument is out of its range.
     """
-    if size < 1:
-        raise M2DetError(f'tile must be at least 1 pixel, got {size}.')
-    if not 0 <= overlap < 1:
-        raise M2DetError(f'tile_overlap must be from 0 to below 1, got {overlap}.')
+    if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+        raise M2DetError(
+            f'tile must be a whole number of at least 1 pixel, got {shown(size)}.'
+        )
+    if not (isinstance(overlap, Real) and 0 <= overlap < 1):
+        raise M2DetError(
+            f'tile_overlap must be from 0 to below 1, got {shown(overlap)}.'
+        )
     if find_spec('sahi') is None:
         raise M2DetError(
             'Tiles need SAHI, which is not installed: pip install "sahi>=0.12".'

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.hub import get_config
 
+from .arguments import check_mapping
 from .builds import did_you_mean, did_you_mean_file
 from .errors import M2DetError, explain
 from .settings import amend
@@ -120,6 +121,7 @@ def load_config(
         M2DetError: If there is no such config, it does not load, or an option does not
             fit it or would change nothing.
     """
+    check_mapping('options', options)
     if isinstance(config, Config):
         cfg, name = deepcopy(config), describe(config)
     else:

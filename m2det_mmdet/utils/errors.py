@@ -14,9 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .builds import unknown_type, wrong_argument
-from .texts import one_line
+from .texts import one_line, printable, shown
 
 _LONGEST = 300
+# How Python tells of paths that it cannot hand to the operating system.
+_NULL, _NO_UNICODE = 'embedded null', 'surrogates not allowed'
 _PACKAGE = Path(__file__).resolve().parent.parent
 # Site packages first: they lie within the standard library.
 _LIBRARIES = tuple(
@@ -29,7 +31,16 @@ Place = tuple[str, int]
 
 
 class M2DetError(Exception):
-    """One sentence: what is wrong, with the value that is, and what to do about it."""
+    """One sentence: what is wrong, with the value that is, and what to do about it.
+
+    Its text has a sign in the place of line ends and others that cannot be seen, which
+    the name of a file may have.
+    """
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        # What a worker raised arrives as the lines of its traceback.
+        return text if _is_of_worker(text) else printable(text)
 
 
 def sentence_of(error: BaseException) -> str:
@@ -46,8 +57,9 @@ def sentence_of(error: BaseException) -> str:
 def mendable(error: BaseException) -> str | None:
     """Return the sentence on an error that a user can mend; ``None`` for others.
 
-    These are our own errors, those of the operating system on a file, and those of
-    MMEngine on a module of a config with an unknown type or argument.
+    These are our own errors, those of the operating system on a file, those of Python
+    on a path that no file can have, and those of MMEngine on a module of a config with
+    an unknown type or argument.
     """
     if isinstance(error, M2DetError):
         return sentence_of(error)
@@ -57,6 +69,10 @@ def mendable(error: BaseException) -> str | None:
         on_file = isinstance(error, FileNotFoundError | PermissionError)
         full = error.errno == errno.ENOSPC
         return sentence_of(error) if on_file or full else None
+    if isinstance(error, UnicodeEncodeError) and error.reason == _NO_UNICODE:
+        return f'{shown(error.object)} has signs that no file can have: give another.'
+    if isinstance(error, ValueError) and str(error).startswith(_NULL):
+        return 'A path has a null byte in it, which no file can have: give another.'
     return wrong_argument(error) or unknown_type(error)
 
 

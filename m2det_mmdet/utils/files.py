@@ -3,10 +3,13 @@
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
 from .errors import M2DetError
 
@@ -23,6 +26,8 @@ def is_archive(path: Path) -> bool:
     return path.suffix.lower() in _PACKED
 
 
+# Of a file, of a process and of a write.
+_PARTIAL = re.compile(r'\.(.+)\.(\d+)\.[0-9a-f]{8}\.partial', re.DOTALL)
 _BLOCK = 1 << 20  # bytes that are read at a time
 
 
@@ -72,7 +77,7 @@ def write_whole(path: Path, content: str | Callable[[BinaryIO], object]) -> None
         Exception: What ``content`` raises for reasons of its own.
     """
     path = Path(os.path.abspath(path))
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.partial')
+    partial = partial_path(path)
     with writing(path, partial):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -87,6 +92,47 @@ def write_whole(path: Path, content: str | Callable[[BinaryIO], object]) -> None
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def partial_path(path: Path) -> Path:
+    """Return a new path beside ``path``, which :func:`remove_leftovers` knows again."""
+    # Not of the process alone: its threads may write the same file, and in a container
+    # each process may have the number of an earlier one that was killed.
+    return path.with_name(f'.{path.name}.{os.getpid()}.{uuid4().hex[:8]}.partial')
+
+
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Remove what killed processes have left beside files that they were writing.
+
+    Nothing of a process that lives is touched, except of this one.
+
+    Args:
+        paths: Files that nobody else writes now, as in a locked folder.
+    """
+    if os.name != 'posix':  # Elsewhere to ask whether a process lives may end it.
+        return
+    names = defaultdict(set)
+    for path in paths:
+        names[path.parent].add(path.name)
+    for folder, own in names.items():
+        with suppress(OSError):  # There is no such folder, or it can only be read.
+            for found in [*folder.iterdir()]:
+                match = _PARTIAL.fullmatch(found.name)
+                if match and match[1] in own and _has_ended(int(match[2])):
+                    found.unlink()
+
+
+def _has_ended(process: int) -> bool:
+    """Whether there is no other process of a number."""
+    if process == os.getpid():
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def sha256_of(path: Path) -> str:

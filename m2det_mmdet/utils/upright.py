@@ -45,12 +45,15 @@ def read_upright(path: Path, read: ImageReader = mmcv.imread) -> np.ndarray | No
         return image
 
 
-def read_file(path: Path, read: ImageReader = read_upright) -> np.ndarray:
+def read_file(
+    path: Path, read: ImageReader = read_upright, name: str | None = None
+) -> np.ndarray:
     """Read the image in a file, or say why that is impossible.
 
     Args:
         path: The image.
         read: Reads it; returns ``None`` or raises for what is no image.
+        name: What a message calls it, as its address on the web; by default its path.
 
     Returns:
         BGR, ``(H, W, 3)``, uint8.
@@ -67,7 +70,7 @@ def read_file(path: Path, read: ImageReader = read_upright) -> np.ndarray:
         raise M2DetError(f'There is no image {path}: {hint}')
     ((_, image),) = read_images([path], read)
     if image is None:
-        raise M2DetError(f'{path} {image_problem(path)}: give another image.')
+        raise M2DetError(f'{name or path} {image_problem(path)}: give another image.')
     return image
 
 

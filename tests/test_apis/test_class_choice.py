@@ -33,7 +33,7 @@ def test_an_unknown_class_comes_with_similar_ones() -> None:
         ClassChoice(CLASSES, 0.3, chosen=['zzz'])
     with pytest.raises(M2DetError, match='score_thr of car must be from 0 to 1'):
         ClassChoice(CLASSES, 0.3, {'car': 1.5})
-    with pytest.raises(M2DetError, match='A class is given by its name, got 5'):
+    with pytest.raises(M2DetError, match='classes must hold texts, got 5'):
         ClassChoice(CLASSES, 0.3, chosen=[5])
 
 

@@ -441,3 +441,52 @@ def test_it_is_trained_in_a_line(trained: SimpleNamespace, tmp_path: Path) -> No
     assert values(alone(image)) == values(detector(image))
     with pytest.raises(M2DetError, match='absent'):
         Detector.train(tmp_path / 'absent')
+
+
+@pytest.mark.parametrize(
+    ('argument', 'value'),
+    [
+        ('inputs', None),
+        ('formats', 5),
+        ('classes', 5),
+        ('class_score_thr', 5),
+        ('on_event', 5),
+        ('options', 5),
+        ('out', 'a\0b'),
+        ('model', 'a\0b'),
+        ('tile', 'x'),
+        ('tile', True),
+    ],
+)
+def test_predict_tells_wrong_arguments_in_a_sentence(
+    argument: str, value: object, trained: SimpleNamespace, tmp_path: Path
+) -> None:
+    how = {'model': trained.checkpoint, 'inputs': str(trained.scenes / 'val')}
+
+    with pytest.raises(M2DetError) as caught:
+        apis.predict(**{**how, argument: value})
+
+    assert str(caught.value).isprintable()
+
+
+def test_a_detector_tells_wrong_arguments_in_a_sentence(
+    detector: Detector, paths: list[Path], trained: SimpleNamespace
+) -> None:
+    with pytest.raises(M2DetError, match='options must be a dictionary'):
+        Detector(trained.checkpoint, options=5)
+    with pytest.raises(M2DetError, match='classes must be a text or a list'):
+        detector(paths[0], classes=5)
+    with pytest.raises(M2DetError, match='on_error must be a function'):
+        detector(paths, on_error=5)
+    with pytest.raises(M2DetError, match='A picture is named by a path, got None'):
+        detector(paths[0]).save(None)
+    with pytest.raises(M2DetError, match='which no file can have'):
+        detector(paths[0]).save('a\0b.png')
+
+
+def test_classes_may_come_one_by_one(detector: Detector, paths: list[Path]) -> None:
+    name = detector(paths[0]).names[0]
+
+    found = detector(paths[0], classes=(x for x in [name]))
+
+    assert set(found.names) == {name}

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from m2det_mmdet.apis import image_sources
 from m2det_mmdet.apis.image_sources import each_image, is_one_image, load_source
 from m2det_mmdet.utils.errors import M2DetError
 
@@ -246,3 +247,31 @@ def test_a_series_is_not_read_ahead() -> None:
     assert taken == []
     next(series)
     assert taken == [0]
+
+
+def test_a_picture_larger_than_the_memory_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    image = rgb()
+    monkeypatch.setattr(image, 'convert', fail)
+    monkeypatch.setattr(image_sources.ImageOps, 'exif_transpose', lambda x: x)
+
+    with pytest.raises(M2DetError, match='4x3 pixels takes more memory than there is'):
+        load_source(image)
+
+
+def test_an_image_of_the_web_is_named_by_its_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'a.png').write_bytes(b'no image')
+    monkeypatch.setattr(image_sources, 'fetch_image', lambda *_: tmp_path / 'a.png')
+
+    with pytest.raises(M2DetError) as caught:
+        load_source('http://a.b/c.png')
+
+    assert str(caught.value) == (
+        'http://a.b/c.png is no image that can be read: give another image.'
+    )

@@ -10,7 +10,13 @@ import pytest
 from torch.utils.data import DataLoader, Dataset
 
 from m2det_mmdet.datasets.coco import DatasetError
-from m2det_mmdet.utils.errors import M2DetError, explain, mendable, sentence_of
+from m2det_mmdet.utils.errors import (
+    M2DetError,
+    explain,
+    mendable,
+    our_errors,
+    sentence_of,
+)
 
 HERE = str(Path(__file__).resolve())
 
@@ -151,3 +157,18 @@ def test_a_file_is_named_that_cannot_be_opened(tmp_path: Path) -> None:
     assert mendable(caught(json.load, missing.open)) is None
     assert mendable(caught(missing.open)) == f'No such file or directory: {missing}'
     assert mendable(caught(os.listdir, HERE)) == f'Not a directory: {HERE}'
+
+
+def test_our_sentences_are_lines_of_signs_that_are_seen() -> None:
+    assert str(M2DetError('There is no a\0b\nc\ud800.')) == (
+        'There is no a\ufffdb\ufffdc\ufffd.'
+    )
+
+
+@pytest.mark.parametrize('name', ['a\0b', '\ud800x'])
+def test_a_path_that_no_file_can_have_is_a_sentence(name: str) -> None:
+    with (
+        pytest.raises(M2DetError, match='no file can have: give another'),
+        our_errors(),
+    ):
+        os.stat(name)

@@ -1,12 +1,19 @@
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
 from m2det_mmdet.utils.errors import M2DetError
-from m2det_mmdet.utils.files import check_output, write_whole, writing
+from m2det_mmdet.utils.files import (
+    check_output,
+    remove_leftovers,
+    write_whole,
+    writing,
+)
 
 
 def test_a_link_stands_for_its_file(tmp_path: Path) -> None:
@@ -105,3 +112,53 @@ def test_a_link_to_itself_is_refused(tmp_path: Path) -> None:
     loop.symlink_to(loop)
     with pytest.raises(M2DetError, match=r'loop cannot be followed .*: give another'):
         write_whole(check_output(loop, force=True), lambda file: file.write(b'x'))
+
+
+def _ended_process() -> int:
+    child = subprocess.Popen([sys.executable, '-c', ''])
+    child.wait()
+    return child.pid
+
+
+def test_leftovers_of_killed_processes_alone_are_removed(tmp_path: Path) -> None:
+    ended, hexes = _ended_process(), '0123abcd'
+    gone = {f'.out.{ended}.{hexes}.partial', f'.out.{os.getpid()}.{hexes}.partial'}
+    left = {
+        f'.out.{os.getppid()}.{hexes}.partial',  # that process lives
+        f'.other.{ended}.{hexes}.partial',
+        f'.out.{ended}.partial',
+        f'out.{ended}.{hexes}.partial',
+        'out',
+    }
+    for name in gone | left:
+        (tmp_path / name).touch()
+
+    remove_leftovers([tmp_path / 'out', tmp_path / 'absent' / 'out'])
+
+    assert {*os.listdir(tmp_path)} == left
+
+
+def test_what_a_killed_write_leaves_is_removed(tmp_path: Path) -> None:
+    code = (
+        'import os, signal, sys; from pathlib import Path\n'
+        'from m2det_mmdet.utils.files import write_whole\n'
+        'def die(file): os.kill(os.getpid(), signal.SIGKILL)\n'
+        'write_whole(Path(sys.argv[1]), die)'
+    )
+    subprocess.run([sys.executable, '-c', code, tmp_path / 'out'], check=False)
+    assert len(os.listdir(tmp_path)) == 1
+
+    remove_leftovers([tmp_path / 'out'])
+
+    assert os.listdir(tmp_path) == []
+
+
+def test_threads_may_write_one_file(tmp_path: Path) -> None:
+    def outer(file: BinaryIO) -> None:
+        write_whole(tmp_path / 'out', 'inner')
+        file.write(b'outer')
+
+    write_whole(tmp_path / 'out', outer)
+
+    assert os.listdir(tmp_path) == ['out']
+    assert (tmp_path / 'out').read_text() == 'outer'

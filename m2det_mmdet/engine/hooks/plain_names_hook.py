@@ -9,7 +9,7 @@ from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ...utils.files import writing
+from ...utils.files import partial_path, writing
 
 # Names, and where the message hub has the files of MMEngine's hook.
 LAST, BEST = 'last.pth', 'best.pth'
@@ -57,7 +57,7 @@ class PlainNamesHook(Hook):
 
 
 def _give_name(file: Path, name: Path) -> None:
-    partial = name.with_name(f'.{name.name}.{os.getpid()}.partial')
+    partial = partial_path(name)
     with writing(name, partial):
         try:
             try:
