@@ -11,6 +11,7 @@ from mmengine.config import Config
 from ..analysis.anchors import AnchorFit, improve
 from ..datasets.faults import Faults
 from ..datasets.layouts.folder import read_folder
+from ..utils.arguments import check_path, check_paths
 from ..utils.configs import SCOPE, config_name, find_config, load_config, scoped_name
 from ..utils.errors import M2DetError, our_errors
 from ..utils.files import check_output, write_whole
@@ -130,6 +131,8 @@ def fit_anchors(
             build, has no anchors that are matched by IoU), or on the data.
     """
     check_at_least('seed', seed, 0)
+    check_path('data', data)
+    check_paths(write=write, picture=picture)
     write, picture = (x and Path(x).expanduser() for x in (write, picture))
     base = None if write is None else _check_config(config, write, force=force)
     if picture is not None:

@@ -176,9 +176,11 @@ def check_one_of(name: str, value: str | None, choices: tuple[str, ...]) -> None
     Raises:
         M2DetError: One sentence that names them.
     """
-    if value is not None and value not in choices:
+    if value is None:
+        return
+    if not isinstance(value, str) or value not in choices:
         listed = ', '.join(choices)
-        raise M2DetError(f'{name} must be one of {listed}, got {value!r}.')
+        raise M2DetError(f'{name} must be one of {listed}, got {shown(value)}.')
 
 
 def check_fraction(name: str, number: float) -> None:

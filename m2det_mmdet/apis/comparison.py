@@ -21,6 +21,7 @@ from ..comparison.report import Comparison, draw_report, write_report
 from ..comparison.run import Run, RunError, check_changes, locked
 from ..datasets.layouts import DataLayout, read_layout
 from ..recipes.data import annotation_files
+from ..utils.arguments import check_path, check_paths, texts_of
 from ..utils.errors import M2DetError, explain, our_errors
 from ..utils.files import check_output
 from ..utils.logs import quiet_log
@@ -92,9 +93,11 @@ def compare(
             data. A run that fails does not raise.
     """
     quiet_log()
+    check_path('out', out)
+    check_paths(data=data)
     out = Path(out).expanduser()
     terms = _terms(out, epochs, minutes, seeds, batch_size, workers)
-    loaded = load_configs([str(name) for name in configs], options)
+    loaded = load_configs([*texts_of('configs', configs)], options)
     check_output(out / 'comparison.md', force=True)
     with locked(out):
         layout = None

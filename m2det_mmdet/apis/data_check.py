@@ -15,6 +15,7 @@ from ..datasets.checks.images.check import check_images
 from ..datasets.error import DatasetError
 from ..datasets.faults import Faults, Finding, Level
 from ..datasets.layouts.folder import DATA_UNREADABLE, DataFolder, read_folder
+from ..utils.arguments import check_path
 from ..utils.configs import load_config
 from ..utils.errors import our_errors
 from ..utils.logs import prints_to, quiet_log
@@ -102,6 +103,7 @@ def check_data(
         M2DetError: If nothing can be read, or the config cannot be used.
     """
     started = perf_counter()
+    check_path('data', data)
     with prints_to(quiet_log()):
         # An error in it shall show before the data are read.
         cfg = None if config is None else load_config(config)

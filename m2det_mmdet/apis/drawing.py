@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ..datasets.coco import load_annotations
 from ..evaluation.coco_records import load_results
+from ..utils.arguments import check_path
 from ..utils.errors import M2DetError, our_errors
 from ..utils.files import check_output
 from ..utils.images import check_picture, write_picture
@@ -42,6 +43,9 @@ def draw(
         M2DetError: One sentence on an argument, a file that is missing or of another
             form, or a record that does not fit the annotations.
     """
+    paths = {'annotations': annotations, 'results': results, 'images': images}
+    for name, path in {**paths, 'out': out}.items():
+        check_path(name, path)
     check_at_least('num_images', num_images, 1)
     check_fraction('score_thr', score_thr)
     out = Path(out).expanduser()

@@ -16,6 +16,7 @@ from ..analysis.random_weights import without_pretrained
 from ..compat.device import training_on
 from ..engine.hooks import Evaluated, ProgressHook, Step
 from ..engine.runner import build_runner, logged, set_work_dir
+from ..utils.arguments import check_paths
 from ..utils.configs import describe
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
@@ -118,6 +119,9 @@ def evaluate(
             checkpoint.
     """
     quiet_log()
+    check_paths(
+        data=data, work_dir=work_dir, predictions=predictions, show_dir=show_dir
+    )
     if predictions is not None and Path(predictions).suffix not in ('.pkl', '.pickle'):
         raise M2DetError(
             f'Predictions are written as a pickle, whose name ends in .pkl or '

@@ -20,6 +20,7 @@ from ..evaluation.figures import BoxFigures
 from ..evaluation.ground_truth import found_in, truth_of
 from ..recipes.data import annotation_files, counts_last_pixel, image_files
 from ..report import Evaluated, figures_of, find_out, page_of
+from ..utils.arguments import check_paths
 from ..utils.configs import config_name
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
@@ -109,6 +110,7 @@ def report(
     check_one_of('split', split, SPLITS)
     source = find_model(model, checkpoint, options)
     run = source.run or _work_folder(source.checkpoint)
+    check_paths(data=data, out=out)
     page = _place(run, data, split) if out is None else _named_page(Path(out))
     page, figures_file = (
         check_output(file, force=force or out is None)

@@ -19,6 +19,7 @@ from ..engine.hooks.plain_names_hook import BEST, LAST
 from ..engine.loops import TimeBudgetTrainLoop
 from ..engine.runner import build_runner, dumped_config, logged, set_work_dir
 from ..recipes.options import AUTO, TrainingOptions, apply_options
+from ..utils.arguments import check_paths, texts_of
 from ..utils.configs import config_name, describe, load_config
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, explain, our_errors
@@ -197,14 +198,15 @@ def train(
             checkpoint.
     """
     quiet_log()
+    check_paths(data=data, work_dir=work_dir, start=start)
     changes = TrainingOptions(
         epochs=epochs,
         batch_size=batch_size,
         image_size=image_size,
         seed=seed,
         patience=patience,
-        freeze=tuple(freeze),
-        loggers=tuple(loggers),
+        freeze=texts_of('freeze', freeze),
+        loggers=texts_of('loggers', loggers),
         start=None if start is None else str(start),
     )
     _check_arguments(changes, amp_dtype, config, data)

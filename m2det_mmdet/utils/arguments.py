@@ -53,3 +53,27 @@ def check_callable(name: str, value: Any) -> None:
     """
     if value is not None and not callable(value):
         raise M2DetError(f'{name} must be a function, got {shown(value)}.')
+
+
+def check_path(name: str, value: Any) -> None:
+    """Raise if an argument is no path of a file or folder.
+
+    Raises:
+        M2DetError: One sentence that names it.
+    """
+    if not isinstance(value, str | Path):
+        raise M2DetError(f'{name} must be a path, got {shown(value)}.')
+
+
+def check_paths(**given: Any) -> None:
+    """Check each of several arguments that is given by :func:`check_path`.
+
+    Args:
+        given: What was given, by the names of the arguments; ``None`` for nothing.
+
+    Raises:
+        M2DetError: One sentence that names the first that is no path.
+    """
+    for name, value in given.items():
+        if value is not None:
+            check_path(name, value)

@@ -8,7 +8,7 @@ import torch
 from mmengine.device import get_device
 
 from .errors import M2DetError
-from .texts import one_line
+from .texts import one_line, shown
 
 
 def find_device(name: str | None) -> torch.device:
@@ -18,6 +18,8 @@ def find_device(name: str | None) -> torch.device:
         M2DetError: If it cannot be used here.
     """
     name = get_device() if name is None else name
+    if not isinstance(name, str | torch.device):
+        raise M2DetError(f'A device is named by a text, as cpu, got {shown(name)}.')
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:

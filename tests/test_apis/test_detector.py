@@ -490,3 +490,25 @@ def test_classes_may_come_one_by_one(detector: Detector, paths: list[Path]) -> N
     found = detector(paths[0], classes=(x for x in [name]))
 
     assert set(found.names) == {name}
+
+
+@pytest.mark.parametrize(
+    ('function', 'arguments', 'told'),
+    [
+        ('train', {'data': 5}, 'data must be a path, got 5'),
+        ('train', {'data': '.', 'freeze': 5}, 'freeze must be a text or a list'),
+        ('train', {'data': '.', 'loggers': [5]}, 'loggers must hold texts, got 5'),
+        ('evaluate', {'model': 'a', 'work_dir': 5}, 'work_dir must be a path, got 5'),
+        ('evaluate', {'model': 'a', 'predictions': 5}, 'predictions must be a path'),
+        ('check_data', {'data': None}, 'data must be a path, got None'),
+        ('fit_anchors', {'config': 'a', 'data': 5}, 'data must be a path, got 5'),
+        ('compare', {'configs': 5, 'out': None}, 'out must be a path, got None'),
+        ('evaluate', {'model': 'a', 'autocast': [5]}, 'autocast must be one of'),
+        ('evaluate', {'model': 'a', 'device': []}, 'A device is named by a text'),
+    ],
+)
+def test_a_path_or_a_text_of_another_kind_is_a_sentence(
+    function: str, arguments: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(M2DetError, match=told):
+        getattr(apis, function)(**arguments)

@@ -250,3 +250,19 @@ def test_pictures_of_earlier_runs_are_no_images(
         'Passed over in images: 3 files (3 .json), 1 folder of drawn pictures.'
         in captured.err
     )
+
+
+@pytest.mark.parametrize('word', ['--resume', '--force'])
+def test_what_a_killed_run_was_writing_is_removed(
+    predict: Callable[..., int], interrupt: Callable[[], None], word: str
+) -> None:
+    interrupt()
+    assert predict('-o', 'out') == 130
+    # No process has so high a number.
+    end = f'{2**40}.0123abcd.partial'
+    for name in ('pictures/.000002.jpg', '.predict.json', 'pictures/.mine.jpg'):
+        Path('out', f'{name}.{end}').touch()
+
+    assert predict('-o', 'out', word) == 0
+
+    assert _files('out') == WHOLE | {f'pictures/.mine.jpg.{end}'}

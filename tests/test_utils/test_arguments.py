@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 
-from m2det_mmdet.utils.arguments import check_callable, check_mapping, texts_of
+from m2det_mmdet.utils.arguments import (
+    check_callable,
+    check_mapping,
+    check_path,
+    check_paths,
+    texts_of,
+)
 from m2det_mmdet.utils.errors import M2DetError
 
 
@@ -48,3 +54,12 @@ def test_what_cannot_be_called_is_a_sentence() -> None:
         check_callable('on_event', 5)
     check_callable('on_event', print)
     check_callable('on_event', None)
+
+
+@pytest.mark.parametrize('value', [5, b'a', ['a'], True])
+def test_what_is_no_path_is_a_sentence(value: object) -> None:
+    with pytest.raises(M2DetError, match='out must be a path, got'):
+        check_paths(data=None, out=value)
+    with pytest.raises(M2DetError, match='data must be a path, got None'):
+        check_path('data', None)
+    check_paths(data=Path('a'), out='b', work_dir=None)
