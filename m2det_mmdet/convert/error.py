@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ..utils.errors import M2DetError
+from ..utils.texts import printable
 
 Shape = tuple[int, ...]
 
@@ -46,6 +47,10 @@ class ConversionError(M2DetError, ValueError):
             *_listing('Of another shape', shapes),
         ]
         super().__init__('\n'.join([reason, *lines, *advice]))
+
+    def __str__(self) -> str:
+        # Its lists have lines of their own.
+        return '\n'.join(printable(line) for line in self.args[0].split('\n'))
 
 
 def _listing(title: str, lines: Sequence[str]) -> list[str]:
