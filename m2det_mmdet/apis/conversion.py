@@ -22,6 +22,7 @@ from ..utils.configs import load_config
 from ..utils.errors import M2DetError, our_errors
 from ..utils.files import check_output, write_whole
 from ..utils.logs import quiet_log
+from ..utils.texts import printable
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ def convert(
         state_dict = _read(source)
         conversion = conversions.convert(state_dict, model, reverse=to_release)
     except (conversions.ConversionError, WeightsError) as error:
-        raise M2DetError(f'{source} was not converted. {error}') from error
+        reason = f'{printable(str(source))} was not converted. {error}'
+        raise conversions.ConversionError(reason) from error
     if to_release:
         checkpoint = OrderedDict(conversion.state_dict)
     else:
