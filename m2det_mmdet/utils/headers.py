@@ -76,12 +76,6 @@ class Header(NamedTuple):
         return self.tag if self.orientation == 1 else 1
 
     @property
-    def upright_size(self) -> tuple[int, int]:
-        """Width and height, pixels, of the image as viewers show it."""
-        width, height = self.stored
-        return (height, width) if self.tag in _QUARTER_TURNS else (width, height)
-
-    @property
     def size(self) -> tuple[int, int]:
         """Width and height, pixels, of the image as mmcv reads it."""
         width, height = self.stored

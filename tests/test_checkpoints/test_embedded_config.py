@@ -187,9 +187,9 @@ def test_a_class_gets_its_registered_name() -> None:
 def test_outputs_and_weights_are_left_out() -> None:
     found = embedded(
         "model = dict(type='ATSS', init_cfg=dict(type='Pretrained', checkpoint='x'))\n",
-        more="test_evaluator = dict(type='CocoMetric', outfile_prefix='/tmp/x')\n"
-        "val_evaluator = dict(type='SemSegMetric', output_dir='/tmp/x')\n"
-        "work_dir = '/tmp/x'\n"
+        more="test_evaluator = dict(type='CocoMetric', outfile_prefix='elsewhere/x')\n"
+        "val_evaluator = dict(type='SemSegMetric', output_dir='elsewhere/x')\n"
+        "work_dir = 'elsewhere/x'\n"
         "custom_imports = dict(imports=['antigravity'])\n"
         "default_hooks = dict(checkpoint=dict(type='os.system'))\n",
     )
