@@ -43,7 +43,7 @@ from .arguments import (
 from .model_words import split_words
 
 if TYPE_CHECKING:
-    from ..apis import PredictionResult
+    from ..apis import ImageDone, PredictionResult, PredictionStarted
 
 _FORMATS = ('coco', 'yolo', 'voc', 'csv', 'none')
 _SHOWN = 10  # classes in a line
@@ -131,7 +131,7 @@ def run(args: argparse.Namespace) -> int:
     The exit status is 1 if an image was skipped or has no picture or labels.
     """
     with _noticed_interrupt() as check_interrupt:
-        from ..apis import ImageDone, PredictionStarted, predict
+        from ..apis import predict
         from .console import bar
 
         model, checkpoint, inputs = split_words(args.model, args.inputs)
@@ -139,23 +139,8 @@ def run(args: argparse.Namespace) -> int:
         if not inputs:
             raise M2DetError('There is no image: standard input names none.')
         scores = [pair for pair in args.score_thr or [] if pair[0] is None]
-        out, total, written, told = None, 0, 0, set()
         with bar('Predicting') as advance:
-
-            def show(event: PredictionStarted | ImageDone) -> None:
-                nonlocal out, total, written
-                if isinstance(event, PredictionStarted):
-                    out, total, written = event.out, event.num_images, event.num_done
-                    for remark in event.remarks:
-                        print(printable(remark), file=sys.stderr)
-                    return
-                written += not event.skipped
-                if event.problem is not None:
-                    told.add(event.path)
-                    print(printable(event.problem), file=sys.stderr)
-                advance(event.done, event.total)
-                check_interrupt()
-
+            watch = _Watch(advance, check_interrupt)
             try:
                 result = predict(
                     model,
@@ -179,21 +164,62 @@ def run(args: argparse.Namespace) -> int:
                     # A run over many images takes no more memory than over few.
                     keep=False,
                     options=config_options(args.cfg_options),
-                    on_event=show,
+                    on_event=watch.show,
                 )
             except BaseException:
-                if written:
-                    print(
-                        f'Stopped after {written} of {total} images: {out}. Go on by '
-                        f'-o {shlex.quote(str(out))} --resume.',
-                        file=sys.stderr,
-                    )
+                watch.tell_end()
                 raise
     for path, problem in result.problems.items():
-        if path not in told:
+        if path not in watch.told:
             print(printable(problem), file=sys.stderr)
     _tell(result)
     return int(bool(result.problems))
+
+
+class _Watch:
+    """Shows how far a prediction is.
+
+    Args:
+        advance: Gets how many images are done, and of how many.
+        check_interrupt: Raises where the user has interrupted.
+
+    Attributes:
+        told: Images of which a problem was told.
+    """
+
+    def __init__(
+        self, advance: Callable[[int, int], None], check_interrupt: Callable[[], None]
+    ) -> None:
+        self.advance, self.check_interrupt = advance, check_interrupt
+        self.out: Path | None = None
+        self.total = self.written = 0
+        self.told: set[Path] = set()
+
+    def show(self, event: 'PredictionStarted | ImageDone') -> None:
+        """Show what has happened."""
+        from ..apis import PredictionStarted
+
+        if isinstance(event, PredictionStarted):
+            self.out, self.total = event.out, event.num_images
+            self.written = event.num_done
+            for remark in event.remarks:
+                print(printable(remark), file=sys.stderr)
+            return
+        self.written += not event.skipped
+        if event.problem is not None:
+            self.told.add(event.path)
+            print(printable(event.problem), file=sys.stderr)
+        self.advance(event.done, event.total)
+        self.check_interrupt()
+
+    def tell_end(self) -> None:
+        """Tell how far it came where it ends early, and how to go on."""
+        if self.written:
+            print(
+                f'Stopped after {self.written} of {self.total} images: {self.out}. Go '
+                f'on by -o {shlex.quote(str(self.out))} --resume.',
+                file=sys.stderr,
+            )
 
 
 def _tell(result: 'PredictionResult') -> None:
