@@ -50,7 +50,7 @@ def class_names(
     )
 
 
-def known_classes(cfg: Config, checkpoint: str) -> tuple[str, ...]:
+def classes_of_checkpoint(cfg: Config, checkpoint: str) -> tuple[str, ...]:
     """Names of the classes that a checkpoint predicts; see :func:`class_names`."""
     with prints_to(quiet_log()):
         weights = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')

@@ -29,8 +29,7 @@ from .checks import (
     check_run,
     start_processes,
 )
-from .class_names import known_classes
-from .evaluation_data import SPLITS, use_folder, use_split
+from .evaluation_data import SPLITS, choose_images
 from .model_source import find_model
 
 # Of CocoMetric and of VOCMetric.
@@ -137,13 +136,14 @@ def evaluate(
         cfg, checkpoint = source.cfg, source.checkpoint
         start_processes(cfg, launcher)
         set_work_dir(cfg, work_dir, source.name)
-        problems: tuple[str, ...] = ()
-        if data is None:
-            use_split(cfg, split or 'test')
-        else:
-            classes = known_classes(cfg, checkpoint)
-            out = Path(cfg.work_dir, 'data')
-            problems = use_folder(cfg, Path(data), split, classes, out).problems
+        chosen = choose_images(
+            cfg,
+            checkpoint,
+            data=data,
+            split=split,
+            default='test',
+            out=Path(cfg.work_dir, 'data'),
+        )
         if show or show_dir:
             _visualize(cfg, show=show, show_dir=show_dir, wait_time=wait_time)
         if tta:
@@ -152,7 +152,7 @@ def evaluate(
             hook = {'type': 'AccelerationHook', **acceleration}
             cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
         result = _test(cfg, checkpoint, predictions, show_dir, on_event)
-        return replace(result, data_problems=problems)
+        return replace(result, data_problems=chosen.problems)
 
 
 def _test(

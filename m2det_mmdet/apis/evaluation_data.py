@@ -16,10 +16,53 @@ from ..utils.configs import describe
 from ..utils.errors import M2DetError
 from ..utils.files import write_whole
 from ..utils.texts import shown
+from .class_names import classes_of_checkpoint
 
 SPLITS = ('train', 'val', 'test')
 # Of a folder that is not split.
 ALL = 'all'
+
+
+class ChosenImages(NamedTuple):
+    """The images that a detector is evaluated on.
+
+    Attributes:
+        split: ``train``, ``val``, ``test``, or ``all`` for all images of a folder.
+        problems: What of a folder was left out or repaired, a sentence each.
+    """
+
+    split: str
+    problems: tuple[str, ...] = ()
+
+
+def choose_images(
+    cfg: Config,
+    checkpoint: str,
+    *,
+    data: str | Path | None,
+    split: str | None,
+    default: str,
+    out: Path,
+) -> ChosenImages:
+    """Let a config test on what a caller names.
+
+    Args:
+        cfg: Changed, as :func:`use_split` and :func:`use_folder` do.
+        checkpoint: It has the names of the classes.
+        data: A folder of one's own; ``None`` for the config's data.
+        split: As of :func:`use_folder`; ``None`` for ``default`` of the config's data.
+        default: A split.
+        out: Folder for annotations.
+
+    Raises:
+        M2DetError: As these two.
+    """
+    if data is not None:
+        return use_folder(
+            cfg, Path(data), split, classes_of_checkpoint(cfg, checkpoint), out
+        )
+    use_split(cfg, split or default)
+    return ChosenImages(split or default)
 
 
 def use_split(cfg: Config, split: str) -> None:
@@ -51,18 +94,6 @@ def use_split(cfg: Config, split: str) -> None:
     elif split == 'val':
         _use_validation(cfg)
     _use_loop(cfg)
-
-
-class ChosenImages(NamedTuple):
-    """The images of a folder that a detector is evaluated on.
-
-    Attributes:
-        split: ``train``, ``val``, ``test``, or ``all`` for all images.
-        problems: What of the folder was left out or repaired, a sentence each.
-    """
-
-    split: str
-    problems: tuple[str, ...]
 
 
 def use_folder(

@@ -19,7 +19,7 @@ from ..engine.runner import logged
 from ..evaluation.figures import BoxFigures
 from ..evaluation.ground_truth import found_in, truth_of
 from ..recipes.data import annotation_files, counts_last_pixel, image_files
-from ..report import Evaluated, figures_of, find_out, page_of
+from ..report import EvaluatedDetector, figures_of, find_out, page_of
 from ..utils.arguments import check_paths
 from ..utils.configs import config_name
 from ..utils.devices import find_device
@@ -28,9 +28,8 @@ from ..utils.files import check_output, write_whole
 from ..utils.logs import prints_to, quiet_log
 from ..utils.pipelines import without_step
 from .checks import check_one_of
-from .class_names import known_classes
 from .evaluation import build_test
-from .evaluation_data import SPLITS, ChosenImages, use_folder, use_split
+from .evaluation_data import SPLITS, ChosenImages, choose_images
 from .image_loading import take_reader
 from .model_source import ModelSource, find_model
 from .run_folder import CONFIG
@@ -159,12 +158,14 @@ class _Images(NamedTuple):
     def use(self) -> ChosenImages:
         """Let the config test on these images."""
         cfg = self.source.cfg
-        if self.data is None:
-            chosen = ChosenImages(self.split or 'val', ())
-            use_split(cfg, chosen.split)
-        else:
-            classes = known_classes(cfg, self.source.checkpoint)
-            chosen = use_folder(cfg, self.data, self.split, classes, self.scratch)
+        chosen = choose_images(
+            cfg,
+            self.source.checkpoint,
+            data=self.data,
+            split=self.split,
+            default='val',
+            out=self.scratch,
+        )
         cfg.test_evaluator = ConfigDict(
             type='DetectionsMetric', inclusive_boxes=counts_last_pixel(cfg)
         )
@@ -194,7 +195,9 @@ class _Images(NamedTuple):
         return len(learned), is_best and bool(chosen)
 
 
-def _detect(images: _Images, on_event: Callable[[Step], None] | None) -> Evaluated:
+def _detect(
+    images: _Images, on_event: Callable[[Step], None] | None
+) -> EvaluatedDetector:
     """Let the detector look at the images."""
     source, run = images.source, images.run
     (split, problems), cfg = images.use(), source.cfg
@@ -214,7 +217,7 @@ def _detect(images: _Images, on_event: Callable[[Step], None] | None) -> Evaluat
         truth = truth_of(dataset)
         found = found_in(truth, runner.test_evaluator.metrics[0].found)
     learned_from, chosen_on = images.seen(truth, split)
-    return Evaluated(
+    return EvaluatedDetector(
         name=source.name if run is None else run.resolve().name,
         cfg=cfg,
         checkpoint=source.checkpoint,

@@ -1,6 +1,6 @@
 """The report on a detector: one page that tells what it can and cannot do."""
 
-from .findings import Evaluated, Findings, find_out
+from .findings import EvaluatedDetector, Findings, find_out
 from .writing import figures_of, page_of
 
-__all__ = ['Evaluated', 'Findings', 'figures_of', 'find_out', 'page_of']
+__all__ = ['EvaluatedDetector', 'Findings', 'figures_of', 'find_out', 'page_of']

@@ -28,7 +28,7 @@ _USUAL_THRESHOLD = 0.3
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluatedDetector:
     """A detector, images with ground truth, and what it found in them.
 
     Attributes:
@@ -106,7 +106,7 @@ class Findings:
     anchors: AnchorFit | None
 
 
-def find_out(data: Evaluated) -> Findings:
+def find_out(data: EvaluatedDetector) -> Findings:
     """Compute all figures of an evaluation.
 
     Raises:
@@ -137,7 +137,7 @@ def find_out(data: Evaluated) -> Findings:
     )
 
 
-def _anchors(data: Evaluated) -> AnchorFit | None:
+def _anchors(data: EvaluatedDetector) -> AnchorFit | None:
     # Its objects are those that a fit looks at.
     part = Part(data.folder, data.truth.dataset)
     folder = DataFolder(data.folder, 'coco', data.classes, {'train': part})

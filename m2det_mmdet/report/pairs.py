@@ -6,14 +6,14 @@ import numpy as np
 
 from ..utils.images import read_images
 from ..visualization.pairs import Highlight, draw_pair
-from .findings import Evaluated, boxes_of, corners
+from .findings import EvaluatedDetector, boxes_of, corners
 from .page import Picture, photo
 
 _WIDTH = 960  # pixels of both halves
 
 
 def pair(
-    data: Evaluated,
+    data: EvaluatedDetector,
     image_id: int,
     score_thr: float,
     caption: str,

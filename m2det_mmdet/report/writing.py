@@ -6,13 +6,13 @@ from typing import Any
 from ..analysis.machine import versions
 from ..evaluation.figures import ClassFigures
 from ..utils.pipelines import kind_of
-from .findings import Evaluated, Findings
+from .findings import EvaluatedDetector, Findings
 from .page import render
 from .sections import SECTIONS
 from .texts import count, figure
 
 
-def page_of(data: Evaluated, findings: Findings) -> str:
+def page_of(data: EvaluatedDetector, findings: Findings) -> str:
     """Return the page of a report: an HTML file that needs no other."""
     made = (section(data, findings) for section in SECTIONS)
     objects = findings.matches.objects
@@ -39,7 +39,7 @@ def page_of(data: Evaluated, findings: Findings) -> str:
     )
 
 
-def figures_of(data: Evaluated, findings: Findings) -> dict[str, Any]:
+def figures_of(data: EvaluatedDetector, findings: Findings) -> dict[str, Any]:
     """Return the figures of a report as JSON takes them; ``None`` for those unknown."""
     curves, anchors = findings.confidence, findings.anchors
     reached = None if anchors is None else anchors.reached()

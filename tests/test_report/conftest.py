@@ -13,20 +13,20 @@ from pycocotools.coco import COCO
 from m2det_mmdet.analysis.training_record import TrainingRecord
 from m2det_mmdet.evaluation import FoundBoxes
 from m2det_mmdet.evaluation.ground_truth import found_in
-from m2det_mmdet.report import Evaluated
+from m2det_mmdet.report import EvaluatedDetector
 
 CLASSES = ('cat', 'dog')
 
 
 @pytest.fixture
-def evaluated(tmp_path: Path) -> Callable[..., Evaluated]:
+def evaluated(tmp_path: Path) -> Callable[..., EvaluatedDetector]:
     """Make an evaluation of images of 100 x 100 pixels."""
 
     def make(
         objects: list[list[tuple[int, list[float]]]],
         found: list[list[tuple[int, float, list[float]]]],
         **changes: object,
-    ) -> Evaluated:
+    ) -> EvaluatedDetector:
         """Make it.
 
         Args:
@@ -82,7 +82,7 @@ def evaluated(tmp_path: Path) -> Callable[..., Evaluated]:
             'chosen_on': False,
             'seconds': 1.5,
         }
-        return Evaluated(**{**values, **changes})
+        return EvaluatedDetector(**{**values, **changes})
 
     return make
 

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from m2det_mmdet.analysis.training_record import TrainingRecord
-from m2det_mmdet.report import Evaluated, figures_of, find_out, page_of
+from m2det_mmdet.report import EvaluatedDetector, figures_of, find_out, page_of
 from m2det_mmdet.utils.errors import M2DetError
 
 # Found; taken for a dog; missed. And a box on nothing.
@@ -21,14 +21,16 @@ FOUND = [
 ]
 
 
-def summary_of(data: Evaluated) -> list[str]:
+def summary_of(data: EvaluatedDetector) -> list[str]:
     """Return the sentences of a page's first section."""
     page = page_of(data, find_out(data))
     section = re.search(r'<section id="summary">(.*?)</section>', page, re.S)[1]
     return [unescape(x) for x in re.findall(r'<p>(.*?)</p>', section, re.S)]
 
 
-def test_the_summary_says_what_matters(evaluated: Callable[..., Evaluated]) -> None:
+def test_the_summary_says_what_matters(
+    evaluated: Callable[..., EvaluatedDetector],
+) -> None:
     sentences = summary_of(evaluated(OBJECTS, FOUND))
 
     # F1 is the same from 0 to 0.9: that of cats, for no dog is found at any score.
@@ -44,7 +46,7 @@ def test_the_summary_says_what_matters(evaluated: Callable[..., Evaluated]) -> N
 
 
 def test_the_option_for_the_best_threshold_is_named(
-    evaluated: Callable[..., Evaluated],
+    evaluated: Callable[..., EvaluatedDetector],
 ) -> None:
     data = evaluated(OBJECTS, FOUND)
 
@@ -53,7 +55,9 @@ def test_the_option_for_the_best_threshold_is_named(
     assert 'unless it is told otherwise: <code>--score-thr 0.45</code>.' in page
 
 
-def test_figures_are_for_programs_too(evaluated: Callable[..., Evaluated]) -> None:
+def test_figures_are_for_programs_too(
+    evaluated: Callable[..., EvaluatedDetector],
+) -> None:
     data = evaluated(OBJECTS, FOUND)
 
     figures = json.loads(json.dumps(figures_of(data, find_out(data)), allow_nan=False))
@@ -69,7 +73,7 @@ def test_figures_are_for_programs_too(evaluated: Callable[..., Evaluated]) -> No
     assert figures['anchors'] is None
 
 
-def test_nothing_found_is_told(evaluated: Callable[..., Evaluated]) -> None:
+def test_nothing_found_is_told(evaluated: Callable[..., EvaluatedDetector]) -> None:
     data = evaluated(OBJECTS, [[], []])
 
     findings = find_out(data)
@@ -80,7 +84,9 @@ def test_nothing_found_is_told(evaluated: Callable[..., Evaluated]) -> None:
     assert figures_of(data, findings)['figures']['AP'] == 0
 
 
-def test_nothing_to_find_is_refused(evaluated: Callable[..., Evaluated]) -> None:
+def test_nothing_to_find_is_refused(
+    evaluated: Callable[..., EvaluatedDetector],
+) -> None:
     data = evaluated([[], []], [[], []])
 
     with pytest.raises(M2DetError, match=r'data/val.json has no object to find \(val'):
@@ -88,7 +94,7 @@ def test_nothing_to_find_is_refused(evaluated: Callable[..., Evaluated]) -> None
 
 
 def test_a_checkpoint_that_was_chosen_on_the_images_is_told(
-    evaluated: Callable[..., Evaluated],
+    evaluated: Callable[..., EvaluatedDetector],
 ) -> None:
     sentences = summary_of(evaluated(OBJECTS, FOUND, chosen_on=True))
 
@@ -96,7 +102,7 @@ def test_a_checkpoint_that_was_chosen_on_the_images_is_told(
 
 
 def test_what_of_the_data_was_left_out_is_told(
-    evaluated: Callable[..., Evaluated],
+    evaluated: Callable[..., EvaluatedDetector],
 ) -> None:
     problems = ('2 images that are missing: a.jpg is missing.',)
 
@@ -106,7 +112,7 @@ def test_what_of_the_data_was_left_out_is_told(
 
 
 def test_images_that_are_gone_leave_no_picture(
-    evaluated: Callable[..., Evaluated],
+    evaluated: Callable[..., EvaluatedDetector],
 ) -> None:
     data = evaluated(OBJECTS, FOUND)
     pages = [page_of(data, find_out(data))]
@@ -121,7 +127,7 @@ def test_images_that_are_gone_leave_no_picture(
 
 
 def test_each_error_is_shown_with_its_names(
-    evaluated: Callable[..., Evaluated],
+    evaluated: Callable[..., EvaluatedDetector],
 ) -> None:
     data = evaluated(OBJECTS, FOUND)
 
@@ -134,7 +140,7 @@ def test_each_error_is_shown_with_its_names(
 
 
 def test_the_course_of_a_training_is_drawn(
-    evaluated: Callable[..., Evaluated],
+    evaluated: Callable[..., EvaluatedDetector],
 ) -> None:
     record = TrainingRecord(
         {'loss': {1: 2.0, 2: 1.0}}, {1: 0.1, 2: 0.01}, {'coco/bbox_mAP': {1: 0.5}}
@@ -147,7 +153,7 @@ def test_the_course_of_a_training_is_drawn(
 
 
 def test_a_page_of_many_images_stays_small(
-    evaluated: Callable[..., Evaluated],
+    evaluated: Callable[..., EvaluatedDetector],
 ) -> None:
     one = len(page_of(*both(evaluated(OBJECTS * 2, FOUND * 2))))
     many = len(page_of(*both(evaluated(OBJECTS * 40, FOUND * 40))))
@@ -155,12 +161,12 @@ def test_a_page_of_many_images_stays_small(
     assert many < 4 * one
 
 
-def both(data: Evaluated) -> tuple:
+def both(data: EvaluatedDetector) -> tuple:
     return data, find_out(data)
 
 
 def test_images_that_the_detector_knows_are_told(
-    evaluated: Callable[..., Evaluated],
+    evaluated: Callable[..., EvaluatedDetector],
 ) -> None:
     known = summary_of(evaluated(OBJECTS, FOUND, learned_from=2))
     unknown = summary_of(evaluated(OBJECTS, FOUND, split='train'))
@@ -171,18 +177,18 @@ def test_images_that_the_detector_knows_are_told(
     assert not any('has learned from' in x for x in unknown)
 
 
-def test_types_may_be_classes(evaluated: Callable[..., Evaluated]) -> None:
-    cfg = Config({'model': {'type': Evaluated}})
+def test_types_may_be_classes(evaluated: Callable[..., EvaluatedDetector]) -> None:
+    cfg = Config({'model': {'type': EvaluatedDetector}})
     data = evaluated(OBJECTS, FOUND, cfg=cfg)
 
     page = page_of(data, find_out(data))
 
-    assert page.count('Evaluated, 1.23 M parameters') == 2
+    assert page.count('EvaluatedDetector, 1.23 M parameters') == 2
     assert '&lt;class' not in page
 
 
 def test_classes_that_are_alike_are_not_ranked(
-    evaluated: Callable[..., Evaluated],
+    evaluated: Callable[..., EvaluatedDetector],
 ) -> None:
     found = [[(0, 0.9, [80, 80, 5, 5])], [(1, 0.9, [80, 5, 5, 5])]]
     data = evaluated(OBJECTS, found)

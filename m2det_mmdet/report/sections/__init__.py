@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from ..findings import Evaluated, Findings
+from ..findings import EvaluatedDetector, Findings
 from ..page import Section
 from . import accuracy, anchors, errors, images, summary, threshold, training
 
 # Each returns its section; ``None`` where it has nothing to tell.
-SECTIONS: tuple[Callable[[Evaluated, Findings], Section | None], ...] = (
+SECTIONS: tuple[Callable[[EvaluatedDetector, Findings], Section | None], ...] = (
     summary.section,
     errors.section,
     images.section,

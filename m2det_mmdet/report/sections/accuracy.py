@@ -3,7 +3,7 @@
 from ...evaluation.figures import SIZES, BoxFigures
 from ...visualization.detection_curves import plot_precision_recall
 from ...visualization.sizes import plot_sizes
-from ..findings import Evaluated, Findings
+from ..findings import EvaluatedDetector, Findings
 from ..page import Part, Section, Table, plot
 from ..texts import figure
 
@@ -27,7 +27,7 @@ _LIMIT = (
 )
 
 
-def section(data: Evaluated, findings: Findings) -> Section:
+def section(data: EvaluatedDetector, findings: Findings) -> Section:
     """Show the figures and the curves of precision by recall."""
     figures = findings.figures
     summary = Table(

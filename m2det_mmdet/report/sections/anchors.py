@@ -4,7 +4,7 @@ import numpy as np
 
 from ...analysis.anchors import AnchorFit
 from ...visualization.anchors import AnchorPlot, plot_shapes
-from ..findings import Evaluated, Findings
+from ..findings import EvaluatedDetector, Findings
 from ..page import Part, Picture, Section, Table, plot
 from ..pairs import pair
 from ..texts import share
@@ -17,7 +17,7 @@ _TEXT = (
 )
 
 
-def section(data: Evaluated, findings: Findings) -> Section | None:
+def section(data: EvaluatedDetector, findings: Findings) -> Section | None:
     """Show how many objects the anchors reach, and the largest that they do not."""
     fit = findings.anchors
     if fit is None:
@@ -54,7 +54,9 @@ def _plot(fit: AnchorFit) -> Picture:
     return plot(plot_shapes(shapes), 'Width and height of objects and anchors')
 
 
-def _examples(data: Evaluated, findings: Findings, fit: AnchorFit) -> list[Picture]:
+def _examples(
+    data: EvaluatedDetector, findings: Findings, fit: AnchorFit
+) -> list[Picture]:
     """Show those that fit worst, of different images where there are enough."""
     order = np.argsort(fit.best_ious, kind='stable')
     missed = [place for place in order if fit.best_ious[place] < _IOU_THR]

@@ -6,7 +6,7 @@ from ...evaluation.errors import ERROR_KINDS, DetectorError
 from ...evaluation.images import telling_errors
 from ...evaluation.matches import Matches
 from ...visualization.error_costs import plot_error_costs
-from ..findings import Evaluated, Findings
+from ..findings import EvaluatedDetector, Findings
 from ..page import Part, Picture, Section, Table, plot
 from ..pairs import pair
 from ..texts import count, figure
@@ -43,7 +43,7 @@ _TEXT = (
 )
 
 
-def section(data: Evaluated, findings: Findings) -> Section:
+def section(data: EvaluatedDetector, findings: Findings) -> Section:
     """Show costs, counts and examples of each kind."""
     costs = {_TOTALS.get(kind, kind): cost for kind, cost in findings.costs.items()}
     bars = plot_error_costs(
@@ -70,7 +70,7 @@ def section(data: Evaluated, findings: Findings) -> Section:
 
 
 def _part(
-    data: Evaluated, findings: Findings, kind: str, errors: list[DetectorError]
+    data: EvaluatedDetector, findings: Findings, kind: str, errors: list[DetectorError]
 ) -> Part:
     """Show examples of a kind, where it happens."""
     number = findings.costs[kind].count
@@ -81,7 +81,7 @@ def _part(
 
 
 def _picture(
-    data: Evaluated, findings: Findings, error: DetectorError
+    data: EvaluatedDetector, findings: Findings, error: DetectorError
 ) -> Picture | None:
     # With the boxes that were better, without which no error is understood.
     thr = findings.score_thr if error.score is None else error.score
@@ -105,7 +105,7 @@ def _better(matches: Matches, object_id: int) -> int:
     return int(matches.detections.ids[place])
 
 
-def _caption(data: Evaluated, error: DetectorError) -> str:
+def _caption(data: EvaluatedDetector, error: DetectorError) -> str:
     truth = None if error.object is None else _class(data.truth, error.object)
     if error.detection is None:
         return f'{truth} that is missed:'

@@ -1,14 +1,14 @@
 """The images in which most is found, and those in which least is."""
 
 from ...evaluation.images import ImageFigures, best_images, worst_images
-from ..findings import Evaluated, Findings
+from ..findings import EvaluatedDetector, Findings
 from ..page import Part, Picture, Section
 from ..pairs import pair
 
 _COUNT = 4  # images from either end
 
 
-def section(data: Evaluated, findings: Findings) -> Section | None:
+def section(data: EvaluatedDetector, findings: Findings) -> Section | None:
     """Show the worst and the best images, ground truth beside what was found."""
     worst = _pictures(data, findings, worst_images(findings.images, _COUNT))
     best = _pictures(data, findings, best_images(findings.images, _COUNT))
@@ -28,7 +28,7 @@ def section(data: Evaluated, findings: Findings) -> Section | None:
 
 
 def _pictures(
-    data: Evaluated, findings: Findings, images: list[ImageFigures]
+    data: EvaluatedDetector, findings: Findings, images: list[ImageFigures]
 ) -> list[Picture]:
     pictures = [
         pair(

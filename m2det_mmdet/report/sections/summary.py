@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ...evaluation.figures import SIZES, ClassFigures
-from ..findings import Evaluated, Findings
+from ..findings import EvaluatedDetector, Findings
 from ..page import Part, Section
 from ..texts import count, figure, share
 
@@ -23,7 +23,7 @@ ERRORS = {
 }
 
 
-def section(data: Evaluated, findings: Findings) -> Section:
+def section(data: EvaluatedDetector, findings: Findings) -> Section:
     """Say the most important things."""
     if not len(findings.matches.detections):
         return Section('Summary', [Part(text=[_nothing(data)])])
@@ -38,7 +38,7 @@ def section(data: Evaluated, findings: Findings) -> Section:
     return Section('Summary', [Part(text=sentences)])
 
 
-def _nothing(data: Evaluated) -> str:
+def _nothing(data: EvaluatedDetector) -> str:
     return (
         f'The detector found nothing in {count(len(data.truth.imgs), "image")}: it was '
         'trained too briefly, or its score_thr (model.test_cfg) is too high.'
@@ -116,7 +116,7 @@ def _on_anchors(findings: Findings) -> Iterator[str]:
         )
 
 
-def _cautions(data: Evaluated, findings: Findings) -> Iterator[str]:
+def _cautions(data: EvaluatedDetector, findings: Findings) -> Iterator[str]:
     if data.chosen_on:
         yield (
             'The checkpoint was chosen by its AP on these images, so that the figures '

@@ -3,7 +3,7 @@
 from ...evaluation.confidence import count
 from ...visualization.confusion import plot_confusion
 from ...visualization.detection_curves import plot_by_confidence
-from ..findings import Evaluated, Findings
+from ..findings import EvaluatedDetector, Findings
 from ..page import Part, Section, Table, plot
 from ..texts import ABSENT, figure
 
@@ -17,7 +17,7 @@ _TEXT = (
 _NONE = 'Nothing is right at any threshold; the figures below are of {thr:.2f}.'
 
 
-def section(data: Evaluated, findings: Findings) -> Section:
+def section(data: EvaluatedDetector, findings: Findings) -> Section:
     """Show precision, recall and F1 by threshold, and the confusion matrix."""
     curves, thr = findings.confidence, findings.score_thr
     text = (_NONE if curves.best_thr is None else _TEXT).format(thr=thr)

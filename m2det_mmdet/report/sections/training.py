@@ -10,7 +10,7 @@ from ...recipes.data import annotation_files
 from ...utils.configs import config_name
 from ...utils.pipelines import kind_of, resize_of, scale_of
 from ...visualization.training_curves import plot_ap, plot_learning_rate, plot_losses
-from ..findings import Evaluated, Findings
+from ..findings import EvaluatedDetector, Findings
 from ..page import Part, Picture, Section, Table, plot
 
 # Figures of COCO's metric and of VOC's, and what they are called.
@@ -22,7 +22,7 @@ _CURVES = {
 }
 
 
-def section(data: Evaluated, findings: Findings) -> Section:
+def section(data: EvaluatedDetector, findings: Findings) -> Section:
     """Show the course of the training, and what the figures were measured with."""
     facts = dict(_facts(data))
     facts['versions'] = ', '.join(f'{x} {y}' for x, y in versions().items())
@@ -32,7 +32,7 @@ def section(data: Evaluated, findings: Findings) -> Section:
     return Section('Training', [Part(text=text, pictures=curves), Part(tables=[table])])
 
 
-def _curves(data: Evaluated) -> Iterator[Picture]:
+def _curves(data: EvaluatedDetector) -> Iterator[Picture]:
     record = data.record
     if record.losses:
         steps = sorted(set().union(*record.losses.values()))
@@ -62,7 +62,7 @@ def _curves(data: Evaluated) -> Iterator[Picture]:
         yield plot(figure, 'Learning rate by iteration', 'Learning rate')
 
 
-def _facts(data: Evaluated) -> Iterator[tuple[str, str]]:
+def _facts(data: EvaluatedDetector) -> Iterator[tuple[str, str]]:
     cfg = data.cfg
     yield 'config', config_name(cfg)
     yield 'detector', f'{kind_of(cfg.model)}, {data.parameters / 1e6:.2f} M parameters'
