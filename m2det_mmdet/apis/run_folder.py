@@ -6,17 +6,18 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list, is_main_process
 from torch.utils.data import Dataset
 
-from ..engine.hooks.plain_names_hook import LAST
+from ..checkpoints.latest import LAST
 from ..utils.configs import load_config
 from ..utils.errors import M2DetError
 from ..utils.files import writing
 from ..utils.images import write_picture
+from ..utils.processes import in_first_process
 from ..visualization.training_images import draw_training_images
 from .checks import start_processes
 
@@ -50,16 +51,7 @@ def choose_folder(own: OwnData) -> Path:
         M2DetError: In all processes, as :func:`_free_folder` in the first: the others
             would wait for it.
     """
-    chosen: list[str | M2DetError | None] = [None]
-    if is_main_process():
-        try:
-            chosen = [_free_folder(own)]
-        except M2DetError as error:
-            chosen = [error]
-    broadcast_object_list(chosen)
-    if isinstance(chosen[0], M2DetError):
-        raise chosen[0]
-    return Path(chosen[0])
+    return Path(in_first_process(partial(_free_folder, own)))
 
 
 def _free_folder(own: OwnData) -> str:

@@ -12,10 +12,12 @@ from mmengine.dist import is_distributed, is_main_process
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..analysis.machine import describe_machine
+from ..checkpoints.latest import LAST
 from ..checkpoints.sources import check_checkpoint
 from ..compat.device import training_on
 from ..engine.hooks import Evaluated, ProgressHook, Step
-from ..engine.hooks.plain_names_hook import BEST, LAST
+from ..engine.hooks.plain_names_hook import BEST
+from ..engine.interruption import interruptible
 from ..engine.loops import TimeBudgetTrainLoop
 from ..engine.runner import build_runner, dumped_config, logged, set_work_dir
 from ..recipes.options import AUTO, TrainingOptions, apply_options
@@ -36,6 +38,7 @@ from .run_folder import (
 )
 from .training_settings import (
     check_batches,
+    checkpoints_to_replace,
     mix_precision,
     resume_from,
     scale_lr_to_batch,
@@ -141,6 +144,7 @@ def train(
     device: str | None = None,
     work_dir: str | Path | None = None,
     resume: bool | str | Path = False,
+    force: bool = False,
     amp: bool = False,
     amp_dtype: str | None = None,
     auto_scale_lr: bool = False,
@@ -178,8 +182,10 @@ def train(
         loggers: Of ``tensorboard``, ``wandb``, ``mlflow`` and ``csv``.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; the best there is by default.
         work_dir: Folder of logs and checkpoints; ``work_dirs/CONFIG`` by default.
-        resume: A checkpoint to go on from; ``True`` for the latest in the work folder,
-            where there is one.
+        resume: A checkpoint to go on from; ``True`` for the newest in the work folder
+            that can be read, where there is one.
+        force: Whether a new training may delete the checkpoints of an earlier one in
+            its work folder.
         amp: Whether to train in automatic mixed precision, on a GPU.
         amp_dtype: ``'float16'`` or ``'bfloat16'`` for the lower precision, which
             implies ``amp``; ``None`` for the config's, else float16.
@@ -196,6 +202,8 @@ def train(
     Raises:
         M2DetError: One sentence on what is wrong with the arguments, config, data or
             checkpoint.
+        TrainingInterrupted: On Ctrl-C or SIGTERM, after the state of the training was
+            kept; a :class:`KeyboardInterrupt`. A second signal ends it at once.
     """
     quiet_log()
     check_paths(data=data, work_dir=work_dir, start=start)
@@ -240,9 +248,12 @@ def train(
         set_work_dir(cfg, work_dir)
         apply_options(cfg, changes)
         adapt(cfg)
+        replaced: list[Path] = []
         if resume:
             resume_from(cfg, resume)
-        return _train(cfg, forward, is_run=False, reported=report)
+        elif not cfg.get('resume'):
+            replaced = checkpoints_to_replace(cfg, force=force)
+        return _train(cfg, forward, is_run=False, reported=report, replaced=replaced)
 
 
 def _go_on(
@@ -311,7 +322,12 @@ def _train_new_run(
 
 
 def _train(
-    cfg: Config, forward: Callable[[Event], None], *, is_run: bool, reported: bool
+    cfg: Config,
+    forward: Callable[[Event], None],
+    *,
+    is_run: bool,
+    reported: bool,
+    replaced: Sequence[Path] = (),
 ) -> TrainingResult:
     """Train, and report what happens.
 
@@ -320,6 +336,7 @@ def _train(
         forward: Gets the events.
         is_run: Whether the work folder is that of a run on own data.
         reported: Whether a page on the detector is written at the end.
+        replaced: Checkpoints of an earlier training, which are deleted.
     """
     warn_of_slow_precision(cfg)
     if cfg.get('train_dataloader') is None:
@@ -351,8 +368,11 @@ def _train(
         if runner.rank == 0:
             if is_run:
                 log = keep_log(log, Path(cfg.work_dir))
+            for path in replaced:
+                path.unlink(missing_ok=True)
             report(_started(runner, images, log, left_out))
-        runner.train()
+        with interruptible():
+            runner.train()
     metrics = last[0].metrics if last else {}
     result = _result(runner, log, time.monotonic() - start, metrics)
     return _with_report(cfg, result, forward) if reported else result

@@ -7,13 +7,13 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
-from mmengine.runner import find_latest_checkpoint
 
-from ..engine.hooks.plain_names_hook import LAST
+from ..checkpoints.latest import newest_state, states_in
 from ..recipes.learning_rate import scale_learning_rate
 from ..utils.configs import describe
 from ..utils.errors import M2DetError
 from ..utils.logs import prints_to, quiet_log
+from ..utils.processes import in_first_process
 from ..utils.processors import warn_if_slow
 
 
@@ -63,10 +63,11 @@ def scale_lr_to_batch(cfg: Config) -> None:
 
 
 def resume_from(cfg: Config, resume: bool | str | Path) -> None:
-    """Let the run go on from a checkpoint, by default the latest of its folder."""
+    """Let the run go on from a checkpoint, by default the newest of its folder."""
     checkpoint = resume
     if resume is True:
-        checkpoint = _latest(Path(cfg.work_dir))
+        with prints_to(quiet_log()):
+            checkpoint = in_first_process(lambda: newest_state(checkpoint_folder(cfg)))
         # In an empty work folder the run begins as one that is not resumed.
         if checkpoint is None:
             return
@@ -74,14 +75,30 @@ def resume_from(cfg: Config, resume: bool | str | Path) -> None:
     cfg.resume = True
 
 
-def _latest(folder: Path) -> Path | str | None:
-    """Return the latest checkpoint of a folder, if there is one.
+def checkpoints_to_replace(cfg: Config, *, force: bool) -> list[Path]:
+    """List the checkpoints of an earlier training in the folder of a new one.
 
-    ``last.pth`` comes first, where a run has it: it is whole also where the next one
-    was being written, and found in a folder that was moved. MMEngine deletes the one
-    before, and notes an absolute path.
+    Args:
+        cfg: The config, with its work folder.
+        force: Whether they may be deleted.
+
+    Raises:
+        M2DetError: If there are some, and they may not.
     """
-    if (folder / LAST).is_file():
-        return folder / LAST
-    with prints_to(quiet_log()):
-        return find_latest_checkpoint(str(folder))
+    folder = checkpoint_folder(cfg)
+    states = in_first_process(lambda: states_in(folder))
+    if states and not force:
+        names = ', '.join(path.name for path in states[:3])
+        raise M2DetError(
+            f'{folder} holds the checkpoints of a training ({names}): go on with it by '
+            '--resume, delete them by --force, or give another --work-dir.'
+        )
+    return [*states, *folder.glob('best*.pth')] if states else []
+
+
+def checkpoint_folder(cfg: Config) -> Path:
+    """Return where a run has its checkpoints, as MMEngine's hook finds it."""
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    work_dir = Path(cfg.work_dir)
+    out = hook.get('out_dir')
+    return work_dir if out is None else Path(out, work_dir.name)

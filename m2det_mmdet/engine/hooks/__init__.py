@@ -4,6 +4,7 @@ from .acceleration_hook import AccelerationHook
 from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import OwnCheckpointHook
 from .class_check_hook import ClassCheckHook
+from .early_stopping_hook import ResumableEarlyStoppingHook
 from .finite_loss_hook import FiniteLossHook
 from .freeze_hook import FreezeHook
 from .mirror_visualization_hook import MirrorVisualizationHook
@@ -28,6 +29,7 @@ __all__ = [
     'ProgressHook',
     'PyramidCheckHook',
     'ResultsTableHook',
+    'ResumableEarlyStoppingHook',
     'Step',
     'TimeBudgetHook',
     'TrainingCostHook',
