@@ -11,13 +11,14 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from m2det_mmdet.checkpoints.differences import differences
 from m2det_mmdet.engine.interruption import (
     TrainingInterrupted,
     interruptible,
     requested,
 )
 
-from .test_loops.resumption import differences, run, toy_config
+from .test_loops.resumption import run, toy_config
 
 
 @HOOKS.register_module(force=True)

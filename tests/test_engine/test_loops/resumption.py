@@ -1,7 +1,6 @@
-"""A toy training with everything random in it, and how two states are compared."""
+"""A toy training with everything random in it."""
 
 import random
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,6 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 IMAGES = 11
-# What tells of the clock, or of where a run lies.
-_OF_ITS_OWN = {
-    'time',
-    'cfg',
-    'experiment_name',
-    'train/time',
-    'train/data_time',
-    'val/time',
-    'val/data_time',
-    'eta',
-    'last_ckpt',
-    'best_ckpt',
-}
 
 
 class Crash(Exception):
@@ -189,30 +175,3 @@ def last_state(folder: Path) -> dict[str, Any]:
     """Read the checkpoint that ``last_checkpoint`` names."""
     name = (folder / 'last_checkpoint').read_text()
     return torch.load(folder / name, weights_only=False)
-
-
-def differences(one: Any, other: Any, place: str = '') -> list[str]:
-    """List the places where two states differ by a single bit."""
-    if isinstance(one, Mapping):
-        keys = (one.keys() | other.keys()) - _OF_ITS_OWN
-        return [
-            found
-            for key in sorted(keys, key=str)
-            for found in (
-                differences(one[key], other[key], f'{place}.{key}')
-                if key in one and key in other
-                else [f'{place}.{key} is in one only']
-            )
-        ]
-    if isinstance(one, list | tuple):
-        if len(one) != len(other):
-            return [f'{place}: {len(one)} and {len(other)} entries']
-        pairs = enumerate(zip(one, other, strict=True))
-        return [x for i, (a, b) in pairs for x in differences(a, b, f'{place}.{i}')]
-    if hasattr(one, 'state_dict') or type(one).__module__.startswith('mmengine'):
-        return differences(vars(one), vars(other), place)
-    if isinstance(one, Tensor | np.ndarray):
-        same = np.array_equal(np.asarray(one), np.asarray(other), equal_nan=True)
-    else:
-        same = one == other or (one != one and other != other)
-    return [] if same else [f'{place}: {one!r} and {other!r}']

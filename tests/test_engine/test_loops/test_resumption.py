@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import torch
 
+from m2det_mmdet.checkpoints.differences import differences
 from m2det_mmdet.utils.errors import M2DetError
 
-from .resumption import Crash, differences, last_state, run, toy_config
+from .resumption import Crash, last_state, run, toy_config
 
 LOADERS = [(0, False), (2, False), (2, True)]
 
