@@ -50,7 +50,6 @@ class Training:
         """Return the command that trains in a folder."""
         data = f'{self.scenes}/'
         options = {
-            'data': data,
             'train_dataloader.batch_size': 2,
             'train_dataloader.num_workers': self.workers,
             'train_dataloader.persistent_workers': self.persistent,
