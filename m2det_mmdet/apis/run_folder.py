@@ -17,7 +17,7 @@ from ..utils.configs import load_config
 from ..utils.errors import M2DetError
 from ..utils.files import writing
 from ..utils.images import write_picture
-from ..utils.processes import in_first_process
+from ..utils.first_process import in_first_process
 from ..visualization.training_images import draw_training_images
 from .checks import start_processes
 

@@ -5,7 +5,7 @@ import pytest
 
 from m2det_mmdet.apis import M2DetError
 from m2det_mmdet.apis.run_folder import OwnData, choose_folder, keep_log, resume_run
-from m2det_mmdet.utils import processes
+from m2det_mmdet.utils import first_process as processes
 
 
 def test_runs_without_a_name_get_numbers(
