@@ -26,6 +26,7 @@ from ..utils.configs import config_name, describe, load_config
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, explain, our_errors
 from ..utils.logs import outside_of_redirection, quiet_log
+from ..utils.processes import among_processes, wait_for_all
 from .checks import check_at_least, check_one_of, check_run, start_processes
 from .own_data import DataRead, begin_run
 from .reporting import report as write_report
@@ -127,6 +128,7 @@ Event = DataRead | TrainingStarted | Step | Evaluated
 
 
 @our_errors()
+@among_processes()
 def train(
     config: str | Path | Config | None = None,
     *,
@@ -352,6 +354,8 @@ def _train(
     images = {stage: len(dataset) for stage, dataset in datasets.items()}
     if is_run and is_main_process():
         draw_images(datasets['train'], Path(cfg.work_dir))
+    # They may have read the data from disks of different speed.
+    wait_for_all()
     runner = build_runner(cfg, datasets=datasets, on_console=False)
     # The loaders have copies.
     del datasets

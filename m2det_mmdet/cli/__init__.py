@@ -145,9 +145,15 @@ def _run(module: ModuleType, args: argparse.Namespace) -> int:
 
 def _fail(prog: str, error: Exception) -> int:
     """Print the sentence on an error, and return the exit status."""
+    from ..utils.processes import rank_of_error
+
     known = mendable(error) is not None
     advice = '' if known else '; --traceback shows all'
-    print(f'{prog}: {explain(error)}{advice}', file=sys.stderr)
+    rank = rank_of_error(error)
+    # Of several processes one tells of it.
+    if rank is not None:
+        teller = f'{prog}: {rank}: ' if rank else f'{prog}: '
+        print(f'{teller}{explain(error)}{advice}', file=sys.stderr)
     return 2 if known else 1
 
 
