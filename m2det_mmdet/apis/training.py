@@ -277,7 +277,7 @@ def _adapt(
 ) -> None:
     if amp or amp_dtype:
         mix_precision(cfg, amp_dtype)
-    if auto_scale_lr:
+    if auto_scale_lr or (cfg.get('auto_scale_lr') or {}).get('enable'):
         scale_lr_to_batch(cfg)
 
 

@@ -1,6 +1,5 @@
 """The processes of a job: they wait for each other, and end where one is lost."""
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from torch.distributed import ProcessGroup, Store
 
 from .errors import M2DetError, explain
 from .heartbeat import Heartbeat, end_process
+from .launchers import is_first_of_machine
 
 # Seconds: until all processes have come together at the start; for a step of a
 # training, in which all do the same; without a sign of life of a process.
@@ -130,9 +130,9 @@ def rank_of_error(error: BaseException) -> str | None:
     """
     if hasattr(error, _TELLER):
         return getattr(error, _TELLER)
-    local = os.environ.get('LOCAL_RANK', os.environ.get('SLURM_LOCALID', '0'))
     # Before they have come together, the processes of a machine meet the same error.
-    return None if isinstance(error, M2DetError) and local != '0' else ''
+    is_same = isinstance(error, M2DetError) and not is_first_of_machine()
+    return None if is_same else ''
 
 
 _TELLER = '_m2det_teller'
