@@ -26,13 +26,14 @@ from ..utils.configs import config_name, describe, load_config
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, explain, our_errors
 from ..utils.logs import outside_of_redirection, quiet_log
-from ..utils.processes import among_processes, wait_for_all
+from ..utils.processes import among_processes, any_restarted, wait_for_all
 from .checks import check_at_least, check_one_of, check_run, start_processes
 from .own_data import DataRead, begin_run
 from .reporting import report as write_report
 from .run_folder import (
     OwnData,
     draw_images,
+    is_restart,
     keep_log,
     removed_on_failure,
     resume_run,
@@ -185,7 +186,8 @@ def train(
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; the best there is by default.
         work_dir: Folder of logs and checkpoints; ``work_dirs/CONFIG`` by default.
         resume: A checkpoint to go on from; ``True`` for the newest in the work folder
-            that can be read, where there is one.
+            that can be read, where there is one. What torchrun starts once more
+            (``--max-restarts``) does so by itself.
         force: Whether a new training may delete the checkpoints of an earlier one in
             its work folder.
         amp: Whether to train in automatic mixed precision, on a GPU.
@@ -230,9 +232,12 @@ def train(
     with training_on(None if device is None else find_device(device)):
         if data is not None:
             own = OwnData(Path(data), name, work_dir and Path(work_dir), check_images)
-            if resume:
+            restarted = is_restart(own)
+            if resume or restarted:
                 given = {'config': config, 'options': options, **changes.given()}
-                otherwise = [x for x in given if given[x]]
+                # What is started once more says again how the run began.
+                otherwise = [x for x in given if given[x] and not restarted]
+                resume = resume or restarted
                 cfg = _go_on(own, otherwise, resume, adapt, launcher)
                 return _train(cfg, forward, is_run=True, reported=report)
             cfg = begin_run(
@@ -247,6 +252,7 @@ def train(
             return _train_new_run(cfg, forward, reported=report)
         cfg = load_config(config, options)
         start_processes(cfg, launcher)
+        resume = resume or any_restarted()
         set_work_dir(cfg, work_dir)
         apply_options(cfg, changes)
         adapt(cfg)

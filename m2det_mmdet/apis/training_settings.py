@@ -12,8 +12,8 @@ from ..checkpoints.latest import newest_state, states_in
 from ..recipes.learning_rate import scale_learning_rate
 from ..utils.configs import describe
 from ..utils.errors import M2DetError
-from ..utils.logs import prints_to, quiet_log
 from ..utils.first_process import in_first_process
+from ..utils.logs import prints_to, quiet_log
 from ..utils.processors import warn_if_slow
 
 

@@ -23,6 +23,7 @@ from mmengine.logging import print_log
 from mmengine.registry import MODEL_WRAPPERS
 from mmengine.runner import Runner, runner
 from torch import distributed, nn
+from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
@@ -127,7 +128,9 @@ def _wrap_model_anywhere(
             # As MMEngine without settings.
             unused = self.cfg.get('find_unused_parameters', False)
             settings.update(broadcast_buffers=False, find_unused_parameters=unused)
-    message = 'The model is wrapped for processes without a GPU (device_ids=None).'
+    elif isinstance(kind, type) and issubclass(kind, FullyShardedDataParallel):
+        settings.setdefault('device_id', torch.device('cpu'))
+    message = f'The model is wrapped for processes without a GPU ({kind.__name__}).'
     print_log(message, logger='current', level=logging.DEBUG)
     return _wrap_model(self, settings, model)
 

@@ -56,7 +56,7 @@ class Heartbeat:
     def start(self) -> None:
         """Begin; every process has to have been made before."""
         now = time.monotonic()
-        self._heard = {x: (b'', now) for x in self._others}
+        self._heard = dict.fromkeys(self._others, (b'', now))
         for work in (self._beat, self._watch):
             threading.Thread(target=work, daemon=True).start()
 

@@ -13,7 +13,7 @@ from torch.distributed import ProcessGroup, Store
 
 from .errors import M2DetError, explain
 from .heartbeat import Heartbeat, end_process
-from .launchers import is_first_of_machine
+from .launchers import is_first_of_machine, was_restarted
 
 # Seconds: until all processes have come together at the start; for a step of a
 # training, in which all do the same; without a sign of life of a process.
@@ -27,6 +27,8 @@ _LOSSES = re.compile(
     re.IGNORECASE,
 )
 _ENDED = 'm2det/ended/'
+# Attribute of an error: who tells of it.
+_TELLER = '_m2det_teller'
 
 
 class LostProcessError(M2DetError):
@@ -75,6 +77,11 @@ def watch_processes(*, silence: float = SILENCE) -> None:
     _jobs.append(_Job(store.clone(), group, heartbeat))
 
 
+def shorten_timeout(seconds: float) -> None:
+    """Let operations of the default group wait for ``seconds`` from now on."""
+    distributed.distributed_c10d._set_pg_timeout(timedelta(seconds=seconds))
+
+
 def wait_for_all() -> None:
     """Wait until all processes of the job are here, as long as they live.
 
@@ -93,6 +100,18 @@ def gather_at_first(part: Any) -> list[Any] | None:
     parts = [None] * distributed.get_world_size() if is_first else None
     distributed.gather_object(part, parts, dst=0, group=group)
     return parts
+
+
+def any_restarted() -> bool:
+    """Whether torchrun has started one of the processes once more.
+
+    On several machines it counts what has failed on its own one.
+    """
+    if not _jobs:
+        return was_restarted()
+    restarted = [False] * distributed.get_world_size()
+    distributed.all_gather_object(restarted, was_restarted(), group=_jobs[0].group)
+    return any(restarted)
 
 
 def is_watched() -> bool:
@@ -135,9 +154,6 @@ def rank_of_error(error: BaseException) -> str | None:
     return None if is_same else ''
 
 
-_TELLER = '_m2det_teller'
-
-
 def _is_loss(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and bool(_LOSSES.search(str(error)))
 
@@ -155,10 +171,15 @@ def _loss(error: Exception) -> LostProcessError:
     loss = LostProcessError(
         'Another process has ended or does not answer, so that this one ends: begin '
         'again with --resume, or raise env_cfg.dist_cfg.timeout, in seconds, if it was '
-        f'only slow ({str(error).splitlines()[0]}).'
+        f'only slow ({_first_sentence(error)}).'
     )
     setattr(loss, _TELLER, f'rank {distributed.get_rank()}')
     return loss
+
+
+def _first_sentence(error: Exception) -> str:
+    """What PyTorch says, without its advice."""
+    return str(error).splitlines()[0].split('. This is typically')[0].rstrip('.')
 
 
 def _leave_word(error: Exception) -> None:
@@ -184,9 +205,3 @@ def _read(store: Store, rank: int) -> str:
 def _others() -> list[int]:
     rank = distributed.get_rank()
     return [x for x in range(distributed.get_world_size()) if x != rank]
-
-
-def shorten_timeout(seconds: float) -> None:
-    """Let operations of the default group wait for ``seconds`` from now on."""
-    distributed.distributed_c10d._set_pg_timeout(timedelta(seconds=seconds))
-
