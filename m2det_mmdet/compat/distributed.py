@@ -68,7 +68,7 @@ def init_dist(launcher: str, backend: str | None = None, **settings: Any) -> Non
             and where the machine has no GPU.
         **settings: Of ``env_cfg.dist_cfg``: ``timeout``, seconds that a process waits
             for the others in a step (45); ``silence``, seconds without a sign of life
-            after which a process counts as lost (25); others go to MMEngine.
+            after which a process counts as lost (20); others go to MMEngine.
     """
     on_gpu = get_device() == 'cuda'
     chosen = backend or ('nccl' if on_gpu else 'gloo')
@@ -150,8 +150,9 @@ def _refuse_sync_bn(setting: str | None, model: nn.Module) -> None:
         return
     what = f'sync_bn={setting!r}' if setting is not None else f'The SyncBN {layers[0]}'
     raise M2DetError(
-        f'{what} needs GPUs, and these processes compute on the {get_device().upper()}: '
-        "leave it out, or take norm_cfg=dict(type='GN', num_groups=32)."
+        f'{what} needs GPUs, and these processes compute on the '
+        f"{get_device().upper()}: leave it out, or take norm_cfg=dict(type='GN', "
+        'num_groups=32).'
     )
 
 

@@ -17,7 +17,7 @@ from .launchers import is_first_of_machine, was_restarted
 
 # Seconds: until all processes have come together at the start; for a step of a
 # training, in which all do the same; without a sign of life of a process.
-START, STEP, SILENCE = 600.0, 45.0, 25.0
+START, STEP, SILENCE = 600.0, 45.0, 20.0
 # For what one process does alone while the others wait and see that it lives.
 PATIENCE = timedelta(hours=6)
 # What PyTorch says where a collective operation has lost a process, by backend.

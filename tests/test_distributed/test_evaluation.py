@@ -66,7 +66,9 @@ def test_an_uneven_split_gives_the_figures_of_one_process(
         with among_processes():
             start_processes(Config(), 'pytorch')
             # As MMEngine's sampler: three images, and one of them once more.
-            return figures([samples[0], samples[2]] if rank == 0 else [samples[1], samples[0]])
+            return figures(
+                [samples[0], samples[2]] if rank == 0 else [samples[1], samples[0]]
+            )
 
     ended = run_processes(two)
 

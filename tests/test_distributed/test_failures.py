@@ -74,7 +74,9 @@ def test_what_one_process_does_alone_may_take_longer_than_a_step(
     assert [x.result for x in ended] == [0, 0], ended
 
 
-@pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    'number', [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.slow)]
+)
 def test_who_waits_with_patience_learns_of_a_lost_process(
     number: int, run_processes: Callable
 ) -> None:

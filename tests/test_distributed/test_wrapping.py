@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributed.fsdp import FullyShardedDataParallel
 
 from m2det_mmdet.apis.checks import start_processes
+from m2det_mmdet.utils.errors import M2DetError
 from m2det_mmdet.utils.processes import among_processes
 
 
@@ -82,7 +83,7 @@ def test_batch_norms_over_all_processes_need_a_gpu(
         with among_processes():
             try:
                 _runner(_Model(norm=True), tmp_path, sync_bn='torch')
-            except ValueError as error:
+            except M2DetError as error:
                 return str(error)
         return ''
 

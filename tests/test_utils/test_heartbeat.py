@@ -59,4 +59,6 @@ def test_the_time_in_which_a_process_was_stopped_itself_does_not_count(
 
 
 def test_the_sentence_names_the_lost_processes() -> None:
-    assert sentence_on([1, 3], 25).startswith('rank 1, 3 has not been heard of for 25 s')
+    assert sentence_on([1, 3], 25).startswith(
+        'rank 1, 3 has not been heard of for 25 s'
+    )
