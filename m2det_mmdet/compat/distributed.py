@@ -1,8 +1,8 @@
 """Lets MMEngine's launchers start processes without a GPU, and wait with patience.
 
-Its ``init_dist`` sets a CUDA device and ``wrap_model`` names one. An evaluation collects
-its results in files, for which several machines need a shared folder, and all other
-processes then wait for the figures of the first one no longer than for a step
+Its ``init_dist`` sets a CUDA device and ``wrap_model`` names one. An evaluation
+collects its results in files, for which several machines need a shared folder, and all
+other processes then wait for the figures of the first one no longer than for a step
 (`mmdetection 11096 <https://github.com/open-mmlab/mmdetection/issues/11096>`_).
 """
 

@@ -65,8 +65,7 @@ def watch_processes(*, silence: float = SILENCE) -> None:
     group = distributed.new_group(backend='gloo', timeout=PATIENCE)
     rank, size = distributed.get_rank(), distributed.get_world_size()
     heartbeat = Heartbeat(
-        # One connection takes one request at a time.
-        store.clone(),
+        _connection(store),
         rank,
         size,
         silence=silence,
@@ -74,7 +73,13 @@ def watch_processes(*, silence: float = SILENCE) -> None:
     )
     distributed.monitored_barrier(group, timeout=timedelta(seconds=START))
     heartbeat.start()
-    _jobs.append(_Job(store.clone(), group, heartbeat))
+    _jobs.append(_Job(_connection(store), group, heartbeat))
+
+
+def _connection(store: Store) -> Store:
+    """Return a connection of its own, for one takes one request at a time."""
+    # PyTorch before 2.8 has no other; a busy one makes no process a lost one.
+    return store.clone() if hasattr(store, 'clone') else store
 
 
 def shorten_timeout(seconds: float) -> None:
