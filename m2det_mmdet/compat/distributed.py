@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import wraps
 from itertools import chain, zip_longest
 from typing import Any
@@ -28,6 +29,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from ..utils.errors import M2DetError
+from ..utils.launchers import was_restarted
 from ..utils.processes import (
     SILENCE,
     START,
@@ -76,6 +78,8 @@ def init_dist(launcher: str, backend: str | None = None, **settings: Any) -> Non
         chosen = 'gloo'
     timeout = settings.pop('timeout', None) or STEP
     silence = settings.pop('silence', None) or SILENCE
+    if launcher == 'pytorch' and was_restarted():
+        settings.update(_store_of_restart())
     with _no_gpu() if not on_gpu else _own_gpu():
         _init_dist(launcher, backend=chosen, timeout=START, **settings)
     shorten_timeout(timeout)
@@ -85,6 +89,22 @@ def init_dist(launcher: str, backend: str | None = None, **settings: Any) -> Non
         f'them, and one is lost after {silence:g} s without a sign of life.'
     )
     print_log(message, logger='current', level=logging.DEBUG)
+
+
+def _store_of_restart() -> dict[str, Any]:
+    """Let processes that torchrun starts once more have names of their own.
+
+    Its store still holds the addresses of those before, and who reads them waits for a
+    dead process. On several machines torchrun counts restarts for each of them, so that
+    they share no such name.
+    """
+    if os.environ.get('GROUP_WORLD_SIZE') != '1':
+        return {}
+    wait = timedelta(seconds=START)
+    store, rank, size = next(distributed.rendezvous('env://', timeout=wait))
+    prefix = f'm2det/start_{os.environ["TORCHELASTIC_RESTART_COUNT"]}'
+    store = distributed.PrefixStore(prefix, store)
+    return {'store': store, 'rank': rank, 'world_size': size}
 
 
 @contextmanager
