@@ -16,6 +16,7 @@ from mmengine.runner import (
 )
 
 from ...checkpoints.errors import CheckpointError
+from ...utils.processes import wait_for_all
 from ...utils.texts import shown
 from ...utils.values import is_count
 from ..interruption import TrainingInterrupted, requested
@@ -120,6 +121,8 @@ class _ExactLoop(BaseLoop):
     def _validate(self) -> None:
         self.runner.message_hub.update_info(VALIDATED, self._iter)
         self.runner.val_loop.run()
+        # Figures are computed in the first process alone.
+        wait_for_all()
         self._between()
 
     def _tell_last(self, epoch: int) -> None:
@@ -174,6 +177,8 @@ class ExactEpochBasedTrainLoop(EpochBasedTrainLoop, _ExactLoop):
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         batches = self._batches()
+        # Workers start, on disks of different speed.
+        wait_for_all()
         while (batch := self._read(batches)) is not None:
             self.run_iter(self._done, batch)
             self._between()
