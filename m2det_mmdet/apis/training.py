@@ -16,6 +16,7 @@ from ..checkpoints.latest import LAST
 from ..checkpoints.sources import check_checkpoint
 from ..compat.device import training_on
 from ..engine.hooks import Evaluated, ProgressHook, Step
+from ..engine.hooks.finite_loss_hook import watch_losses
 from ..engine.hooks.plain_names_hook import BEST
 from ..engine.interruption import interruptible
 from ..engine.loops import TimeBudgetTrainLoop
@@ -29,6 +30,7 @@ from ..utils.logs import outside_of_redirection, quiet_log
 from ..utils.processes import among_processes, any_restarted, wait_for_all
 from .checks import check_at_least, check_one_of, check_run, start_processes
 from .own_data import DataRead, begin_run
+from .rates import check_rates
 from .reporting import report as write_report
 from .run_folder import (
     OwnData,
@@ -347,6 +349,7 @@ def _train(
         replaced: Checkpoints of an earlier training, which are deleted.
     """
     warn_of_slow_precision(cfg)
+    check_rates(cfg)
     if cfg.get('train_dataloader') is None:
         raise M2DetError(f'{describe(cfg)} has no train_dataloader: add it.')
     # Training may start from some of the weights; resuming needs all of them.
@@ -363,6 +366,7 @@ def _train(
     # They may have read the data from disks of different speed.
     wait_for_all()
     runner = build_runner(cfg, datasets=datasets, on_console=False)
+    watch_losses(runner)
     # The loaders have copies.
     del datasets
     last: list[Evaluated] = []

@@ -1,12 +1,16 @@
 """Settings of a training that depend on the machine, the data or an earlier run."""
 
+import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
+from mmengine.logging import print_log
 
 from ..checkpoints.latest import newest_state, states_in
 from ..recipes.learning_rate import scale_learning_rate
@@ -41,15 +45,34 @@ def warn_of_slow_precision(cfg: Config) -> None:
 
 
 def check_batches(cfg: Config, images: int) -> None:
-    """Stop where an epoch would have no batch, and nothing would be trained."""
+    """Stop where an epoch would have no batch, and nothing would be trained.
+
+    Where the last batch is kept, an epoch is one batch of all images: that is logged.
+    """
     loader = cfg.train_dataloader
     size = loader.get('batch_size') or 1
     own = math.ceil(images / get_world_size())
-    if own == 0 or (loader.get('drop_last') and own < size):
+    if own > 0 and (own >= size or _is_endless(loader)):
+        return
+    batches = loader.get('batch_sampler') or {}
+    if own == 0 or loader.get('drop_last') or batches.get('drop_last'):
         raise M2DetError(
             f'The {own} images that each process trains on make no batch of {size}: '
             f'set train_dataloader.batch_size to {max(own, 1)} or less, or add images.'
         )
+    print_log(
+        f'A batch of {size} is more than the {own} images that each process trains on: '
+        f'all batches have {own}, while the learning rate may belong to {size}.',
+        logger=quiet_log(),
+        level=logging.WARNING,
+    )
+
+
+def _is_endless(loader: Mapping[str, Any]) -> bool:
+    """Whether images come again and again, so that every batch is full."""
+    kind = (loader.get('sampler') or {}).get('type')
+    name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
+    return name.rpartition('.')[2] == 'InfiniteSampler'
 
 
 def scale_lr_to_batch(cfg: Config) -> None:

@@ -24,6 +24,7 @@ from ..analysis.machine import describe_machine, load_average, versions
 from ..analysis.random_weights import without_pretrained
 from ..analysis.speed import WARM_UP, cudnn_of, measure_speed
 from ..checkpoints.latest import newest_state
+from ..engine.hooks.finite_loss_hook import watch_losses
 from ..engine.hooks.training_cost_hook import EPOCHS, MEMORY, SECONDS
 from ..engine.runner import build_runner
 from ..utils.configs import load_config
@@ -80,7 +81,9 @@ def _train(config: Path) -> dict[str, Any]:
     cfg.work_dir = str(config.parent / 'train')
     if (last := newest_state(config.parent / 'train')) is not None:
         cfg.load_from, cfg.resume = str(last), True
-    build_runner(cfg).train()
+    runner = build_runner(cfg)
+    watch_losses(runner)
+    runner.train()
     file = _checkpoint(config)
     checkpoint = CheckpointLoader.load_checkpoint(file, 'cpu')
     with open(file, 'r+b') as opened:

@@ -80,6 +80,7 @@ class FiniteLossHook(Hook):
         self._undo = ExitStack()
         self._guards: list[StepGuard] = []
         self._last = 'the loss is not finite'
+        self._good: str | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Guard the optimizers, and the means of the weights."""
@@ -116,6 +117,8 @@ class FiniteLossHook(Hook):
         """Restore the buffers after a bad batch, count its step, and stop at many."""
         hub = runner.message_hub
         if not self._is_bad():
+            # What was saved before is good: the loss of its weights is finite.
+            self._good = hub.get_info('last_ckpt', None)
             if hub.get_info(IN_A_ROW, 0) and self._ends_step():
                 hub.update_info(IN_A_ROW, 0)
             return
@@ -176,8 +179,23 @@ class FiniteLossHook(Hook):
         left_out = 'the last step' if count == 1 else f'the last {count} steps'
         raise DivergenceError(
             f'The training has diverged: {self._last}, and {left_out} could not be '
-            f'taken; {_ADVICE}; {_last_checkpoint(runner)}.'
+            f'taken; {_ADVICE}; {self._checkpoint(runner)}.'
         )
+
+    def _checkpoint(self, runner: Runner) -> str:
+        """Name the last checkpoint that is known to be good.
+
+        That of the weights with which the training diverged may be written already.
+        """
+        resumed = runner._load_from if runner._resume else None
+        for file in (
+            self._good,
+            runner.message_hub.get_info('best_ckpt', None),
+            resumed,
+        ):
+            if file and Path(file).is_file():
+                return f'the last good checkpoint is {file}'
+        return 'no checkpoint from before is left'
 
 
 def watch_losses(runner: Runner) -> None:
@@ -246,13 +264,3 @@ def _images(faults: list[_Fault]) -> str:
     """List the images of the processes whose loss is not finite, else of all."""
     bad = [fault for fault in faults if fault.losses] or faults
     return ', '.join(name for fault in bad for name in fault.images) or 'not known'
-
-
-def _last_checkpoint(runner: Runner) -> str:
-    for key in ('last_ckpt', 'best_ckpt'):
-        known = runner.message_hub.get_info(key, None)
-        if known and Path(known).is_file():
-            return f'the last good checkpoint is {known}'
-    if runner._resume and runner._load_from:
-        return f'the last good checkpoint is {runner._load_from}'
-    return 'no checkpoint was written before'
