@@ -29,6 +29,7 @@ from ..utils.errors import M2DetError, explain, our_errors
 from ..utils.logs import outside_of_redirection, quiet_log
 from ..utils.processes import among_processes, any_restarted, wait_for_all
 from .checks import check_at_least, check_one_of, check_run, start_processes
+from .determinism import own_kernels, prepare_kernels
 from .own_data import DataRead, begin_run
 from .rates import check_rates
 from .reporting import report as write_report
@@ -146,6 +147,7 @@ def train(
     patience: int | None = None,
     freeze: Sequence[str] = (),
     loggers: Sequence[str] = (),
+    deterministic: bool = False,
     device: str | None = None,
     work_dir: str | Path | None = None,
     resume: bool | str | Path = False,
@@ -185,6 +187,9 @@ def train(
         patience: Validations without a better AP that end the training.
         freeze: Modules that do not learn, as ``backbone``.
         loggers: Of ``tensorboard``, ``wandb``, ``mlflow`` and ``csv``.
+        deterministic: Whether two trainings give the same weights, on the same machine
+            with the same versions; without a seed one is drawn, and is in the config of
+            the work folder. Stops where a GPU has no kernel for that.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; the best there is by default.
         work_dir: Folder of logs and checkpoints; ``work_dirs/CONFIG`` by default.
         resume: A checkpoint to go on from; ``True`` for the newest in the work folder
@@ -222,6 +227,7 @@ def train(
         freeze=texts_of('freeze', freeze),
         loggers=texts_of('loggers', loggers),
         start=None if start is None else str(start),
+        deterministic=deterministic,
     )
     _check_arguments(changes, amp_dtype, config, data)
     if data is None and (name or check_images):
@@ -231,7 +237,8 @@ def train(
         )
     forward = outside_of_redirection(on_event) if on_event else lambda event: None
     adapt = partial(_adapt, amp=amp, amp_dtype=amp_dtype, auto_scale_lr=auto_scale_lr)
-    with training_on(None if device is None else find_device(device)):
+    chosen = None if device is None else find_device(device)
+    with own_kernels(), training_on(chosen):
         if data is not None:
             own = OwnData(Path(data), name, work_dir and Path(work_dir), check_images)
             restarted = is_restart(own)
@@ -350,6 +357,7 @@ def _train(
     """
     warn_of_slow_precision(cfg)
     check_rates(cfg)
+    prepare_kernels(cfg)
     if cfg.get('train_dataloader') is None:
         raise M2DetError(f'{describe(cfg)} has no train_dataloader: add it.')
     # Training may start from some of the weights; resuming needs all of them.

@@ -111,6 +111,7 @@ def _train(args: argparse.Namespace) -> None:
             patience=args.patience,
             freeze=args.freeze,
             loggers=args.logger,
+            deterministic=args.deterministic,
             device=args.device,
             work_dir=args.work_dir,
             # mmdet spells it so.
@@ -182,6 +183,11 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--seed', type=at_least(0), help='of weights, order, augmentation and split'
+    )
+    parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help='the same weights each time, on the same machine; slower on a GPU',
     )
     parser.add_argument(
         '--patience',

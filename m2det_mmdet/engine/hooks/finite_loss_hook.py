@@ -23,8 +23,8 @@ _ADVICE = (
     'lower the learning rate (optim_wrapper.optimizer.lr), or clip the gradient '
     '(optim_wrapper.clip_grad=dict(max_norm=35))'
 )
-# Names of the sum of all losses.
-_WHOLE = ('loss', 'the loss')
+# MMEngine's name for the sum of all losses.
+_WHOLE = 'loss'
 
 
 class DivergenceError(M2DetError, FloatingPointError):
@@ -164,7 +164,7 @@ class FiniteLossHook(Hook):
         losses = dict(outputs or {})
         for guard in self._guards:
             if guard.loss is not None and not is_finite(guard.loss):
-                losses['the loss'] = guard.loss
+                losses['loss'] = guard.loss
         others = [
             f'the gradient of {name}'
             for guard in self._guards
@@ -231,7 +231,7 @@ def _not_finite(losses: Mapping[str, Any]) -> list[str]:
         if 'loss' in name
     }
     bad = {name: mean for name, mean in means.items() if not math.isfinite(mean)}
-    parts = {name: mean for name, mean in bad.items() if name not in _WHOLE}
+    parts = {name: mean for name, mean in bad.items() if name != _WHOLE}
     return [f'{name} is {mean}' for name, mean in (parts or bad).items()]
 
 
