@@ -98,16 +98,9 @@ def test_a_workspace_that_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_operation_without_a_deterministic_kernel_is_named() -> None:
-    text = (
-        'adaptive_avg_pool2d_backward_cuda does not have a deterministic implementation, '
-        "but you set 'torch.use_deterministic_algorithms(True)'."
-    )
-    with (
-        pytest.raises(
-            M2DetError, match='^adaptive_avg_pool2d_backward_cuda has no det'
-        ),
-        own_kernels(),
-    ):
+    text = 'max_unpool2d does not have a deterministic implementation, but you set ...'
+
+    with pytest.raises(M2DetError, match='^max_unpool2d has no det'), own_kernels():
         raise RuntimeError(text)
 
     with pytest.raises(RuntimeError, match='out of memory'), own_kernels():
