@@ -36,8 +36,8 @@ class StepGuard:
         skipped: Whether the last batch ended with a step that was left out; ``None``
             where there was none to take.
         loss: The loss of the last batch.
-        gradients: Names of the parameters whose gradients were not finite, looked for
-            where the step was left out.
+        gradients: Names of the parameters whose gradients were not finite, where the
+            step was left out; empty where an earlier batch had spoilt them.
     """
 
     def __init__(self, wrapper: OptimWrapper, model: nn.Module) -> None:
@@ -83,12 +83,13 @@ class StepGuard:
         @wraps(before)
         def step(**kwargs: Any) -> None:
             gradients = [] if self._follows_overflow else [*self._gradients()]
+            was_bad = self.is_bad
             self.is_bad |= not self._finite_everywhere(gradients)
             self.is_open = False
             self.skipped = self.is_bad
             if not self.is_bad:
                 before(**kwargs)
-            elif not self._follows_overflow:
+            elif not (was_bad or self._follows_overflow):
                 self.gradients = self._names_of_bad_gradients()
 
         return step

@@ -124,20 +124,13 @@ class FiniteLossHook(Hook):
             return
         fault = self._fault(runner, data_batch, outputs)
         _copy(self._kept, self._buffers)
-        faults = all_gather_object(fault)
-        what = _describe(faults)
-        self._last = f'{what} after {runner.iter + 1} iterations'
         if outputs is not None:
             # The means of the log are those of the steps that were taken.
             outputs.clear()
         if self._ends_step():
             for key in (SKIPPED, IN_A_ROW):
                 hub.update_info(key, hub.get_info(key, 0) + 1)
-        runner.logger.warning(
-            f'Iteration {runner.iter + 1}: {what}, and its step is left out '
-            f'({hub.get_info(SKIPPED, 0)} of this training so far). '
-            f'Its images: {_images(faults)}.'
-        )
+        self._tell(runner, all_gather_object(fault))
         if hub.get_info(IN_A_ROW, 0) >= self.max_in_a_row:
             self._stop(runner)
 
@@ -172,6 +165,19 @@ class FiniteLossHook(Hook):
         ] or [name for name, x in statistics_of(runner.model) if not is_finite(x)]
         return _Fault(
             _not_finite(losses), others, list(dict.fromkeys(_names_of(data_batch)))
+        )
+
+    def _tell(self, runner: Runner, faults: list[_Fault]) -> None:
+        """Log what is wrong with a batch, unless an earlier one of its step is."""
+        what = _describe(faults)
+        if what is None:
+            return
+        self._last = f'{what} after {runner.iter + 1} iterations'
+        skipped = runner.message_hub.get_info(SKIPPED, 0)
+        count = f' ({skipped} of this training so far)' if self._ends_step() else ''
+        runner.logger.warning(
+            f'Iteration {runner.iter + 1}: {what}, and its step is left out{count}. '
+            f'Its images: {_images(faults)}.'
         )
 
     def _stop(self, runner: Runner) -> None:
@@ -248,14 +254,14 @@ def _names_of(batch: Any) -> Iterator[str]:
             yield from _names_of(value)
 
 
-def _describe(faults: list[_Fault]) -> str:
-    """Say what was not finite in a batch of several processes."""
+def _describe(faults: list[_Fault]) -> str | None:
+    """Say what was not finite in a batch of several processes, if something was."""
     losses = dict.fromkeys(text for fault in faults for text in fault.losses)
     if losses:
         return ', '.join(losses)
     others = list(dict.fromkeys(name for fault in faults for name in fault.others))
     if not others:
-        return 'a gradient of an earlier batch of the step is not finite'
+        return None
     rest = f', as of {len(others) - 1} more,' if len(others) > 1 else ''
     return f'{others[0]}{rest} is not finite'
 

@@ -182,6 +182,10 @@ def test_a_whole_step_of_accumulated_gradients_is_left_out(tmp_path: Path) -> No
         assert _same(states.states[5][key], other.states[3][key])
     assert all(torch.isfinite(x).all() for x in states.states[5]['means'][0].values())
     assert runner.message_hub.get_info('skipped_steps') == 1
+    log = next(tmp_path.glob('*/*.log')).read_text()
+    # The other batch of the step is not to blame.
+    assert log.count('Its images: 4.jpg (id 4), 5.jpg (id 5).') == 1
+    assert log.count('is left out') == 1
 
 
 class _Scaler(OptimWrapper):
