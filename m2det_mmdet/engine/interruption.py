@@ -20,17 +20,26 @@ class TrainingInterrupted(KeyboardInterrupt):
         checkpoint: From which it goes on; ``None`` if there is none.
         iterations: Iterations that are done.
         number: Number of the signal.
+        is_whole: Whether the checkpoint is of the last iteration.
     """
 
-    def __init__(self, checkpoint: Path | None, iterations: int, number: int) -> None:
+    def __init__(
+        self,
+        checkpoint: Path | None,
+        iterations: int,
+        number: int,
+        *,
+        is_whole: bool = True,
+    ) -> None:
         self.checkpoint = checkpoint
         self.iterations = iterations
         self.number = number
-        kept = (
-            f'all is kept in {checkpoint}'
-            if checkpoint
-            else 'nothing is kept, for the training writes no checkpoints'
-        )
+        self.is_whole = is_whole
+        kept = f'all is kept in {checkpoint}'
+        if checkpoint is None:
+            kept = 'nothing is kept, for the training has written no checkpoint'
+        elif not is_whole:
+            kept = f'the last checkpoint is {checkpoint}'
         times = 'iteration' if iterations == 1 else 'iterations'
         super().__init__(f'interrupted after {iterations} {times}; {kept}')
 

@@ -20,6 +20,7 @@ from ...utils.errors import M2DetError
 from ...utils.files import write_whole
 from ..accumulation import pending_gradients, restore_gradients
 from ..interruption import TrainingInterrupted, requested
+from ..soundness import unsound
 
 # No file system has longer names.
 _LONGEST = 256
@@ -35,7 +36,8 @@ class OwnCheckpointHook(CheckpointHook):
     MMEngine deletes the older checkpoint before it writes the next, and deletes the
     file or the folder that a resumed checkpoint calls the best one as soon as a better
     one is found. Here a checkpoint is written, then the older one is deleted, and only
-    files in the folder of this run's checkpoints are.
+    files in the folder of this run's checkpoints are. A state with a number that is not
+    finite, or right after a step that was left out, takes no place.
 
     Between two of them the state of the training is kept as ``resume.pth``: on Ctrl-C
     and SIGTERM, after which the training ends, and as the arguments say. The file is
@@ -158,8 +160,12 @@ class OwnCheckpointHook(CheckpointHook):
 
     def _end(self, runner: Runner) -> None:
         last = runner.message_hub.get_info('last_ckpt', None)
-        kept = Path(last) if last and self._written_at == runner.iter else None
-        raise TrainingInterrupted(kept, runner.iter, requested())
+        raise TrainingInterrupted(
+            Path(last) if last else None,
+            runner.iter,
+            requested(),
+            is_whole=self._written_at == runner.iter,
+        )
 
     def _save_checkpoint_with_step(
         self, runner: Runner, step: int, meta: dict[str, Any]
@@ -273,7 +279,7 @@ class OwnCheckpointHook(CheckpointHook):
         by_epoch: bool,
         whole: bool = True,
     ) -> bool:
-        """Write a checkpoint.
+        """Write a checkpoint, unless the state is none to go on from.
 
         Args:
             runner: The runner.
@@ -288,6 +294,9 @@ class OwnCheckpointHook(CheckpointHook):
         Raises:
             M2DetError: In all processes, if it is not and that is to end the training.
         """
+        if (problem := unsound(runner)) is not None:
+            runner.logger.warning(f'{name} is not written, for {problem}.')
+            return False
         failed: list[str | None] = [None]
         settings = dict(self.args) if whole else {}
         try:
