@@ -169,8 +169,12 @@ class OwnCheckpointHook(CheckpointHook):
 
     def _save_checkpoint_with_step(
         self, runner: Runner, step: int, meta: dict[str, Any]
-    ) -> None:
-        """Write a regular checkpoint, then delete the ones that are not kept."""
+    ) -> bool:
+        """Write a regular checkpoint, then delete those that are not kept any more.
+
+        Returns:
+            Whether it is written.
+        """
         hub = runner.message_hub
         kept = hub.get_info('keep_ckpt_ids', None)
         if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
@@ -183,7 +187,7 @@ class OwnCheckpointHook(CheckpointHook):
             if self.max_keep_ckpts > 0:
                 self.keep_ckpt_ids = deque(kept or [])
                 hub.update_info('keep_ckpt_ids', [*self.keep_ckpt_ids])
-            return
+            return False
         outdated = [BETWEEN]
         if self.max_keep_ckpts > 0:
             while len(self.keep_ckpt_ids) > self.max_keep_ckpts:
@@ -192,6 +196,7 @@ class OwnCheckpointHook(CheckpointHook):
             hub.update_info('keep_ckpt_ids', [*self.keep_ckpt_ids])
         for name in outdated:
             self._remove(self.file_backend.join_path(self.out_dir, name))
+        return True
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, float]) -> None:
         """Write the checkpoint of a better validation, then delete the one before."""
@@ -199,17 +204,19 @@ class OwnCheckpointHook(CheckpointHook):
             return
         if 'auto' in self.key_indicators:
             self._init_rule(self.rules, [next(iter(metrics))])
-        improved = [
-            key
-            for key, rule in zip(self.key_indicators, self.rules, strict=True)
-            if self._is_better(runner, key, rule, metrics)
-            and self._write_best(runner, key, metrics[key])
-        ]
-        if improved and self.last_ckpt is not None:
+        outdated: list[str | None] = []
+        for key, rule in zip(self.key_indicators, self.rules, strict=True):
+            if self._is_better(runner, key, rule, metrics):
+                outdated += self._write_best(runner, key, metrics[key])
+        known = True
+        if outdated and self.last_ckpt is not None:
             # The last checkpoint has to know the best one.
             meta = {'epoch': runner.epoch, 'iter': runner.iter}
             step = runner.epoch if self.by_epoch else runner.iter
-            self._save_checkpoint_with_step(runner, step, meta)
+            known = self._save_checkpoint_with_step(runner, step, meta)
+        for path in outdated if known else ():
+            if path is not None:
+                self._remove(path)
 
     def _is_better(
         self, runner: Runner, key: str, rule: str, metrics: dict[str, float]
@@ -224,8 +231,12 @@ class OwnCheckpointHook(CheckpointHook):
         score = metrics[key]
         return score is not None and self.is_better_than[key](score, best)
 
-    def _write_best(self, runner: Runner, key: str, score: float) -> bool:
-        """Write the weights of the best validation by a figure; return whether."""
+    def _write_best(self, runner: Runner, key: str, score: float) -> list[str | None]:
+        """Write the weights of the best validation by a figure.
+
+        Returns:
+            What was the best before, to be deleted; nothing if none is written.
+        """
         hub = runner.message_hub
         names = [self._of_best(name, key) for name in ('best_score', 'best_ckpt')]
         before = [hub.get_info(name, None) for name in names]
@@ -238,15 +249,13 @@ class OwnCheckpointHook(CheckpointHook):
         if not self._write(runner, name, meta, by_epoch=False, whole=False):
             for info, value in zip(names, before, strict=True):
                 hub.update_info(info, value)
-            return False
+            return []
         self._set_best(key, path)
-        if before[1] not in (None, path):
-            self._remove(before[1])
         runner.logger.info(
             f'The best checkpoint with {score:0.4f} {key} at {step} '
             f'{"epoch" if self.by_epoch else "iter"} is saved to {name}.'
         )
-        return True
+        return [before[1] if before[1] != path else None]
 
     def _write_state(
         self, runner: Runner, name: str, meta: dict[str, Any], *, by_epoch: bool
