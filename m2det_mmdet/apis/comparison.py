@@ -10,6 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from ..checkpoints.publishing import FORMS, SAFETENSORS
 from ..comparison.plan import (
     Plan,
     Terms,
@@ -21,11 +22,12 @@ from ..comparison.report import Comparison, draw_report, write_report
 from ..comparison.run import Run, RunError, check_changes, locked
 from ..datasets.layouts import DataLayout, read_layout
 from ..recipes.data import annotation_files
+from ..recipes.options import add_hook
 from ..utils.arguments import check_path, check_paths, texts_of
 from ..utils.errors import M2DetError, explain, our_errors
 from ..utils.files import check_output
 from ..utils.logs import quiet_log
-from .checks import check_at_least
+from .checks import check_at_least, check_one_of
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def compare(
     seeds: Sequence[int] = (0,),
     batch_size: int | None = None,
     workers: int | None = None,
+    form: str | None = None,
     force: bool = False,
     options: Mapping[str, Any] | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
@@ -80,6 +83,8 @@ def compare(
         seeds: Each config is trained with each.
         batch_size: Images a batch; each config's own by default.
         workers: Loading processes; each config's own by default.
+        form: ``'safetensors'`` for runs that also write the weights of their last
+            checkpoint alone, ``train/last.safetensors``; one that is done is left.
         force: Whether to start runs anew whose settings changed.
         options: Settings of all configs to override, by their dotted keys.
         on_event: Gets a :class:`RunEvent` whenever a run begins, ends or fails.
@@ -97,7 +102,11 @@ def compare(
     check_paths(data=data)
     out = Path(out).expanduser()
     terms = _terms(out, epochs, minutes, seeds, batch_size, workers)
+    check_one_of('form', form, FORMS)
     loaded = load_configs([*texts_of('configs', configs)], options)
+    if form == SAFETENSORS:
+        for cfg in loaded.values():
+            add_hook(cfg, 'SafetensorsHook')
     check_output(out / 'comparison.md', force=True)
     with locked(out):
         layout = None

@@ -14,6 +14,7 @@ from ..checkpoints.safetensors_files import SUFFIX as SAFETENSORS
 from ..checkpoints.sources import Found, check_checkpoint, find_checkpoint
 from ..checkpoints.zoo import ENTRIES, SCHEME, find_entry, is_in_zoo, similar_weights
 from ..engine.hooks.plain_names_hook import BEST
+from ..engine.hooks.safetensors_hook import NAMES as WEIGHTS_ALONE
 from ..utils.builds import did_you_mean, did_you_mean_file
 from ..utils.configs import (
     DUMP_SUFFIX,
@@ -238,6 +239,9 @@ def _checkpoint_of_run(folder: Path) -> Path:
         return best[-1]
     if states := states_in(folder):
         return states[0]
+    for name in WEIGHTS_ALONE:
+        if (folder / name).is_file():
+            return folder / name
     raise M2DetError(
         f'The run in {folder} has no checkpoint yet (no {BEST}, no {LAST}, no '
         'epoch_*.pth): train it, or give a checkpoint, too.'

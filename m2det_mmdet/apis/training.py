@@ -13,11 +13,13 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..analysis.machine import describe_machine
 from ..checkpoints.latest import LAST
+from ..checkpoints.publishing import FORMS
 from ..checkpoints.sources import check_checkpoint
 from ..compat.device import training_on
 from ..engine.hooks import Evaluated, ProgressHook, Step
 from ..engine.hooks.finite_loss_hook import watch_losses
 from ..engine.hooks.plain_names_hook import BEST
+from ..engine.hooks.safetensors_hook import WRITTEN
 from ..engine.interruption import interruptible
 from ..engine.loops import TimeBudgetTrainLoop
 from ..engine.runner import build_runner, dumped_config, logged, set_work_dir
@@ -106,6 +108,7 @@ class TrainingResult:
         metrics: What the last validation gave; empty without one, and in all processes
             but the first.
         report: The page that tells what the detector can and cannot do.
+        weights: File of the weights alone, where a form asked for one.
         report_problem: Why there is no such page, in a sentence, where one was asked
             for.
     """
@@ -120,6 +123,7 @@ class TrainingResult:
     seconds: float
     metrics: dict[str, float]
     report: Path | None = None
+    weights: Path | None = None
     report_problem: str | None = None
 
     @property
@@ -157,6 +161,7 @@ def train(
     auto_scale_lr: bool = False,
     launcher: str = 'none',
     report: bool = True,
+    form: str | None = None,
     options: Mapping[str, Any] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> TrainingResult:
@@ -205,6 +210,8 @@ def train(
         report: Whether to write a page on the trained detector at the end,
             ``report.html`` in the work folder, as :func:`.report` does; a training of
             several processes writes none.
+        form: ``'safetensors'`` to also write ``best.safetensors`` at the end, the
+            weights of the best checkpoint alone, else ``last.safetensors``.
         options: Settings of the config to override, by their dotted keys.
         on_event: Gets a :class:`.DataRead` where ``data`` is given, a
             :class:`TrainingStarted`, then a :class:`.Step` after each batch and an
@@ -228,6 +235,7 @@ def train(
         loggers=texts_of('loggers', loggers),
         start=None if start is None else str(start),
         deterministic=deterministic,
+        form=form,
     )
     _check_arguments(changes, amp_dtype, config, data)
     if data is None and (name or check_images):
@@ -303,6 +311,7 @@ def _check_arguments(
     data: str | Path | None,
 ) -> None:
     check_one_of('amp_dtype', amp_dtype, ('float16', 'bfloat16'))
+    check_one_of('form', changes.form, FORMS)
     if config is None and data is None:
         raise M2DetError(
             'There is nothing to train: give a config, or data of your own by --data.'
@@ -444,6 +453,7 @@ def _result(
         iterations=runner.iter,
         seconds=seconds,
         metrics=metrics,
+        weights=_checkpoint(runner, WRITTEN, BEST),
     )
 
 

@@ -6,11 +6,11 @@ torch's errors, go through all of them.
 """
 
 import pickletools
-import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import BinaryIO
 
+from .archives import is_archive, pickles_in
 from .errors import Refusal
 
 # Values, with those that stand in several places counted in each.
@@ -35,6 +35,7 @@ def check_pickle(file: str | BinaryIO) -> None:
 
     Raises:
         Refusal: If there are too many values, or one that holds itself.
+        BadZipFile: If it is a damaged archive.
     """
     if isinstance(file, str):
         with open(file, 'rb') as opened:
@@ -43,20 +44,13 @@ def check_pickle(file: str | BinaryIO) -> None:
     try:
         for pickle in _pickles(file):
             _check_growth(_values(pickle))
-    except zipfile.BadZipFile:
-        # torch refuses it.
-        pass
     finally:
         file.seek(0)
 
 
 def _pickles(file: BinaryIO) -> Iterator[BinaryIO]:
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            for name in archive.namelist():
-                if name.endswith('data.pkl'):
-                    with archive.open(name) as part:
-                        yield part
+    if is_archive(file):
+        yield from pickles_in(file)
         return
     file.seek(0)
     for _ in range(_LEGACY):

@@ -100,6 +100,8 @@ class TrainingConsole:
         if checkpoint is None:
             return
         self._print(f'{kind} checkpoint: {checkpoint}')
+        if result.weights is not None:
+            self._print(f'Its weights alone: {result.weights}')
         if result.report is not None:
             self._print(f'Report: {result.report}')
         elif result.report_problem is not None:

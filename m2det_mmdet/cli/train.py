@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from .arguments import (
     add_config_options,
     add_device_argument,
+    add_form_argument,
     add_launch_arguments,
     at_least,
     config_options,
@@ -58,6 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest='report',
         action='store_false',
         help='write no page on the detector at the end (report.html)',
+    )
+    add_form_argument(
+        parser,
+        'safetensors: at the end also write best.safetensors, the weights of the best '
+        'checkpoint alone, with classes and config (default: pth, checkpoints alone)',
     )
     parser.add_argument(
         '--resume',
@@ -122,6 +128,7 @@ def _train(args: argparse.Namespace) -> None:
             auto_scale_lr=args.auto_scale_lr,
             launcher=args.launcher,
             report=args.report,
+            form=args.form,
             options=config_options(args.cfg_options),
             on_event=console.show,
         )

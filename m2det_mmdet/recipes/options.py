@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from mmengine.config import Config, ConfigDict
 from mmengine.dist import sync_random_seed
 
+from ..checkpoints.publishing import SAFETENSORS
 from ..utils.pipelines import kind_of, nested
 from .batch_size import largest_batch
 from .error import RecipeError
@@ -50,6 +51,7 @@ class TrainingOptions:
         start: Checkpoint to begin with.
         deterministic: Whether two trainings give the same weights; a seed is drawn
             where there is none.
+        form: ``'safetensors'`` for a file of the weights alone at the end.
     """
 
     epochs: int | None = None
@@ -61,6 +63,7 @@ class TrainingOptions:
     loggers: tuple[str, ...] = ()
     start: str | None = None
     deterministic: bool = False
+    form: str | None = None
 
     def given(self) -> dict[str, Any]:
         """Return what is changed."""
@@ -97,6 +100,8 @@ def apply_options(cfg: Config, options: TrainingOptions) -> list[str]:
         cfg.load_from = options.start
     if options.patience is not None:
         _stop_early(cfg, options.patience)
+    if options.form == SAFETENSORS:
+        add_hook(cfg, 'SafetensorsHook')
     if options.freeze:
         add_hook(cfg, 'FreezeHook', modules=list(options.freeze))
         # Several processes would wait for the gradients of what is frozen.

@@ -12,6 +12,7 @@ from .plain_names_hook import PlainNamesHook
 from .progress_hook import Evaluated, ProgressHook, Step
 from .pyramid_check_hook import PyramidCheckHook
 from .results_table_hook import ResultsTableHook
+from .safetensors_hook import SafetensorsHook
 from .time_budget_hook import TimeBudgetHook
 from .training_cost_hook import TrainingCostHook
 from .weights_check_hook import WeightsCheckHook
@@ -30,6 +31,7 @@ __all__ = [
     'PyramidCheckHook',
     'ResultsTableHook',
     'ResumableEarlyStoppingHook',
+    'SafetensorsHook',
     'Step',
     'TimeBudgetHook',
     'TrainingCostHook',
