@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import shutil
 import sys
 import time
@@ -39,9 +40,9 @@ from m2det_mmdet.datasets.scenes import write_scenes
 from m2det_mmdet.utils.tables import to_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
-# Seconds of processor time for one call more than the sound checkpoint takes, and real
-# ones beside other work.
-SECONDS, LONGEST = 10, 180
+# Seconds of processor time for one call more than the sound checkpoint takes, those after
+# which it is ended, and real ones, as the machine may have other work.
+SECONDS, MOST, LONGEST = 10, 120, 900
 GIGABYTE = 2**20  # in kB, as the system counts
 ZEROS = 3 * 2**30  # bytes of what is compressed to a thousandth
 KEPT = {'kept.txt', 'best_coco_bbox_mAP_epoch_1.pth'}
@@ -193,6 +194,7 @@ def try_call(call: Call, file: Path, folder: Path, limit: float = LONGEST) -> Ou
 
 def _run(call: Call, file: str, folder: Path) -> int:
     torch.set_num_threads(1)
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST, MOST))
     try:
         result = call(file, folder)
     except m2det_mmdet.M2DetError as error:
@@ -347,7 +349,8 @@ def main() -> int:
         ):
             tried.append(row)
             states = Counter(x.state for x in row.outcomes.values())
-            print(f'{row.kind}: {json.dumps(states)}', flush=True)
+            seconds = sum(x.seconds for x in row.outcomes.values())
+            print(f'{row.kind}: {json.dumps(states)}, {seconds:.1f} s', flush=True)
             if args.out:
                 head = ', '.join(f'{key} {value}' for key, value in about.items())
                 text = f'{head}\n\n{summary(tried)}\n\n{table(tried)}\n'

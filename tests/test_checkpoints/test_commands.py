@@ -26,7 +26,7 @@ def tried(
     good = torch.load(trained.checkpoint, weights_only=False)
     (folder / 'files').mkdir(exist_ok=True)
     found = script.try_all(kinds, good, calls, folder / 'victim', folder / 'files')
-    return {kind: outcomes for kind, outcomes in found}
+    return dict(found)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from m2det_mmdet.checkpoints.errors import CheckpointError
 
 from .hostile_files import file_kinds
 
-# What is wrong with these comes to light when they are compared with a model, if at all.
+# What is wrong with these is found, if at all, when they are compared with a model.
 READ = {
     'byte order big',
     'pickle: a memo of 2**31',
