@@ -95,7 +95,8 @@ def convert(
     quiet_log()
     source = _find(source)
     check_one_of('form', form, FORMS)
-    named = form or (SAFETENSORS if form_of(Path(out)) == SAFETENSORS else None)
+    # Else to forget `to_release` would copy the weights without a word.
+    is_named = form is not None or form_of(Path(out)) == SAFETENSORS
     form = _check_form(Path(out), form)
     out = _check_paths(source, Path(out), force=force)
     cfg = load_config(config, options)
@@ -103,7 +104,7 @@ def convert(
     try:
         checkpoint = _read(source)
         state_dict = state_dict_of(checkpoint)
-        is_own = named is not None and not to_release and _is_of(state_dict, model)
+        is_own = is_named and not to_release and _is_of(state_dict, model)
         if is_own:
             check_weights(checkpoint, model, complete=True)
             conversion = _unchanged(weights_alone(checkpoint))
