@@ -40,8 +40,8 @@ from m2det_mmdet.datasets.scenes import write_scenes
 from m2det_mmdet.utils.tables import to_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
-# Seconds of processor time more than the sound checkpoint takes, and those after which a
-# call is ended; and real ones, as the machine may have other work.
+# Seconds of processor time more than the sound checkpoint takes, and those after
+# which a call is ended; and real ones, as the machine may have other work.
 SECONDS, MOST, LONGEST = 10, 120, 900
 GIGABYTE = 2**20  # in kB, as the system counts
 ZEROS = 3 * 2**30  # bytes of what is compressed to a thousandth
