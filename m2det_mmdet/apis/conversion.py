@@ -210,4 +210,4 @@ def _meta(cfg: Config, num_classes: int) -> dict[str, Any]:
     dataset_meta: dict[str, Any] = {'classes': tuple(classes)}
     if isinstance(palette, list):
         dataset_meta['palette'] = [tuple(colour) for colour in palette]
-    return {'dataset_meta': dataset_meta}
+    return dataset_meta

@@ -200,7 +200,7 @@ def test_class_names_are_written_only_if_they_fit(
 
     assert main([*argv, '--cfg-options', 'model.bbox_head.num_classes=3']) == 0
 
-    assert torch.load(out, weights_only=True)['meta'] == {}
+    assert torch.load(out, weights_only=True)['meta'].keys() == {'cfg'}
 
 
 def _flip_a_byte(path: Path, data: bytes) -> None:
