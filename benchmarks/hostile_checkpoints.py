@@ -142,7 +142,8 @@ def _compare(
 ) -> object:
     """Train a run of a comparison that starts from a checkpoint, or goes on from it."""
     text = f'_base_ = {config!r}\ntrain_cfg = dict(max_epochs=2)\n'
-    text += "custom_hooks = [dict(type='TrainingCostHook')]\n"
+    hook = "dict(type='TrainingCostHook')"
+    text += f'custom_hooks = [*_base_.custom_hooks, {hook}]\n'
     if load_from:
         text += f'load_from = {file!r}\n'
     else:
