@@ -1,6 +1,9 @@
 """What the header of an image tells, read without its pixels."""
 
 import io
+import os
+import re
+import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +27,8 @@ _JPEGS = {'JPEG', 'MPO'}
 # Their EXIF entry lies before the pixels, and OpenCV obeys it in later versions only.
 _NOT_TURNED = {'WEBP', 'AVIF'}
 _WITH_ALPHA = {'LA', 'La', 'PA', 'RGBA', 'RGBa'}
+# Pillow takes an image of more pixels for an attack, and opens none.
+MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 89_478_485)
 # Bytes at the end of a PNG where an EXIF entry behind the pixels is looked for.
 _TAIL = 4096
 
@@ -41,8 +46,33 @@ class UnreadableImage(M2DetError):
         self.problem = problem
 
 
+class NoFile(UnreadableImage):
+    """A folder, a device or a pipe, which would be read for ever."""
+
+
 class HugeImage(UnreadableImage):
     """An image of more pixels than Pillow opens, which takes it for an attack."""
+
+
+def size_problem(path: Path, most_pixels: int) -> str | None:
+    """Say in a clause why an image should not be decoded; ``None`` if it may be.
+
+    Args:
+        path: The image.
+        most_pixels: How many it may have.
+    """
+    try:
+        with no_warnings_of_size(), opened(path) as image:
+            width, height = image.size
+            pixels = width * height
+    except HugeImage as error:
+        # Pillow stops before it tells the size, but for its message.
+        pixels = int(re.search(r'\d+', error.problem)[0])
+    except UnreadableImage as error:
+        return error.problem
+    if pixels <= most_pixels:
+        return None
+    return f'has {pixels:,} pixels, and max_pixels is {most_pixels:,}'
 
 
 class Header(NamedTuple):
@@ -87,8 +117,8 @@ def read_header(path: Path) -> Header:
     """Read the header of an image.
 
     Raises:
-        UnreadableImage: If the file is missing, is no image that Pillow knows, or has
-            more pixels than Pillow opens.
+        UnreadableImage: If the file is missing, is no regular one, is no image that
+            Pillow knows, or has more pixels than Pillow opens.
     """
     with no_warnings_of_size(), opened(path) as image:
         tag, bits = _orientation(image), _bits(image)
@@ -117,8 +147,13 @@ def opened(path: Path) -> Iterator[Image.Image]:
         UnreadableImage: In the place of anything that opening or decoding raises.
     """
     try:
+        # Opening a pipe would wait for somebody who writes to it.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise NoFile(path, 'is no regular file')
         with Image.open(path) as image:
             yield image
+    except UnreadableImage:
+        raise
     except FileNotFoundError as error:
         raise UnreadableImage(path, 'does not exist') from error
     except UnidentifiedImageError as error:

@@ -12,7 +12,7 @@ from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 
 from .errors import M2DetError
 from .files import write_whole
-from .headers import HugeImage, UnreadableImage, read_header
+from .headers import HugeImage, NoFile, UnreadableImage, read_header
 
 ImageReader = Callable[[Path], np.ndarray | None]
 # OpenCV writes no colours as the last of mmdet's formats.
@@ -37,7 +37,7 @@ def read_images(
         read: Reads one; it returns ``None`` or raises for what is no image.
     """
     for path in paths:
-        yield path, None if _is_huge(path) else _read(path, read)
+        yield path, None if _is_refused(path) else _read(path, read)
 
 
 def image_problem(path: Path) -> str:
@@ -49,11 +49,12 @@ def image_problem(path: Path) -> str:
     return 'is no image that can be read'
 
 
-def _is_huge(path: Path) -> bool:
+def _is_refused(path: Path) -> bool:
+    """Whether reading an image whole would take too long, or too much memory."""
     try:
         read_header(path)
     except UnreadableImage as error:
-        return isinstance(error, HugeImage)
+        return isinstance(error, HugeImage | NoFile)
     return False
 
 

@@ -486,7 +486,7 @@ def test_a_folder_is_no_annotation_file(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ('length', 'message'),
-    [(None, 'does not exist'), (0, 'cannot be read'), (300, 'is truncated or no')],
+    [(None, 'does not exist'), (0, 'is no image that'), (300, 'cannot be read')],
     ids=['missing', 'empty', 'truncated'],
 )
 @pytest.mark.parametrize('num_workers', [0, 1])
