@@ -15,7 +15,8 @@ REGISTERED = {
     'DATASETS': 'CheckedCocoDataset',
     'HOOKS': 'AccelerationHook ChannelsLastHook ClassCheckHook FiniteLossHook '
     'FreezeHook MirrorVisualizationHook PlainNamesHook PyramidCheckHook '
-    'ResultsTableHook SafetensorsHook TimeBudgetHook TrainingCostHook WeightsCheckHook',
+    'ResultsTableHook SafetensorsHook SkippedImagesHook TimeBudgetHook '
+    'TrainingCostHook WeightsCheckHook',
     'LOOPS': 'TimeBudgetTrainLoop',
     'METRICS': 'GradedCocoMetric InclusiveCocoMetric',
     'MODELS': 'ARMHead AugFPN AugFPNSingleStageDetector AugFPNTwoStageDetector BiFPN '
@@ -30,21 +31,23 @@ RUNNER = 'config --cfg-options --work-dir --launcher --local_rank --local-rank'
 ARGUMENTS = {
     'train': f'{RUNNER} --data --name --check-images --from --epochs --batch-size '
     '--image-size --seed --patience --freeze --logger --device --amp --amp-dtype '
-    '--auto-scale-lr --resume --no-report --format',
-    'test': f'{RUNNER} checkpoint --out --show --show-dir --wait-time --tta {NETWORK}',
+    'ResultsTableHook SafetensorsHook SkippedImagesHook TimeBudgetHook '
+    'TrainingCostHook WeightsCheckHook',
     'predict': 'model inputs -o --out --score-thr --classes --format --ann-file --tile '
     f'--tile-overlap --cfg-options --device --batch-size {NETWORK} --force --resume',
-    'check': 'data config --images --seed -o --out --force',
+    'check': 'data config --images --allow-outside --seed -o --out --force',
     'config': 'config --cfg-options -o --out --force',
     'scenes': 'out --num-train --num-val --num-test --size --seed --collection --force',
     'draw': 'annotations results images -o --out --num-images --score-thr --force',
     'table': 'family --out --force',
     'compare': 'configs --data --out --epochs --minutes --seeds --batch-size --workers '
-    '--cfg-options --force --format',
+    'ResultsTableHook SafetensorsHook SkippedImagesHook TimeBudgetHook '
+    'TrainingCostHook WeightsCheckHook',
     'bench': 'config --cfg-options --checkpoint --image-dir --images --warm-up '
     f'--batch-sizes --device {NETWORK} --out --force',
     'zoo': 'name',
-    'report': 'model checkpoint --data --split -o --out --force --cfg-options --device',
+    'report': 'model checkpoint --data --split --allow-outside -o --out --force '
+    '--cfg-options --device',
     'doctor': '--json --timeout',
     'anchors': 'config --data -o --write --picture --seed --force',
     'convert': 'input config --cfg-options out --to-release --force --format',

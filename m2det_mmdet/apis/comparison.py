@@ -57,6 +57,7 @@ def compare(
     out: str | Path,
     *,
     data: str | Path | None = None,
+    allow_outside: bool = False,
     epochs: int | None = None,
     minutes: float | None = None,
     seeds: Sequence[int] = (0,),
@@ -78,6 +79,7 @@ def compare(
             and a folder for each run.
         data: A folder in COCO's, VOC's or YOLO's form; without it all configs must
             name the same data.
+        allow_outside: Whether images of ``data`` may lie outside of it.
         epochs: Epochs that each is trained; or
         minutes: Minutes that each is trained.
         seeds: Each config is trained with each.
@@ -113,7 +115,9 @@ def compare(
         if data is not None:
             # pycocotools prints how long it reads.
             with redirect_stdout(io.StringIO()):
-                layout = read_layout(Path(data), (out / 'data').resolve())
+                layout = read_layout(
+                    Path(data), (out / 'data').resolve(), allow_outside=allow_outside
+                )
         else:
             check_same_data(loaded)
         plans = plan_runs(terms, loaded, layout)

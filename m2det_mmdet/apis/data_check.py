@@ -87,6 +87,7 @@ def check_data(
     config: str | Path | Config | None = None,
     images: bool = False,
     seed: int = 0,
+    allow_outside: bool = False,
 ) -> DataCheck:
     """Tell what is wrong with a data folder; nothing in it is changed.
 
@@ -98,6 +99,8 @@ def check_data(
             without a network; else their headers are, and more where files are of one
             size, have 16 bits a channel, or have to be divided into splits.
         seed: Decides the split where the folder has none.
+        allow_outside: Whether images may lie outside of the folder, as links or names
+            with ``..`` say.
 
     Raises:
         M2DetError: If nothing can be read, or the config cannot be used.
@@ -107,19 +110,24 @@ def check_data(
     with prints_to(quiet_log()):
         # An error in it shall show before the data are read.
         cfg = None if config is None else load_config(config)
-        folder, faults = inspect_data(Path(data), images=images, seed=seed)
+        folder, faults = inspect_data(
+            Path(data), images=images, seed=seed, allow_outside=allow_outside
+        )
         if cfg is not None and folder.parts:
             check_fit(cfg, folder, faults)
     return summarize(folder, faults, perf_counter() - started)
 
 
-def inspect_data(data: Path, *, images: bool, seed: int) -> tuple[DataFolder, Faults]:
+def inspect_data(
+    data: Path, *, images: bool, seed: int, allow_outside: bool = False
+) -> tuple[DataFolder, Faults]:
     """Read a data folder, and find what is wrong with it whatever the detector.
 
     Args:
         data: As of :func:`check_data`.
         images: Likewise.
         seed: Likewise.
+        allow_outside: Likewise.
 
     Returns:
         What training reads, with all that could be repaired; and the faults.
@@ -131,7 +139,9 @@ def inspect_data(data: Path, *, images: bool, seed: int) -> tuple[DataFolder, Fa
     # Boxes of turned images are turned before anything else looks at them.
     check = partial(check_images, pixels=images)
     try:
-        folder = read_folder(data, faults, seed=seed, check=check)
+        folder = read_folder(
+            data, faults, seed=seed, check=check, allow_outside=allow_outside
+        )
     except DatasetError as error:
         # What was found before tells why.
         if not faults.findings:

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from ..analysis.random_weights import without_pretrained
 from ..compat.device import training_on
+from ..engine.data_workers import worker_deaths_told
 from ..engine.hooks import Evaluated, ProgressHook, Step
 from ..engine.runner import build_runner, logged, set_work_dir
 from ..utils.arguments import check_paths
@@ -70,6 +71,7 @@ def evaluate(
     *,
     data: str | Path | None = None,
     split: str | None = None,
+    allow_outside: bool = False,
     device: str | None = None,
     work_dir: str | Path | None = None,
     tta: bool = False,
@@ -98,6 +100,7 @@ def evaluate(
         split: ``'train'``, ``'val'`` or ``'test'``; by default ``'test'`` of the
             config's data. Of ``data`` it is by default all images of a folder that is
             not split, else those to test on, or without such those to validate on.
+        allow_outside: Whether images of ``data`` may lie outside of it.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; the best there is by default.
         work_dir: Folder of the log; ``work_dirs/CONFIG`` by default.
         tta: Whether to test several sizes and flips, as the config's ``tta_model`` and
@@ -145,6 +148,7 @@ def evaluate(
             split=split,
             default='test',
             out=Path(cfg.work_dir, 'data'),
+            allow_outside=allow_outside,
         )
         if show or show_dir:
             _visualize(cfg, show=show, show_dir=show_dir, wait_time=wait_time)
@@ -169,7 +173,7 @@ def _test(
     if predictions is not None:
         dump = DumpDetResults(out_file_path=str(predictions))
         runner.test_evaluator.metrics.append(dump)
-    with logged(runner) as log:
+    with logged(runner) as log, worker_deaths_told(runner):
         metrics = runner.test()
     pictures = Path(runner.work_dir, runner.timestamp, show_dir) if show_dir else None
     drawn = pictures is not None and pictures.is_dir()

@@ -8,9 +8,16 @@ from typing import Any, NamedTuple
 from mmengine.config import Config, ConfigDict
 
 from ..datasets.faults import Faults, Level
-from ..datasets.layouts import Split
+from ..datasets.layouts import Split, split_in_file
 from ..datasets.layouts.folder import DataFolder, Part, read_folder
-from ..recipes.data import count_images, data_files, known_classes, test_on
+from ..datasets.layouts.outside import PATH_OUTSIDE
+from ..recipes.data import (
+    allowed_outside,
+    count_images,
+    data_files,
+    known_classes,
+    test_on,
+)
 from ..utils.builds import did_you_mean
 from ..utils.configs import describe
 from ..utils.errors import M2DetError
@@ -43,6 +50,7 @@ def choose_images(
     split: str | None,
     default: str,
     out: Path,
+    allow_outside: bool = False,
 ) -> ChosenImages:
     """Let a config test on what a caller names.
 
@@ -53,13 +61,24 @@ def choose_images(
         split: As of :func:`use_folder`; ``None`` for ``default`` of the config's data.
         default: A split.
         out: Folder for annotations.
+        allow_outside: As of :func:`use_folder`.
 
     Raises:
         M2DetError: As these two.
     """
     if data is not None:
         return use_folder(
-            cfg, Path(data), split, classes_of_checkpoint(cfg, checkpoint), out
+            cfg,
+            Path(data),
+            split,
+            classes_of_checkpoint(cfg, checkpoint),
+            out,
+            allow_outside=allow_outside,
+        )
+    if allow_outside:
+        raise M2DetError(
+            'allow_outside is for data of your own: give data, or set it in the data '
+            'set of the config.'
         )
     use_split(cfg, split or default)
     return ChosenImages(split or default)
@@ -102,6 +121,8 @@ def use_folder(
     split: str | None,
     classes: Sequence[str],
     out: Path,
+    *,
+    allow_outside: bool = False,
 ) -> ChosenImages:
     """Let a config test on a folder of one's own.
 
@@ -113,14 +134,19 @@ def use_folder(
         classes: What the detector knows. The folder may have some of them, in any
             order.
         out: Folder for the annotations in COCO's form.
+        allow_outside: Whether images may lie outside of the folder.
 
     Raises:
-        M2DetError: If the data cannot be read, have no such split or objects in it, or
+        M2DetError: If the data cannot be read, have images outside of the folder, have no such split or objects in it, or
             a class that the detector does not know.
     """
     # All images of a folder that is not split: be it a single one.
     faults = Faults(shown=1)
-    folder = read_folder(data, faults, divide=split is not None)
+    folder = read_folder(
+        data, faults, divide=split is not None, allow_outside=allow_outside
+    )
+    if PATH_OUTSIDE.name in faults.findings:
+        raise M2DetError(faults.findings[PATH_OUTSIDE.name].examples[0])
     split, part = _choose(folder, data, split)
     if not part.has_objects():
         raise M2DetError(
@@ -129,7 +155,7 @@ def use_folder(
         )
     ann_file = out / f'{split}.json'
     write_whole(ann_file, json.dumps(_content(folder, part, data, classes)))
-    _test_on(cfg, Split(ann_file, part.images, len(part.content['images'])), classes)
+    _test_on(cfg, split_in_file(folder, part, ann_file), classes)
     _use_loop(cfg)
     problems = (
         f'{finding.count:,} {finding.kind.what}: {finding.examples[0]}'
@@ -195,7 +221,8 @@ def _use_training_files(cfg: Config) -> None:
             'give the split val or test.'
         )
     ann_file, image_dir = map(Path, files[0])
-    split = Split(ann_file, image_dir, count_images(cfg, 'train'))
+    number, allowed = count_images(cfg, 'train'), allowed_outside(cfg, 'train')
+    split = Split(ann_file, image_dir, number, allowed)
     _test_on(cfg, split, known_classes(cfg, 'train'))
 
 

@@ -123,7 +123,12 @@ def _fill(
     name, started = config_name(cfg), perf_counter()
     asked = settings.get('train_cfg.max_epochs')
     seed = changes.seed or 0
-    folder, faults = inspect_data(own.data, images=own.check_images, seed=seed)
+    folder, faults = inspect_data(
+        own.data,
+        images=own.check_images,
+        seed=seed,
+        allow_outside=own.allow_outside,
+    )
     _check_usable(own.data, faults)
     layout = write_folder(folder, run.absolute() / DATA)
     use_own_data(cfg, layout)

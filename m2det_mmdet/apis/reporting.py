@@ -13,6 +13,7 @@ from pycocotools.coco import COCO
 
 from ..analysis.training_record import RECORDS, TrainingRecord, read_record
 from ..compat.device import training_on
+from ..engine.data_workers import worker_deaths_told
 from ..engine.hooks import Step
 from ..engine.hooks.plain_names_hook import BEST
 from ..engine.runner import logged
@@ -71,6 +72,7 @@ def report(
     *,
     data: str | Path | None = None,
     split: str | None = None,
+    allow_outside: bool = False,
     out: str | Path | None = None,
     force: bool = False,
     device: str | None = None,
@@ -91,6 +93,7 @@ def report(
         data: A folder of one's own; by default the data of the config.
         split: ``train``, ``val`` or ``test``. By default ``val`` of the config's data;
             of a folder all images if it is not split, else ``test`` or ``val``.
+        allow_outside: Whether images of ``data`` may lie outside of it.
         out: The HTML file (``.html``); by default ``report.html`` in the run folder, or
             ``report_SPLIT.html`` for another split than the default; without a run
             folder it is written to the current folder.
@@ -118,7 +121,8 @@ def report(
     started = perf_counter()
     target = None if device is None else find_device(device)
     with TemporaryDirectory() as scratch, training_on(target):
-        images = _Images(source, data and Path(data), split, Path(scratch), run)
+        folder = data and Path(data)
+        images = _Images(source, folder, split, Path(scratch), run, allow_outside)
         evaluated = _detect(images, on_event)
         with prints_to(quiet_log()):
             findings = find_out(evaluated)
@@ -147,6 +151,7 @@ class _Images(NamedTuple):
         split: What the caller named.
         scratch: A folder for what nobody keeps.
         run: The work folder of the training, where it is known.
+        allow_outside: Whether images of ``data`` may lie outside of it.
     """
 
     source: ModelSource
@@ -154,6 +159,7 @@ class _Images(NamedTuple):
     split: str | None
     scratch: Path
     run: Path | None
+    allow_outside: bool
 
     def use(self) -> ChosenImages:
         """Let the config test on these images."""
@@ -165,6 +171,7 @@ class _Images(NamedTuple):
             split=self.split,
             default='val',
             out=self.scratch,
+            allow_outside=self.allow_outside,
         )
         cfg.test_evaluator = ConfigDict(
             type='DetectionsMetric', inclusive_boxes=counts_last_pixel(cfg)
@@ -209,7 +216,7 @@ def _detect(
 
     runner = build_test(cfg, source.checkpoint, on_event=forward)
     started = perf_counter()
-    with logged(runner):
+    with logged(runner), worker_deaths_told(runner):
         runner.test()
     seconds = perf_counter() - started
     dataset = runner.test_dataloader.dataset

@@ -37,12 +37,14 @@ class OwnData:
         name: Name of the run; ``None`` for that of the folder.
         work_dir: The run folder, in place of ``work_dirs/NAME``.
         check_images: Whether each image is read before.
+        allow_outside: Whether images may lie outside of the folder.
     """
 
     data: Path
     name: str | None = None
     work_dir: Path | None = None
     check_images: bool = False
+    allow_outside: bool = False
 
 
 def choose_folder(own: OwnData) -> Path:

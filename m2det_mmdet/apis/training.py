@@ -16,6 +16,7 @@ from ..checkpoints.latest import LAST
 from ..checkpoints.publishing import FORMS
 from ..checkpoints.sources import check_checkpoint
 from ..compat.device import training_on
+from ..engine.data_workers import worker_deaths_told
 from ..engine.hooks import Evaluated, ProgressHook, Step
 from ..engine.hooks.finite_loss_hook import watch_losses
 from ..engine.hooks.plain_names_hook import BEST
@@ -152,6 +153,8 @@ def train(
     freeze: Sequence[str] = (),
     loggers: Sequence[str] = (),
     deterministic: bool = False,
+    unreadable: str | None = None,
+    allow_outside: bool = False,
     device: str | None = None,
     work_dir: str | Path | None = None,
     resume: bool | str | Path = False,
@@ -195,6 +198,9 @@ def train(
         deterministic: Whether two trainings give the same weights, on the same machine
             with the same versions; without a seed one is drawn, and is in the config of
             the work folder. Stops where a GPU has no kernel for that.
+        unreadable: What becomes of images to learn from that cannot be read:
+            ``'stop'`` or ``'skip'``; by default what the config says, which stops.
+        allow_outside: Whether images of ``data`` may lie outside of it.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; the best there is by default.
         work_dir: Folder of logs and checkpoints; ``work_dirs/CONFIG`` by default.
         resume: A checkpoint to go on from; ``True`` for the newest in the work folder
@@ -236,19 +242,21 @@ def train(
         start=None if start is None else str(start),
         deterministic=deterministic,
         form=form,
+        unreadable=unreadable,
     )
     _check_arguments(changes, amp_dtype, config, data)
-    if data is None and (name or check_images):
+    if data is None and (name or check_images or allow_outside):
         raise M2DetError(
-            'name and check_images are for data of your own: give data, too, or a '
-            'work_dir in the place of a name.'
+            'name, check_images and allow_outside are for data of your own: give data, '
+            'too, or a work_dir in the place of a name.'
         )
     forward = outside_of_redirection(on_event) if on_event else lambda event: None
     adapt = partial(_adapt, amp=amp, amp_dtype=amp_dtype, auto_scale_lr=auto_scale_lr)
     chosen = None if device is None else find_device(device)
     with own_kernels(), training_on(chosen):
         if data is not None:
-            own = OwnData(Path(data), name, work_dir and Path(work_dir), check_images)
+            folder = work_dir and Path(work_dir)
+            own = OwnData(Path(data), name, folder, check_images, allow_outside)
             restarted = is_restart(own)
             if resume or restarted:
                 given = {'config': config, 'options': options, **changes.given()}
@@ -312,6 +320,7 @@ def _check_arguments(
 ) -> None:
     check_one_of('amp_dtype', amp_dtype, ('float16', 'bfloat16'))
     check_one_of('form', changes.form, FORMS)
+    check_one_of('unreadable', changes.unreadable, ('stop', 'skip'))
     if config is None and data is None:
         raise M2DetError(
             'There is nothing to train: give a config, or data of your own by --data.'
@@ -402,7 +411,7 @@ def _train(
             for path in replaced:
                 path.unlink(missing_ok=True)
             report(_started(runner, images, log, left_out))
-        with interruptible():
+        with interruptible(), worker_deaths_told(runner):
             runner.train()
     metrics = last[0].metrics if last else {}
     result = _result(runner, log, time.monotonic() - start, metrics)

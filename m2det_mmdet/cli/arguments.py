@@ -43,6 +43,15 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_boundary_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--allow-outside``."""
+    parser.add_argument(
+        '--allow-outside',
+        action='store_true',
+        help='images of --data may lie outside of it, as links or names with .. say',
+    )
+
+
 def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of commands that build a runner, as mmdet's scripts do."""
     parser.add_argument(

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .arguments import data_path
+from .arguments import add_boundary_argument, data_path
 
 if TYPE_CHECKING:
     from ..apis import DataCheck
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='read each image whole; else their headers, and more of few',
     )
+    add_boundary_argument(parser)
     parser.add_argument(
         '--seed', type=int, default=0, help='decides the split where there is none'
     )
@@ -61,7 +62,11 @@ def run(args: argparse.Namespace) -> int:
 
     out = None if args.out is None else check_output(args.out, force=args.force)
     check = check_data(
-        args.data, config=args.config, images=args.images, seed=args.seed
+        args.data,
+        config=args.config,
+        images=args.images,
+        seed=args.seed,
+        allow_outside=args.allow_outside,
     )
     print(report_of(check))
     if out is not None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .arguments import (
+    add_boundary_argument,
     add_config_options,
     add_form_argument,
     at_least,
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--data', type=data_path, help="folder of the data; the configs' own by default"
     )
+    add_boundary_argument(parser)
     parser.add_argument('--out', type=Path, required=True, help='folder of the results')
     budget = parser.add_mutually_exclusive_group(required=True)
     budget.add_argument('--epochs', type=at_least(1), help='train each for N epochs')
@@ -84,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
             args.configs,
             args.out,
             data=args.data,
+            allow_outside=args.allow_outside,
             epochs=args.epochs,
             minutes=args.minutes,
             seeds=args.seeds,

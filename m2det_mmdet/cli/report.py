@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from .arguments import (
+    add_boundary_argument,
     add_config_options,
     add_device_argument,
     config_options,
@@ -36,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=['train', 'val', 'test'],
         help='images to look at: val by default; of a folder that is not split all',
     )
+    add_boundary_argument(parser)
     parser.add_argument(
         '-o', '--out', type=Path, help='page to write: RUN/report.html by default'
     )
@@ -57,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
             args.checkpoint,
             data=args.data,
             split=args.split,
+            allow_outside=args.allow_outside,
             out=args.out,
             force=args.force,
             device=args.device,

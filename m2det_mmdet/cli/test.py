@@ -10,6 +10,7 @@ import sys
 
 from .arguments import (
     add_acceleration_arguments,
+    add_boundary_argument,
     add_config_options,
     add_device_argument,
     add_launch_arguments,
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='test',
         help='images to test on; without a test split of --data those of val',
     )
+    add_boundary_argument(parser)
     add_device_argument(parser)
     parser.add_argument('--out', help='write the predictions to this pickle file')
     parser.add_argument('--show', action='store_true', help='show the predictions')
@@ -72,6 +74,7 @@ def run(args: argparse.Namespace) -> None:
             args.checkpoint,
             data=args.data,
             split=args.split,
+            allow_outside=args.allow_outside,
             device=args.device,
             work_dir=args.work_dir,
             tta=args.tta,

@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from .arguments import (
+    add_boundary_argument,
     add_config_options,
     add_device_argument,
     add_form_argument,
@@ -118,6 +119,8 @@ def _train(args: argparse.Namespace) -> None:
             freeze=args.freeze,
             loggers=args.logger,
             deterministic=args.deterministic,
+            unreadable=args.unreadable,
+            allow_outside=args.allow_outside,
             device=args.device,
             work_dir=args.work_dir,
             # mmdet spells it so.
@@ -161,6 +164,7 @@ def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='read each image of --data whole before; else their headers',
     )
+    add_boundary_argument(parser)
 
 
 def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -215,6 +219,11 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         choices=['tensorboard', 'wandb', 'mlflow', 'csv'],
         help='where figures go besides the log',
+    )
+    parser.add_argument(
+        '--unreadable',
+        choices=['stop', 'skip'],
+        help='what becomes of images to learn from that cannot be read (default: stop)',
     )
 
 

@@ -24,6 +24,7 @@ from ..analysis.machine import describe_machine, load_average, versions
 from ..analysis.random_weights import without_pretrained
 from ..analysis.speed import WARM_UP, cudnn_of, measure_speed
 from ..checkpoints.latest import newest_state
+from ..engine.data_workers import worker_deaths_told
 from ..engine.hooks.finite_loss_hook import watch_losses
 from ..engine.hooks.training_cost_hook import EPOCHS, MEMORY, SECONDS
 from ..engine.runner import build_runner
@@ -83,7 +84,8 @@ def _train(config: Path) -> dict[str, Any]:
         cfg.load_from, cfg.resume = str(last), True
     runner = build_runner(cfg)
     watch_losses(runner)
-    runner.train()
+    with worker_deaths_told(runner):
+        runner.train()
     file = _checkpoint(config)
     checkpoint = CheckpointLoader.load_checkpoint(file, 'cpu')
     with open(file, 'r+b') as opened:
@@ -106,7 +108,9 @@ def _test(config: Path) -> dict[str, Any]:
     cfg.model = without_pretrained(cfg.model)
     cfg.work_dir = str(config.parent / 'test')
     # Where a detector finds nothing at all, mmdet's metric gives no AP.
-    metrics = {'coco/bbox_mAP': 0.0, **build_runner(cfg).test()}
+    runner = build_runner(cfg)
+    with worker_deaths_told(runner):
+        metrics = {'coco/bbox_mAP': 0.0, **runner.test()}
     # JSON has no NaN, the AP of a class without objects.
     return {
         name: float(value) if math.isfinite(value) else None

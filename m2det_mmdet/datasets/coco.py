@@ -19,6 +19,7 @@ from mmengine.logging import print_log
 
 from ..utils.areas import fill_areas
 from ..utils.headers import MOST_PIXELS, size_problem
+from ..utils.regular_files import read_regular
 from ..utils.values import is_count
 from .boundary import Allowed, boundary_of
 from .coco_form import check_annotations
@@ -296,9 +297,7 @@ class CheckedCocoDataset(CocoDataset):
         return 'is truncated or no image' if image is None else None
 
 
-def _check_choices(
-    unreadable: str, max_pixels: int | None, *, test_mode: bool
-) -> None:
+def _check_choices(unreadable: str, max_pixels: int | None, *, test_mode: bool) -> None:
     """Stop where the arguments on files of images cannot be right."""
     if unreadable not in ('stop', 'skip'):
         raise DatasetError(f"unreadable must be 'stop' or 'skip', got {unreadable!r}.")
@@ -343,7 +342,7 @@ def load_content(ann_file: str | Path) -> tuple[Any, bool]:
     """
     with _explained(str(ann_file)):
         try:
-            data = Path(ann_file).read_bytes()
+            data = read_regular(Path(ann_file))
             encoding = json.detect_encoding(data)
             return json.loads(data.decode(encoding)), encoding == 'utf-8'
         except (ValueError, RecursionError) as error:

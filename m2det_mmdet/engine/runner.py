@@ -16,6 +16,8 @@ from mmengine.visualization import Visualizer
 from ..utils.configs import DUMP_SUFFIX, config_name, describe, is_of_run
 from ..utils.errors import M2DetError, explain
 from ..utils.logs import prints_to, quiet
+from ..utils.pipelines import nested
+from .hooks.skipped_images_hook import SkippedImagesHook
 
 
 def set_work_dir(
@@ -79,8 +81,18 @@ def build_runner(
         name = f'_{key}_dataloader'
         settings = {**getattr(runner, name), 'dataset': dataset}
         setattr(runner, name, Runner.build_dataloader(settings, seed=runner.seed))
+    if _skips_images(cfg):
+        runner.register_hook(SkippedImagesHook())
     _dump(cfg, runner)
     return runner
+
+
+def _skips_images(cfg: Config) -> bool:
+    """Whether a training may skip images, and no hook of the config tells which."""
+    hooks = cfg.get('custom_hooks') or []
+    is_told = any(hook.get('type') == SkippedImagesHook.__name__ for hook in hooks)
+    parts = nested(cfg.get('train_dataloader'))
+    return not is_told and any(part.get('unreadable') == 'skip' for part in parts)
 
 
 def _name_own_types(cfg: Config) -> None:

@@ -28,7 +28,10 @@ _PASSED_BY = (*_REPEATING, 'ConcatDataset')
 # Their pipeline composes several images: part of the detector's training.
 _KEPT = ('MultiImageMixDataset',)
 # What a data set says of the training, not of the files.
-_TRAINING_KEYS = ('pipeline', 'filter_cfg', 'keep_crowds', 'inclusive_boxes')
+_TRAINING_KEYS = (
+    *('pipeline', 'filter_cfg', 'keep_crowds', 'inclusive_boxes'),
+    *('unreadable', 'max_pixels'),
+)
 # Weights to start from and heads that know objects and background only.
 _OTHER_CLASSES = ('backbone', 'rpn_head')
 
@@ -128,6 +131,26 @@ def data_files(cfg: Config, key: str) -> list[DataFiles]:
         for base in _bases(cfg[f'{key}_dataloader'].dataset)
         if base.get('ann_file')
     ]
+
+
+def allowed_outside(cfg: Config, key: str) -> bool | tuple[Path, ...]:
+    """Return where the images of a loader may lie besides their folder.
+
+    Args:
+        cfg: The config.
+        key: ``train``, ``val`` or ``test``.
+
+    Returns:
+        ``True`` for anywhere, else folders.
+    """
+    folders: list[Path] = []
+    for base in _bases(cfg[f'{key}_dataloader'].dataset):
+        own = base.get('allow_outside') or ()
+        if own is True:
+            return True
+        named = [*own, base.get('data_root')]
+        folders += [Path(name).absolute() for name in named if name]
+    return tuple(folders)
 
 
 def image_files(cfg: Config, key: str) -> set[Path]:
@@ -240,7 +263,17 @@ def _pointed(dataset: dict, split: Split, classes: Sequence[str]) -> ConfigDict:
         data_prefix={'img': str(split.images)},
         metainfo={'classes': tuple(classes)},
         **{key: dataset[key] for key in _TRAINING_KEYS if key in dataset},
+        **_further_folders(split),
     )
+
+
+def _further_folders(split: Split) -> dict[str, bool | list[str]]:
+    """Say where the images of a split may lie besides their folder, if anywhere."""
+    if split.allow_outside is True:
+        return {'allow_outside': True}
+    folders = dict.fromkeys(split.allow_outside or ())
+    others = [str(folder) for folder in folders if folder != split.images]
+    return {'allow_outside': others} if others else {}
 
 
 def _pipelines(dataset: dict) -> list:

@@ -52,6 +52,8 @@ class TrainingOptions:
         deterministic: Whether two trainings give the same weights; a seed is drawn
             where there is none.
         form: ``'safetensors'`` for a file of the weights alone at the end.
+        unreadable: What becomes of images to learn from that cannot be read: ``'stop'``
+            or ``'skip'``.
     """
 
     epochs: int | None = None
@@ -64,6 +66,7 @@ class TrainingOptions:
     start: str | None = None
     deterministic: bool = False
     form: str | None = None
+    unreadable: str | None = None
 
     def given(self) -> dict[str, Any]:
         """Return what is changed."""
@@ -98,6 +101,8 @@ def apply_options(cfg: Config, options: TrainingOptions) -> list[str]:
         _repeat(cfg)
     if options.start is not None:
         cfg.load_from = options.start
+    if options.unreadable is not None:
+        _set_unreadable(cfg, options.unreadable)
     if options.patience is not None:
         _stop_early(cfg, options.patience)
     if options.form == SAFETENSORS:
@@ -135,6 +140,22 @@ def _repeat(cfg: Config) -> None:
     )
     # It chooses the fastest kernels, which differ from run to run.
     cfg.env_cfg = ConfigDict({**(cfg.get('env_cfg') or {}), 'cudnn_benchmark': False})
+
+
+def _set_unreadable(cfg: Config, unreadable: str) -> None:
+    """Say what becomes of images to learn from that cannot be read."""
+    checked = [
+        part
+        for part in nested(cfg.train_dataloader.dataset)
+        if kind_of(part) == 'CheckedCocoDataset'
+    ]
+    if not checked:
+        raise RecipeError(
+            'unreadable is an argument of CheckedCocoDataset, and the training data '
+            'are of another type: change it in the config, or leave unreadable out.'
+        )
+    for dataset in checked:
+        dataset['unreadable'] = unreadable
 
 
 def _stop_early(cfg: Config, patience: int) -> None:

@@ -167,7 +167,10 @@ def test_a_run_goes_on_as_it_began(run: SimpleNamespace, tmp_path: Path) -> None
         ({'seed': -1}, 'seed must be at least 0, got -1'),
         ({'start': 'm2det_r18_scene'}, 'no checkpoint m2det_r18_scene'),
         ({'device': 'abacus'}, 'device abacus cannot be used here'),
-        ({'name': 'mine'}, 'name and check_images are for data of your own'),
+        (
+            {'name': 'mine'},
+            'name, check_images and allow_outside are for data of your own',
+        ),
     ],
 )
 def test_wrong_arguments_are_named(arguments: dict, message: str) -> None:

@@ -5,6 +5,6 @@
 it where it names no images to validate on, and ``layout`` writes what a config names.
 """
 
-from .layout import DataLayout, Split, read_layout, write_folder
+from .layout import DataLayout, Split, read_layout, split_in_file, write_folder
 
-__all__ = ['DataLayout', 'Split', 'read_layout', 'write_folder']
+__all__ = ['DataLayout', 'Split', 'read_layout', 'split_in_file', 'write_folder']

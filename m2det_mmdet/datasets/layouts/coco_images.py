@@ -1,7 +1,7 @@
 """The images that annotation files name, wherever they lie here."""
 
 import os
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -97,7 +97,7 @@ def place_images(part: Part, tree: Tree, file: Named, faults: Faults) -> None:
     else:
         for problem in problems.values():
             faults.report(IMAGE_MISSING, problem)
-    _leave_out(part, problems)
+    part.leave_out(problems)
 
 
 def _lacks_size(image: Any) -> bool:
@@ -195,9 +195,3 @@ def _problem(found: Sequence[str], taken: Mapping[str, str]) -> str | None:
     if found[0] in taken:
         return f'is not there, and {found[0]} is {shown(taken[found[0]])}'
     return None
-
-
-def _leave_out(part: Part, missing: Container[int]) -> None:
-    content = part.content
-    for key, name in (('images', 'id'), ('annotations', 'image_id')):
-        content[key] = [item for item in content[key] if item[name] not in missing]

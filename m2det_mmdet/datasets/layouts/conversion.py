@@ -27,6 +27,7 @@ class LabelFiles:
         classes: Names of all classes; by default those in the labels, sorted.
         settings: What else decides how labels are read.
         report_rest: Reports the labels that belong to no image.
+        named: Folders of images that may be links, or lie outside of ``root``.
     """
 
     root: Path
@@ -35,6 +36,7 @@ class LabelFiles:
     classes: Sequence[str] | None = None
     settings: tuple[Hashable, ...] = ()
     report_rest: Callable[[Faults], None] = lambda _: None
+    named: tuple[Path, ...] = ()
 
     def place(self, split: str) -> str:
         """Name a split, at the start of a sentence."""

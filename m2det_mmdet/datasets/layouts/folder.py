@@ -6,6 +6,7 @@ from pathlib import Path
 from ..error import DatasetError
 from ..faults import Faults, Level, new_kind
 from .classes import common_classes
+from .outside import leave_out_outside
 from .parts import DataFolder, Part
 from .recognition import Found, find_data
 from .splits import SPLIT_EMPTY
@@ -44,6 +45,7 @@ def read_folder(
     seed: int = 0,
     check: Check | None = None,
     divide: bool = True,
+    allow_outside: bool = False,
 ) -> DataFolder:
     """Read a data folder, with all that is wrong with it.
 
@@ -55,6 +57,8 @@ def read_folder(
         check: Looks at all images before the splits are completed.
         divide: Whether images to validate on are taken from those to train on where
             the folder has none.
+        allow_outside: Whether images may lie outside of the folder. Else they are left
+            out, before any of them is opened whole.
 
     Raises:
         DatasetError: If nothing can be read: no folder, no known form, no classes. What
@@ -62,7 +66,16 @@ def read_folder(
     """
     root, kind, found = find_data(data, faults)
     found.report_rest(faults)
-    return read_found(root, kind, found, faults, seed=seed, check=check, divide=divide)
+    return read_found(
+        root,
+        kind,
+        found,
+        faults,
+        seed=seed,
+        check=check,
+        divide=divide,
+        allow_outside=allow_outside,
+    )
 
 
 def read_found(
@@ -74,6 +87,7 @@ def read_found(
     seed: int = 0,
     check: Check | None = None,
     divide: bool = True,
+    allow_outside: bool = False,
 ) -> DataFolder:
     """Read what was found of a data folder; arguments as for :func:`read_folder`.
 
@@ -87,7 +101,13 @@ def read_found(
             'on: mend it or export it again.'
         )
     classes = common_classes(parts, found.place, faults)
-    folder = DataFolder(root, kind, classes, parts)
+    folders = (root, *found.named)
+    if not allow_outside:
+        for part in parts.values():
+            leave_out_outside(part, folders, faults)
+    folder = DataFolder(
+        root, kind, classes, parts, allow_outside=allow_outside or folders
+    )
     if check is not None:
         check(folder, faults)
     _leave_out_splits(folder, found, faults)

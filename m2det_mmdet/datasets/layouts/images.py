@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ...utils.headers import HugeImage, UnreadableImage, read_header
+from ...utils.regular_files import read_regular
 from ..error import DatasetError
 from ..faults import Faults, Level, new_kind
 
@@ -40,7 +41,7 @@ def read_lines(path: Path) -> list[str]:
         DatasetError: If the file cannot be read.
     """
     try:
-        return path.read_text(encoding='utf-8-sig').splitlines()
+        return read_regular(path).decode('utf-8-sig').splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(
             f'The file {path} cannot be read as UTF-8 text ({error}): write it again.'

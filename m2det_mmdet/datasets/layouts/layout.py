@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -27,11 +27,14 @@ class Split:
         ann_file: COCO JSON, an absolute path.
         images: Folder to which its ``file_name`` entries are relative, absolute.
         size: Number of images.
+        allow_outside: Folders besides ``images`` in which they may lie; ``True`` for
+            any.
     """
 
     ann_file: Path
     images: Path
     size: int
+    allow_outside: bool | tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class DataLayout:
     test: Split | None
 
 
-def read_layout(data: Path, cache: Path) -> DataLayout:
+def read_layout(data: Path, cache: Path, *, allow_outside: bool = False) -> DataLayout:
     """Find the splits and classes of a data folder in COCO's, VOC's or YOLO's form.
 
     Annotations that are not COCO files already are written to ``cache``. Later calls
@@ -62,6 +65,7 @@ def read_layout(data: Path, cache: Path) -> DataLayout:
     Args:
         data: The data folder, or the ``data.yaml`` of one; nothing is written there.
         cache: Folder for converted annotations, created if needed.
+        allow_outside: Whether images may lie outside of the folder.
 
     Raises:
         DatasetError: One sentence that names the first fault and the fix.
@@ -69,12 +73,13 @@ def read_layout(data: Path, cache: Path) -> DataLayout:
     cache = Path(cache).expanduser().resolve()
     faults = Strict()
     root, kind, found = find_data(Path(data), faults)
-    out = cache / found.digest()
+    name = f'{found.digest()}-outside' if allow_outside else found.digest()
+    out = cache / name
     folder = None
     if isinstance(found, LabelFiles):
-        folder = _converted(root, kind, out, [*found.sources])
+        folder = _converted(root, kind, out, found, allow_outside=allow_outside)
     if folder is None:
-        folder = read_found(root, kind, found, faults)
+        folder = read_found(root, kind, found, faults, allow_outside=allow_outside)
         _leave_out_empty(folder)
     _log_notes(faults)
     _warn_of_shared(folder.parts)
@@ -100,7 +105,7 @@ def write_folder(folder: DataFolder, out: Path) -> DataLayout:
         if ann_file is None:
             ann_file = out / f'{split}.json'
             write_whole(ann_file, json.dumps(part.content) + '\n')
-        splits[split] = Split(ann_file, part.images, len(part.content['images']))
+        splits[split] = split_in_file(folder, part, ann_file)
     if folder.split_seed is not None:
         chosen = {split: _names(folder.parts[split]) for split in ('train', 'val')}
         content = {'seed': folder.split_seed, **chosen}
@@ -114,15 +119,21 @@ def write_folder(folder: DataFolder, out: Path) -> DataLayout:
     )
 
 
+def split_in_file(folder: DataFolder, part: Part, ann_file: Path) -> Split:
+    """Describe a part of a data folder, whose annotations lie in a file."""
+    size = len(part.content['images'])
+    return Split(ann_file, part.images, size, folder.allow_outside)
+
+
 def _names(part: Part) -> list[str]:
     return [image['file_name'] for image in part.content['images']]
 
 
 def _converted(
-    root: Path, kind: str, out: Path, splits: Sequence[str]
+    root: Path, kind: str, out: Path, found: LabelFiles, *, allow_outside: bool
 ) -> DataFolder | None:
     """Return what an earlier call wrote, if all of it is there."""
-    files = {x: out / f'{x}.json' for x in dict.fromkeys((*splits, 'val'))}
+    files = {x: out / f'{x}.json' for x in dict.fromkeys((*found.sources, 'val'))}
     if not all(path.is_file() for path in files.values()):
         return None
     parts = {
@@ -130,7 +141,9 @@ def _converted(
         for split, path in files.items()
     }
     categories = parts['train'].content['categories']
-    return DataFolder(root, kind, tuple(x['name'] for x in categories), parts)
+    classes = tuple(x['name'] for x in categories)
+    allowed = allow_outside or (root, *found.named)
+    return DataFolder(root, kind, classes, parts, allow_outside=allowed)
 
 
 def _leave_out_empty(folder: DataFolder) -> None:

@@ -1,6 +1,6 @@
 """A data folder in memory: its splits, in COCO's form."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,17 @@ class Part:
     content: dict[str, list[dict[str, Any]]]
     sources: dict[int, Path] = field(default_factory=dict)
     ann_file: Path | None = None
+
+    def leave_out(self, image_ids: Container[Hashable]) -> None:
+        """Remove images and their annotations."""
+        kept = [x for x in self.content['images'] if x['id'] not in image_ids]
+        if len(kept) == len(self.content['images']):
+            return
+        self.content['images'] = kept
+        self.content['annotations'] = [
+            x for x in self.content['annotations'] if x['image_id'] not in image_ids
+        ]
+        self.ann_file = None
 
     def has_objects(self) -> bool:
         """Whether a detector can learn from the part, or be tested on it.
@@ -60,6 +71,8 @@ class DataFolder:
         parts: The splits: ``train``, ``val`` and, where there is one, ``test``.
         split_seed: The seed by which ``train`` and ``val`` were split here; ``None`` if
             the folder says how it is split.
+        allow_outside: Folders in which images may lie, besides the one of their part;
+            ``True`` for any.
     """
 
     root: Path
@@ -67,3 +80,4 @@ class DataFolder:
     classes: tuple[str, ...]
     parts: dict[str, Part]
     split_seed: int | None = None
+    allow_outside: bool | tuple[Path, ...] = ()

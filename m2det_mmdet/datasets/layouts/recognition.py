@@ -24,7 +24,13 @@ _DESCRIPTIONS = ('.yaml', '.yml')
 
 
 class Found(Protocol):
-    """What was found of a data folder."""
+    """What was found of a data folder.
+
+    Attributes:
+        named: Folders outside of it that belong to it all the same.
+    """
+
+    named: tuple[Path, ...]
 
     def place(self, split: str) -> str:
         """Name the file or folder of a split, at the start of a sentence."""

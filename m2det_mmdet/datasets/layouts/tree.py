@@ -1,6 +1,7 @@
 """All files of a data folder, listed once."""
 
 import os
+import stat
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from functools import cached_property
@@ -91,6 +92,8 @@ class Tree:
                 path = f'{folder}{entry.name}'
                 if not _is_text(entry.name):
                     self._report(path, 'its name is no text')
+                elif _is_endless(entry):
+                    self._report(path, 'it is no regular file')
                 elif not _is_folder(entry):
                     yield path
                 elif is_pictures(self.root / path):
@@ -125,6 +128,18 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _is_endless(entry: os.DirEntry) -> bool:
+    """Whether reading would wait for ever, or never end: at a pipe or a device."""
+    # Of ordinary files the system need not be asked again.
+    if entry.is_file(follow_symlinks=False):
+        return False
+    try:
+        mode = entry.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _is_folder(entry: os.DirEntry) -> bool:

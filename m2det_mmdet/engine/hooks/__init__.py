@@ -13,6 +13,7 @@ from .progress_hook import Evaluated, ProgressHook, Step
 from .pyramid_check_hook import PyramidCheckHook
 from .results_table_hook import ResultsTableHook
 from .safetensors_hook import SafetensorsHook
+from .skipped_images_hook import SkippedImagesHook
 from .time_budget_hook import TimeBudgetHook
 from .training_cost_hook import TrainingCostHook
 from .weights_check_hook import WeightsCheckHook
@@ -32,6 +33,7 @@ __all__ = [
     'ResultsTableHook',
     'ResumableEarlyStoppingHook',
     'SafetensorsHook',
+    'SkippedImagesHook',
     'Step',
     'TimeBudgetHook',
     'TrainingCostHook',

@@ -61,9 +61,10 @@ def test_the_generator_s_form_is_read(root: Path, tmp_path: Path) -> None:
     assert layout.kind == 'coco'
     assert layout.classes == ('cat', 'dog')
     assert layout.train == Split(
-        root / 'annotations' / 'train.json', root / 'train', size=2
+        root / 'annotations' / 'train.json', root / 'train', 2, (root,)
     )
-    assert layout.val == Split(root / 'annotations' / 'val.json', root / 'val', size=1)
+    val = Split(root / 'annotations' / 'val.json', root / 'val', 1, (root,))
+    assert layout.val == val
     assert layout.test is None
     assert not (tmp_path / 'cache').exists()
 

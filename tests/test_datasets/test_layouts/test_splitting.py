@@ -142,8 +142,10 @@ def test_a_folder_is_written_with_its_split(root: Path, tmp_path: Path) -> None:
     layout = write_folder(folder, tmp_path / 'out')
 
     out = tmp_path / 'out'
-    assert layout.train == Split(out / 'train.json', root, 16)
-    assert layout.val == Split(out / 'val.json', root, 4)
+    folders = folder.allow_outside
+    assert folders[0] == root
+    assert layout.train == Split(out / 'train.json', root, 16, folders)
+    assert layout.val == Split(out / 'val.json', root, 4, folders)
     assert (layout.test, layout.classes, layout.kind) == (None, ('cat',), 'voc')
     split = json.loads((out / 'split.json').read_text())
     assert split['seed'] == 3

@@ -1,6 +1,5 @@
 """The images of a data folder with their headers, without those of no use."""
 
-from collections.abc import Container, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,21 +55,8 @@ def list_images(folder: DataFolder, faults: Faults) -> list[ListedImage]:
                 useless.add(entry['id'])
             else:
                 listed.append(ListedImage(split, part, entry, path, header))
-        leave_out(part, useless)
+        part.leave_out(useless)
     return listed
-
-
-def leave_out(part: Part, image_ids: Container[Hashable]) -> None:
-    """Remove images and their annotations from what a part holds."""
-    images, annotations = part.content['images'], part.content['annotations']
-    kept = [image for image in images if image['id'] not in image_ids]
-    if len(kept) == len(images):
-        return
-    part.content['images'] = kept
-    part.content['annotations'] = [
-        item for item in annotations if item['image_id'] not in image_ids
-    ]
-    part.ann_file = None
 
 
 def _usable_header(path: Path, faults: Faults) -> Header | None:

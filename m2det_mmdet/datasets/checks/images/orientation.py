@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
+from ....utils.regular_files import read_regular
 from ...faults import Faults, Level, new_kind
 from ...layouts.folder import DataFolder
 from ...layouts.parts import MEASURED
@@ -88,7 +89,7 @@ def _is_declared(folder: DataFolder, image: ListedImage) -> bool:
         return folder.kind == 'coco' and MEASURED not in image.entry
     source = image.part.sources.get(image.entry['id'])
     try:
-        return source is None or bool(_WIDTH_IN_XML.search(source.read_bytes()))
+        return source is None or bool(_WIDTH_IN_XML.search(read_regular(source)))
     except OSError:
         return False
 

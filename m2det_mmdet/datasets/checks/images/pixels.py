@@ -9,7 +9,7 @@ import cv2
 import mmcv
 
 from ...faults import Faults
-from .listing import IMAGE_UNREADABLE, ListedImage, leave_out
+from .listing import IMAGE_UNREADABLE, ListedImage
 
 _THREADS = 4
 
@@ -33,7 +33,7 @@ def check_pixels(images: Sequence[ListedImage], faults: Faults) -> list[ListedIm
                 'its labels.',
             )
     for split, image_ids in useless.items():
-        leave_out(parts[split], image_ids)
+        parts[split].leave_out(image_ids)
     return [x for x, is_readable in zip(images, readable, strict=True) if is_readable]
 
 

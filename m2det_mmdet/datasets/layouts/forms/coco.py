@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from ....utils.regular_files import read_regular
 from ...coco import load_content
 from ...coco_form import mend_annotations
 from ...error import DatasetError
@@ -69,6 +70,9 @@ class CocoFiles:
         tree: The data folder.
         files: The annotations of each split, at least of ``train``.
     """
+
+    # Images lie in the folder; which one of them is a link does not matter.
+    named: tuple[Path, ...] = ()
 
     def __init__(self, tree: Tree, files: dict[str, AnnFile]) -> None:
         self.tree = tree
@@ -171,7 +175,7 @@ def _only(root: Path, paths: list[Path], what: str) -> Path:
 def _is_coco(path: Path) -> bool:
     """Whether a file has the names of COCO's lists."""
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError:
         return False
     # Without zeros UTF-16 is read like UTF-8 here.

@@ -70,6 +70,7 @@ def find(tree: Tree, faults: Faults) -> LabelFiles:
     check_train(tree.root, sources, 'ImageSets/Main/SPLIT.txt, one name a line')
     found = LabelFiles(tree.root, sources, lambda _: read_labels)
     if has_lists:
+        found.named = tuple(year / 'JPEGImages' for year in _years(tree.root))
         found.report_rest = partial(
             report_orphans, tree=tree, sources=sources, suffix='.xml', is_label=is_voc
         )

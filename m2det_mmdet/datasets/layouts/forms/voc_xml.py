@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ....utils.regular_files import read_regular
 from ....utils.texts import one_line, shown
 from ...error import DatasetError
 from ...faults import Faults
@@ -37,7 +38,7 @@ def read_labels(source: Source, faults: Faults) -> Labels | None:
         The labels; ``None`` if the file cannot be read, or the size is not known.
     """
     try:
-        tree = parse(source.label.read_bytes())
+        tree = parse(read_regular(source.label))
         width, height = (
             int(float(tree.findtext(f'size/{side}') or 0))
             for side in ('width', 'height')
@@ -83,7 +84,7 @@ def parse(content: bytes) -> ElementTree.Element:
 def image_names(path: Path) -> list[str]:
     """Return what a file calls its image: the path, then the name."""
     try:
-        tree = parse(path.read_bytes())
+        tree = parse(read_regular(path))
     except _ERRORS:
         return []
     names = [(tree.findtext(key) or '').strip() for key in ('path', 'filename')]

@@ -94,6 +94,8 @@ def find(tree: Tree, faults: Faults, *, description: Path | None = None) -> Labe
         (given,),
     )
     if places:
+        named = [path for paths in places.values() for path in paths]
+        found.named = tuple(x if x.is_dir() else x.parent for x in named)
         found.report_rest = partial(
             report_orphans, tree=tree, sources=sources, suffix='.txt', is_label=is_label
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ....utils.regular_files import read_regular
 from ...faults import Faults, Level, new_kind
 
 _SHARE = 0.9  # of the lines that look like key points: then the labels are
@@ -60,7 +61,7 @@ def num_key_values(labels: Iterable[Path], faults: Faults) -> int:
 def _long_lines(path: Path) -> Iterator[list[float]]:
     """Yield the numbers after the class of lines that are no plain boxes."""
     try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
+        lines = read_regular(path).decode('utf-8-sig').splitlines()
     except (OSError, UnicodeDecodeError):
         return
     for line in lines:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from ....utils.regular_files import read_regular
 from ....utils.texts import one_line, shown
 from ....utils.values import is_count
 from ...error import DatasetError
@@ -99,7 +100,7 @@ def read_description(path: Path, faults: Faults) -> Description:
 
 def _load(path: Path) -> Any:
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding='utf-8-sig'))
+        loader = yaml.SafeLoader(read_regular(path).decode('utf-8-sig'))
         node = loader.get_single_node()
         if node is None:
             return None
