@@ -137,8 +137,8 @@ def use_folder(
         allow_outside: Whether images may lie outside of the folder.
 
     Raises:
-        M2DetError: If the data cannot be read, have images outside of the folder, have no such split or objects in it, or
-            a class that the detector does not know.
+        M2DetError: If the data cannot be read, have images outside of the folder, have
+            no such split or objects in it, or a class that the detector does not know.
     """
     # All images of a folder that is not split: be it a single one.
     faults = Faults(shown=1)

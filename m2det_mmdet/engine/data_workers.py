@@ -1,4 +1,4 @@
-"""The data sets of a runner's loaders, and what becomes of the workers that read them."""
+"""The data sets of a runner's loaders, and the workers that read them."""
 
 import re
 from collections.abc import Iterator

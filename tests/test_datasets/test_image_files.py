@@ -72,10 +72,12 @@ def _pipe(path: Path) -> None:
 
 
 def _bomb(path: Path) -> None:
-    """Write the header of a PNG of 30,000 x 30,000 pixels, and no pixels."""
+    """Write the begin of a PNG of 30,000 x 30,000 pixels."""
     header = b'IHDR' + struct.pack('>IIBBBBB', 30_000, 30_000, 8, 2, 0, 0, 0)
     crc = struct.pack('>I', zlib.crc32(header))
-    path.write_bytes(b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + header + crc)
+    pixels = struct.pack('>I', 10) + b'IDAT' + bytes(14)
+    begin = b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13)
+    path.write_bytes(begin + header + crc + pixels)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,11 @@ from m2det_mmdet.datasets import CheckedCocoDataset
 from m2det_mmdet.engine.data_workers import checked_datasets, worker_deaths_told
 from m2det_mmdet.utils.errors import M2DetError, our_errors
 
+# PyTorch tells of a death again where what is left of a loader is collected.
+pytestmark = pytest.mark.filterwarnings(
+    'ignore::pytest.PytestUnraisableExceptionWarning'
+)
+
 
 @TRANSFORMS.register_module()
 class KillingTransform(BaseTransform):
@@ -32,7 +38,7 @@ class KillingTransform(BaseTransform):
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> CheckedCocoDataset:
+def dataset(tmp_path: Path) -> Iterator[CheckedCocoDataset]:
     """Four images; the third kills who reads it."""
     images = []
     for id_, name in enumerate(('a.png', 'b.png', 'c.png', 'd.png'), start=1):
@@ -48,13 +54,14 @@ def dataset(tmp_path: Path) -> CheckedCocoDataset:
         'categories': [{'id': 1, 'name': 'cat'}],
     }
     (tmp_path / 'ann.json').write_text(json.dumps(content))
-    return CheckedCocoDataset(
+    yield CheckedCocoDataset(
         data_root=str(tmp_path),
         ann_file='ann.json',
         data_prefix={'img': ''},
         metainfo={'classes': ('cat',)},
         pipeline=[{'type': 'LoadImageFromFile'}, {'type': 'KillingTransform'}],
     )
+    gc.collect()
 
 
 def _runner(loader: DataLoader) -> SimpleNamespace:
@@ -63,8 +70,6 @@ def _runner(loader: DataLoader) -> SimpleNamespace:
     return SimpleNamespace(_train_loop=loop, _val_loop={}, _test_loop=None)
 
 
-# PyTorch tells the death again where what is left of the loader is collected.
-@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 @pytest.mark.parametrize('wrapper', [None, RepeatDataset, ConcatDataset])
 def test_a_killed_worker_is_told_with_its_image(
     dataset: CheckedCocoDataset, wrapper: type | None, tmp_path: Path
@@ -79,8 +84,6 @@ def test_a_killed_worker_is_told_with_its_image(
     with pytest.raises(M2DetError) as caught, worker_deaths_told(_runner(loader)):
         list(loader)
     text = str(caught.value)
-    del caught, loader
-    gc.collect()
     assert f'while it read {tmp_path}/c.png: remove the image' in text
     assert text.endswith('.')
     assert '\n' not in text
@@ -123,7 +126,7 @@ def test_an_error_on_a_file_is_one_sentence(
 
 
 def test_data_sets_are_found_within_wrappers(dataset: CheckedCocoDataset) -> None:
-    wrapped = RepeatDataset(ConcatDataset([dataset, dataset]), times=2)
+    wrapped = SimpleNamespace(dataset=ConcatDataset([dataset, dataset]))
 
     assert [*checked_datasets(wrapped)] == [dataset, dataset]
     assert [*checked_datasets(None)] == []
