@@ -47,7 +47,7 @@ from mutations import FORMS, IMAGES, LONGEST, Mutator, mutate, write_coco  # noq
 CONFIG = ROOT / 'configs' / 'm2det' / 'm2det_r18_scenes.py'
 MOST_SECONDS = 10  # of computing, for a step of a case
 # Of the clock, after which a process is killed: the machine may do other work, too.
-MOST_WAITING = 60
+MOST_WAITING = 120
 MOST_MEMORY = 1_000_000  # kB more than before
 STEPS = ('check', 'train', 'predict')
 OUTCOMES = ('worked', 'sentence', 'traceback', 'hang', 'memory', 'crash')
@@ -126,6 +126,8 @@ class Subject:
         checkpoint = Path(self.folder.name, 'start.pth')
         torch.save({'state_dict': self.start, 'meta': {}}, checkpoint)
         self.detector = Detector(self.cfg, checkpoint, device='cpu')
+        # Its first image compiles the suppression.
+        self.detector(np.zeros((SIDE, SIDE, 3), np.uint8))
 
     def check(self, root: Path, _: Path) -> str:
         """Check a folder."""

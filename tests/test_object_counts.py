@@ -37,8 +37,8 @@ def _tiny() -> Tensor:
 )
 @pytest.mark.parametrize(
     'images',
-    [(_none, _none), (_none, _many), (_many, _tiny), (_tiny, _none)],
-    ids=['no object', 'none and 500', '500 and tiny', 'tiny and none'],
+    [(_none, _none), (_many, _tiny)],
+    ids=['no object', '500 and tiny'],
 )
 def test_losses_and_gradients_are_finite(name: str, images: tuple) -> None:
     cfg = Config.fromfile(CONFIGS / f'{name}.py')

@@ -25,7 +25,7 @@ def test_changed_files_work_or_end_in_one_sentence(
     script: ModuleType, tmp_path: Path
 ) -> None:
     subject = script.Subject()
-    cases = [('annotations', x) for x in range(6)] + [('images', x) for x in range(10)]
+    cases = [('annotations', x) for x in range(3)] + [('images', x) for x in range(5)]
     found: Counter = Counter()
     for kind, number in cases:
         root = tmp_path / f'{kind}-{number}'
@@ -35,8 +35,8 @@ def test_changed_files_work_or_end_in_one_sentence(
             outcome = script.outcome_of(step, root, tmp_path / f'out-{kind}-{number}')
             assert outcome in ('worked', 'sentence'), (kind, number, made, name)
             found[outcome] += 1
-    assert found['worked'] > 5
-    assert found['sentence'] > 5
+    assert found['worked'] > 2
+    assert found['sentence'] > 2
 
 
 def test_outcomes_are_told_apart(script: ModuleType, tmp_path: Path) -> None:
