@@ -310,7 +310,7 @@ def main() -> int:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--out', type=Path, help='file for the table')
     args = parser.parse_args()
-    server, counts, bad = Server(), {}, []
+    server, counts, bad, text = Server(), {}, [], ''
     steps = {step: Counter() for step in STEPS}
     for kind, number in (('annotations', args.annotations), ('images', args.images)):
         for index in range(number):
@@ -322,11 +322,12 @@ def main() -> int:
             if OUTCOMES.index(outcome) > OUTCOMES.index('sentence'):
                 bad.append(f'{kind} {index} ({made}): {outcomes}')
                 print(bad[-1], flush=True)
+            text = f'{table("changed file", counts)}\n\n{table("step", steps)}\n'
+            if args.out is not None:
+                # Also what was done before somebody ends it.
+                args.out.write_text('\n'.join([text, *bad]))
     server.close()
-    text = f'{table("changed file", counts)}\n\n{table("step", steps)}'
     print(text)
-    if args.out is not None:
-        args.out.write_text('\n'.join([text, *bad]) + '\n')
     return int(bool(bad))
 
 

@@ -102,6 +102,11 @@ def compare(
     quiet_log()
     check_path('out', out)
     check_paths(data=data)
+    if allow_outside and data is None:
+        raise M2DetError(
+            'allow_outside is for data of your own: give data, or set it in the data '
+            'sets of the configs.'
+        )
     out = Path(out).expanduser()
     terms = _terms(out, epochs, minutes, seeds, batch_size, workers)
     check_one_of('form', form, FORMS)

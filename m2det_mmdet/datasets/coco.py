@@ -152,8 +152,9 @@ class CheckedCocoDataset(CocoDataset):
 
     def full_init(self) -> None:
         """Load the annotations, and get ready for the workers of a loader."""
-        super().full_init()
-        self.notes = WorkerNotes(len(self))
+        if not self._fully_initialized:
+            super().full_init()
+            self.notes = WorkerNotes(len(self))
 
     def get_subset_(self, indices: Sequence[int] | int) -> None:
         """Keep some of the images."""

@@ -62,7 +62,9 @@ def size_problem(path: Path, most_pixels: int) -> str | None:
         most_pixels: How many it may have.
     """
     try:
-        with no_warnings_of_size(), opened(path) as image:
+        # Other filters of warnings, for each image of a training, would let Python
+        # repeat all the warnings that it shows once.
+        with opened(path) as image:
             width, height = image.size
             pixels = width * height
     except HugeImage as error:
