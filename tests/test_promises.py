@@ -31,8 +31,8 @@ RUNNER = 'config --cfg-options --work-dir --launcher --local_rank --local-rank'
 ARGUMENTS = {
     'train': f'{RUNNER} --data --name --check-images --from --epochs --batch-size '
     '--image-size --seed --patience --freeze --logger --device --amp --amp-dtype '
-    'ResultsTableHook SafetensorsHook SkippedImagesHook TimeBudgetHook '
-    'TrainingCostHook WeightsCheckHook',
+    '--auto-scale-lr --resume --force --no-report --format --deterministic '
+    '--unreadable --allow-outside',
     'predict': 'model inputs -o --out --score-thr --classes --format --ann-file --tile '
     f'--tile-overlap --cfg-options --device --batch-size {NETWORK} --force --resume',
     'check': 'data config --images --allow-outside --seed -o --out --force',
@@ -41,8 +41,7 @@ ARGUMENTS = {
     'draw': 'annotations results images -o --out --num-images --score-thr --force',
     'table': 'family --out --force',
     'compare': 'configs --data --out --epochs --minutes --seeds --batch-size --workers '
-    'ResultsTableHook SafetensorsHook SkippedImagesHook TimeBudgetHook '
-    'TrainingCostHook WeightsCheckHook',
+    '--cfg-options --allow-outside --format --force',
     'bench': 'config --cfg-options --checkpoint --image-dir --images --warm-up '
     f'--batch-sizes --device {NETWORK} --out --force',
     'zoo': 'name',

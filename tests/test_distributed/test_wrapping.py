@@ -89,5 +89,5 @@ def test_batch_norms_over_all_processes_need_a_gpu(
 
     ended = run_processes(build)
 
-    expected = "sync_bn='torch' needs GPUs, and these processes compute on CPU"
+    expected = "sync_bn='torch' needs GPUs, and these processes compute on the CPU"
     assert ended[0].result.startswith(expected), ended
