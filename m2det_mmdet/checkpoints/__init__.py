@@ -1,5 +1,6 @@
 """Checkpoints: loaded safely, and compared with a model."""
 
+from .differences import differences
 from .errors import CheckpointError
 from .loading import install, load_safely
 from .sources import check_checkpoint
@@ -10,6 +11,7 @@ __all__ = [
     'WeightsError',
     'check_checkpoint',
     'check_weights',
+    'differences',
     'install',
     'load_safely',
     'state_dict_of',
