@@ -5,7 +5,7 @@ makes for it, and hands on what the task yields. It is tried again where its pro
 machine dies, and not where it raises an error.
 """
 
-from .choice import choose_engine
+from .choice import Engine, choose_engine
 from .events import Again, Began, Ended, Event, Job, Told
 from .processes import ProcessEngine
 from .serial import SerialEngine
@@ -14,6 +14,7 @@ __all__ = [
     'Again',
     'Began',
     'Ended',
+    'Engine',
     'Event',
     'Job',
     'ProcessEngine',
