@@ -25,6 +25,7 @@ REGISTERED = {
     'TASK_UTILS': 'M2DetAnchorGenerator RefineDetAnchorGenerator SSDBBoxCoder',
     'TRANSFORMS': 'LoadDeepImageFromFile SSDPhotometricDistortion',
 }
+JOBS = '--engine --jobs --ray-address --job-cpus'
 NETWORK = '--fast --compile --autocast'
 RUNNER = 'config --cfg-options --work-dir --launcher --local_rank --local-rank'
 ARGUMENTS = {
@@ -33,14 +34,15 @@ ARGUMENTS = {
     '--auto-scale-lr --resume --no-report',
     'test': f'{RUNNER} checkpoint --out --show --show-dir --wait-time --tta {NETWORK}',
     'predict': 'model inputs -o --out --score-thr --classes --format --ann-file --tile '
-    f'--tile-overlap --cfg-options --device --batch-size {NETWORK} --force --resume',
+    f'--tile-overlap --cfg-options --device --batch-size {NETWORK} --force --resume '
+    f'{JOBS}',
     'check': 'data config --images --seed -o --out --force',
     'config': 'config --cfg-options -o --out --force',
     'scenes': 'out --num-train --num-val --num-test --size --seed --collection --force',
     'draw': 'annotations results images -o --out --num-images --score-thr --force',
     'table': 'family --out --force',
     'compare': 'configs --data --out --epochs --minutes --seeds --batch-size --workers '
-    '--cfg-options --force',
+    f'--cfg-options --force {JOBS}',
     'bench': 'config --cfg-options --checkpoint --image-dir --images --warm-up '
     f'--batch-sizes --device {NETWORK} --out --force',
     'zoo': 'name',

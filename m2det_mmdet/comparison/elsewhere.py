@@ -113,7 +113,7 @@ def finish_abroad(shared: SharedData, abroad: RunAbroad) -> Iterator[FolderChang
     """
     check_versions(shared.versions)
     with TemporaryDirectory(prefix='m2det-') as root:
-        run = Run(abroad.run.name, abroad.run.seed, Path(root, 'run'))
+        run = Run(abroad.run.name, abroad.run.seed, Path(root, abroad.run.folder.name))
         data = Path(root, 'data')
         FolderChange(shared.files).apply_to(data)
         FolderChange(abroad.files).apply_to(run.folder)
