@@ -85,16 +85,23 @@ def _content(out: Path) -> dict[str, bytes]:
     }
 
 
-def _elsewhere(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, 'choose_engine', lambda *_, **__: engine)
+@pytest.fixture
+def send_elsewhere(
+    unruly_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], None]:
+    """Let the comparisons that follow do their runs elsewhere."""
+
+    def send() -> None:
+        monkeypatch.setattr(comparison, 'choose_engine', lambda *_, **__: unruly_engine)
+
+    return send
 
 
 def test_runs_elsewhere_leave_what_runs_here_leave(
     compare: Callable[..., int],
     steps: Steps,
-    unruly_engine: Any,
+    send_elsewhere: Callable[[], None],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
     assert compare('here') == 0
@@ -102,7 +109,7 @@ def test_runs_elsewhere_leave_what_runs_here_leave(
     here, there = (_content(tmp_path / out) for out in ('here', 'elsewhere'))
     capsys.readouterr()
     shutil.rmtree(tmp_path / 'elsewhere')
-    _elsewhere(unruly_engine, monkeypatch)
+    send_elsewhere()
     steps.folders.clear()
 
     assert compare('elsewhere') == 0
@@ -122,11 +129,11 @@ def test_runs_elsewhere_leave_what_runs_here_leave(
 def test_a_run_goes_on_elsewhere_with_the_checkpoints_that_came_back(
     compare: Callable[..., int],
     steps: Steps,
-    unruly_engine: Any,
+    send_elsewhere: Callable[[], None],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _elsewhere(unruly_engine, monkeypatch)
+    send_elsewhere()
     begin = compare_runs.Run.begin
 
     def with_checkpoint(run: Any, *args: Any) -> None:
@@ -147,14 +154,13 @@ def test_a_run_goes_on_elsewhere_with_the_checkpoints_that_came_back(
 def test_a_failure_elsewhere_names_the_log_here(
     compare: Callable[..., int],
     steps: Steps,
-    unruly_engine: Any,
+    send_elsewhere: Callable[[], None],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     steps.fails = True
     compare('out')
     page = (tmp_path / 'out' / 'comparison.md').read_bytes()
-    _elsewhere(unruly_engine, monkeypatch)
+    send_elsewhere()
 
     assert compare('out') == 1
 
@@ -167,11 +173,11 @@ def test_a_failure_elsewhere_names_the_log_here(
 def test_other_data_elsewhere_fail_in_a_sentence(
     compare: Callable[..., int],
     steps: Steps,
-    unruly_engine: Any,
+    send_elsewhere: Callable[[], None],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    _elsewhere(unruly_engine, monkeypatch)
+    send_elsewhere()
     identity = elsewhere.data_identity
 
     def other(*args: Any) -> Any:
