@@ -237,7 +237,7 @@ def _next(events: 'ObjectRefGenerator', job: Job, queue: JobQueue) -> Event:
         reason = one_line(str(error).strip().splitlines()[-1])
         return Ended(f'A machine of the cluster cannot do the job: {reason}.')
     except ray.exceptions.RayError as error:
-        said = one_line(str(error).strip().partition('\n')[0]).removesuffix('.')
+        said = one_line(str(error).strip().partition('\n')[0]).rstrip('.')
         return queue.died(job, f'{type(error).__name__}: {said}')
 
 

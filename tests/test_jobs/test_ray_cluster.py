@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 ray = pytest.importorskip('ray', reason='needs Ray: pip install "m2det[ray]"')
 pytestmark = pytest.mark.slow
@@ -101,10 +102,10 @@ def _timeless(value: Any) -> Any:
     return [_timeless(x) for x in value] if isinstance(value, list) else value
 
 
-def _content(folder: Path) -> dict[str, Any]:
+def _content(folder: Path, pattern: str = '**/*') -> dict[str, Any]:
     """Files by their names; of JSON the text without times."""
     found = {}
-    for path in sorted(folder.rglob('*')):
+    for path in sorted(folder.glob(pattern)):
         if not path.is_file() or path.name.startswith('.'):
             continue
         name, content = path.relative_to(folder).as_posix(), path.read_bytes()
@@ -153,7 +154,7 @@ def test_a_comparison_of_two_machines_of_which_one_dies(
     other = tmp_path / 'other.py'
     other.write_text(f'_base_ = {trained.config!r}')
     argv = ['compare', trained.config, str(other), '--data', str(trained.scenes)]
-    argv += ['--epochs', '6', '--workers', '0', '--out']
+    argv += ['--epochs', '4', '--workers', '0', '--out']
     _serial([*argv, 'serial'], tmp_path)
     out = tmp_path / 'ray'
 
@@ -165,10 +166,18 @@ def test_a_comparison_of_two_machines_of_which_one_dies(
     )
 
     assert status == 0, console
-    serial, found = (_content(tmp_path / name) for name in ('serial', 'ray'))
-    names = [name for name in serial if name.endswith('.json')]
-    assert len(names) == 2 * 6 + 1
-    assert {name: found[name] for name in names} == {x: serial[x] for x in names}
+    for pattern, number in (('comparison.json', 1), ('*/seed_0/*.json', 2 * 6)):
+        serial = _content(tmp_path / 'serial', pattern)
+        assert len(serial) == number
+        assert _content(out, pattern) == serial
+    for name in ('small', 'other'):
+        file = f'{name}/seed_0/train/epoch_4.pth'
+        one, two = (
+            torch.load(folder / file, weights_only=False)['state_dict']
+            for folder in (tmp_path / 'serial', out)
+        )
+        assert one.keys() == two.keys()
+        assert all(torch.equal(one[key], two[key]) for key in one)
     assert 'its process died (' in console
     assert _without_noise(console), console
 
