@@ -6,7 +6,9 @@ and what its task yields travel through Ray: no disk has to be shared.
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
@@ -143,7 +145,8 @@ class RayEngine:
             return
         with no_ray_prints():
             try:
-                _connect(self.address, self._local_cpus())
+                with _kept_end():
+                    _connect(self.address, self._local_cpus())
             except Exception as error:
                 raise M2DetError(
                     f'Ray does not start, or its cluster {self.address or "here"} does '
@@ -255,6 +258,19 @@ def _connect(address: str | None, num_cpus: int | None) -> None:
         ray.init('local', num_cpus=num_cpus, include_dashboard=False, **quiet)
     else:
         ray.init(address, **quiet)
+
+
+@contextmanager
+def _kept_end() -> Iterator[None]:
+    """Let SIGTERM end this process as before, and not by a report of Ray's."""
+    former = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        # Only the main thread may choose what signals do.
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and former is not None:
+            signal.signal(signal.SIGTERM, former)
 
 
 def _check_answers(address: str | None) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -182,8 +183,11 @@ def test_a_comparison_of_two_machines_of_which_one_dies(
     assert _without_noise(console), console
 
 
-def test_an_interruption_ends_a_ray_that_was_begun(
-    trained: SimpleNamespace, tmp_path: Path
+@pytest.mark.parametrize(
+    ('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)]
+)
+def test_an_end_ends_a_ray_that_was_begun(
+    number: int, status: int, trained: SimpleNamespace, tmp_path: Path
 ) -> None:
     (tmp_path / 'images').mkdir()
     for number in range(500):
@@ -195,15 +199,18 @@ def test_an_interruption_ends_a_ray_that_was_begun(
     def interrupt() -> None:
         (own,) = psutil.Process().children()
         processes.extend(own.children(recursive=True))
-        own.send_signal(2)
+        own.send_signal(number)
 
-    status, console = _run(
+    found, console = _run(
         [*argv, '--engine', 'ray', '--jobs', '1'], tmp_path, log.is_file, interrupt
     )
 
-    assert status == 130, console
-    assert 'Go on by -o out --resume.' in console
+    assert found == status, console
     assert _without_noise(console), console
+    assert 'SIGTERM received' not in console
     assert len(processes) > 2
     assert psutil.wait_procs(processes, 60)[1] == []
-    assert len(json.loads((tmp_path / 'out' / 'results.json').read_text())) > 0
+    assert log.stat().st_size > 0
+    if number == signal.SIGINT:
+        assert 'Go on by -o out --resume.' in console
+        assert len(json.loads((tmp_path / 'out' / 'results.json').read_text())) > 0
