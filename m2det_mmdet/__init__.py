@@ -40,12 +40,19 @@ def register() -> None:
             models,
             visualization,
         )
-        from .compat import coco_eval, config_scope, ssd_head, whole_files
+        from .compat import (
+            coco_eval,
+            config_scope,
+            distributed,
+            ssd_head,
+            whole_files,
+        )
         from .models import pyramid_check
 
         checkpoints.install()
         config_scope.install()
         coco_eval.install()
+        distributed.install()
         ssd_head.install()
         whole_files.install()
         pyramid_check.install()

@@ -15,7 +15,7 @@ REGISTERED = {
     'DATASETS': 'CheckedCocoDataset',
     'HOOKS': 'AccelerationHook ChannelsLastHook ClassCheckHook FiniteLossHook '
     'FreezeHook MirrorVisualizationHook PlainNamesHook PyramidCheckHook '
-    'ResultsTableHook TimeBudgetHook TrainingCostHook WeightsCheckHook',
+    'ResultsTableHook SafetensorsHook TimeBudgetHook TrainingCostHook WeightsCheckHook',
     'LOOPS': 'TimeBudgetTrainLoop',
     'METRICS': 'GradedCocoMetric InclusiveCocoMetric',
     'MODELS': 'ARMHead AugFPN AugFPNSingleStageDetector AugFPNTwoStageDetector BiFPN '
@@ -31,7 +31,7 @@ RUNNER = 'config --cfg-options --work-dir --launcher --local_rank --local-rank'
 ARGUMENTS = {
     'train': f'{RUNNER} --data --name --check-images --from --epochs --batch-size '
     '--image-size --seed --patience --freeze --logger --device --amp --amp-dtype '
-    '--auto-scale-lr --resume --no-report',
+    '--auto-scale-lr --resume --no-report --format',
     'test': f'{RUNNER} checkpoint --out --show --show-dir --wait-time --tta {NETWORK}',
     'predict': 'model inputs -o --out --score-thr --classes --format --ann-file --tile '
     f'--tile-overlap --cfg-options --device --batch-size {NETWORK} --force --resume '
@@ -42,14 +42,14 @@ ARGUMENTS = {
     'draw': 'annotations results images -o --out --num-images --score-thr --force',
     'table': 'family --out --force',
     'compare': 'configs --data --out --epochs --minutes --seeds --batch-size --workers '
-    f'--cfg-options --force {JOBS}',
+    f'--cfg-options --force --format {JOBS}',
     'bench': 'config --cfg-options --checkpoint --image-dir --images --warm-up '
     f'--batch-sizes --device {NETWORK} --out --force',
     'zoo': 'name',
     'report': 'model checkpoint --data --split -o --out --force --cfg-options --device',
     'doctor': '--json --timeout',
     'anchors': 'config --data -o --write --picture --seed --force',
-    'convert': 'input config --cfg-options out --to-release --force',
+    'convert': 'input config --cfg-options out --to-release --force --format',
 }
 FUNCTIONS = (
     'benchmark check_data compare convert diagnose draw evaluate fit_anchors flatten '

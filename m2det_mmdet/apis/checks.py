@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from mmdet.registry import DATASETS
 from mmengine.config import Config
-from mmengine.dist import init_dist, is_distributed
+from mmengine.dist import is_distributed
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
@@ -21,6 +21,7 @@ from torch.utils.data import Dataset
 from ..analysis.structure import structure_of
 from ..checkpoints.sources import check_checkpoint
 from ..checkpoints.weights import check_weights, left_out
+from ..compat.distributed import init_dist
 from ..engine.hooks.class_check_hook import check_classes
 from ..models.acceleration import DTYPES, accelerate
 from ..utils.configs import describe
@@ -32,6 +33,26 @@ from .starting_weights import prepare_weights
 # What PyTorch calls where CXX is not set.
 _COMPILERS = {'darwin': 'clang++', 'win32': 'cl'}
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+# What each launcher tells its processes, and what to do where it has not.
+_VARIABLES = {
+    'pytorch': ('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT'),
+    'slurm': ('SLURM_PROCID', 'SLURM_LOCALID', 'SLURM_NTASKS', 'SLURM_NODELIST'),
+    'mpi': (
+        'OMPI_COMM_WORLD_RANK',
+        'OMPI_COMM_WORLD_LOCAL_RANK',
+        'OMPI_COMM_WORLD_SIZE',
+        'MASTER_ADDR',
+    ),
+}
+_NOT_STARTED = {
+    'pytorch': "The launcher 'pytorch' needs the processes that torchrun starts, and "
+    'there is no {}: call `torchrun --nproc-per-node N -m m2det_command train ...`, or '
+    'leave it out.',
+    'slurm': "The launcher 'slurm' needs the processes that srun starts, and there is "
+    'no {}: call `srun --ntasks N m2det train ...`, or leave it out.',
+    'mpi': "The launcher 'mpi' needs the processes that mpirun starts, and there is no "
+    '{}: call `mpirun -np N -x MASTER_ADDR=HOST m2det train ...`, or leave it out.',
+}
 
 
 def start_processes(cfg: Config, launcher: str) -> None:
@@ -41,11 +62,9 @@ def start_processes(cfg: Config, launcher: str) -> None:
         M2DetError: If the launcher is unknown, or did not start this process.
     """
     check_one_of('launcher', launcher, LAUNCHERS)
-    if launcher == 'pytorch' and 'RANK' not in os.environ:
-        raise M2DetError(
-            "The launcher 'pytorch' needs the processes that torchrun starts: call "
-            '`torchrun --nproc-per-node N -m m2det_command train ...`, or leave it out.'
-        )
+    lacking = [x for x in _VARIABLES.get(launcher, ()) if x not in os.environ]
+    if lacking:
+        raise M2DetError(_NOT_STARTED[launcher].format(', '.join(lacking)))
     cfg.launcher = launcher
     if launcher != 'none' and not is_distributed():
         init_dist(launcher, **(cfg.get('env_cfg') or {}).get('dist_cfg', {}))

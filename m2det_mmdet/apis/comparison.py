@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..analysis.machine import versions
+from ..checkpoints.publishing import FORMS, SAFETENSORS
 from ..comparison.elsewhere import (
     RunAbroad,
     SharedData,
@@ -31,11 +32,12 @@ from ..comparison.run import Run, RunError, check_changes, locked
 from ..datasets.layouts import DataLayout, read_layout
 from ..jobs import Again, Began, Ended, Engine, Job, Told, choose_engine
 from ..recipes.data import annotation_files
+from ..recipes.options import add_hook
 from ..utils.arguments import check_path, check_paths, texts_of
 from ..utils.errors import M2DetError, explain, our_errors
 from ..utils.files import check_output
 from ..utils.logs import quiet_log
-from .checks import check_at_least
+from .checks import check_at_least, check_one_of
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def compare(
     seeds: Sequence[int] = (0,),
     batch_size: int | None = None,
     workers: int | None = None,
+    form: str | None = None,
     force: bool = False,
     options: Mapping[str, Any] | None = None,
     engine: str = 'local',
@@ -95,6 +98,8 @@ def compare(
         seeds: Each config is trained with each.
         batch_size: Images a batch; each config's own by default.
         workers: Loading processes; each config's own by default.
+        form: ``'safetensors'`` for runs that also write the weights of their last
+            checkpoint alone, ``train/last.safetensors``; one that is done is left.
         force: Whether to start runs anew whose settings changed.
         options: Settings of all configs to override, by their dotted keys.
         engine: ``'local'`` for this machine, or ``'ray'``, on which runs need no disk
@@ -120,7 +125,11 @@ def compare(
     out = Path(out).expanduser()
     doing = choose_engine(engine, jobs, ray_address=ray_address, job_cpus=job_cpus)
     terms = _terms(out, epochs, minutes, seeds, batch_size, workers)
+    check_one_of('form', form, FORMS)
     loaded = load_configs([*texts_of('configs', configs)], options)
+    if form == SAFETENSORS:
+        for cfg in loaded.values():
+            add_hook(cfg, 'SafetensorsHook')
     check_output(out / 'comparison.md', force=True)
     with locked(out):
         layout = None

@@ -1,4 +1,4 @@
-"""Convert checkpoints of other code, and back."""
+"""Convert checkpoints of other code, and back, and from one form of file to another."""
 
 import zipfile
 import zlib
@@ -11,18 +11,35 @@ from typing import Any
 import torch
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from torch import Tensor, nn
 
 from .. import convert as conversions
 from ..analysis.structure import structure_of
 from ..checkpoints.errors import CheckpointError
+from ..checkpoints.foreign import foreign_owner
 from ..checkpoints.loading import load_safely
-from ..checkpoints.weights import WeightsError, state_dict_of
+from ..checkpoints.publishing import (
+    FORMS,
+    SAFETENSORS,
+    classes_and_colours,
+    form_of,
+    weights_alone,
+    write_weights,
+)
+from ..checkpoints.safetensors_files import write_safetensors
+from ..checkpoints.weights import (
+    WeightsError,
+    check_weights,
+    state_dict_of,
+    tensors_of,
+)
 from ..checkpoints.zoo import find_weights, is_in_zoo
 from ..utils.configs import load_config
 from ..utils.errors import M2DetError, our_errors
 from ..utils.files import check_output, write_whole
 from ..utils.logs import quiet_log
 from ..utils.texts import printable
+from .checks import check_one_of
 
 
 @dataclass(frozen=True)
@@ -33,11 +50,16 @@ class ConvertedCheckpoint:
         source: What was read.
         out: What was written.
         conversion: The tensors, and what became of each.
+        form: Form of the file: ``'pth'`` or ``'safetensors'``.
+        is_own: Whether it was one of the config already, of which the weights were
+            kept.
     """
 
     source: Path
     out: Path
     conversion: conversions.Conversion
+    form: str
+    is_own: bool
 
 
 @our_errors()
@@ -47,17 +69,22 @@ def convert(
     out: str | Path,
     *,
     to_release: bool = False,
+    form: str | None = None,
     force: bool = False,
     options: Mapping[str, Any] | None = None,
 ) -> ConvertedCheckpoint:
     """Convert a checkpoint of other code to one of MMDetection, or back.
 
+    With a form, one of ``config`` is written in that form: its weights, without the
+    state of the training, its classes and the config.
+
     Args:
         source: A checkpoint of M2Det's authors or of RefineDet's PyTorch port; with
-            ``to_release`` one of ``config``.
+            ``to_release`` or a form one of ``config``.
         config: Path or name of the config of the same network, or the config.
         out: Checkpoint to write.
         to_release: Whether to write one for the other code.
+        form: ``'pth'`` or ``'safetensors'``; by default what the name of ``out`` tells.
         force: Whether to replace ``out``.
         options: Settings of the config to override, by their dotted keys.
 
@@ -67,29 +94,66 @@ def convert(
     """
     quiet_log()
     source = _find(source)
+    check_one_of('form', form, FORMS)
+    # Else to forget `to_release` would copy the weights without a word.
+    is_named = form is not None or form_of(Path(out)) == SAFETENSORS
+    form = _check_form(Path(out), form)
     out = _check_paths(source, Path(out), force=force)
     cfg = load_config(config, options)
     model = structure_of(cfg)
     try:
-        state_dict = _read(source)
-        conversion = conversions.convert(state_dict, model, reverse=to_release)
+        checkpoint = _read(source)
+        state_dict = state_dict_of(checkpoint)
+        is_own = is_named and not to_release and _is_of(state_dict, model)
+        if is_own:
+            check_weights(checkpoint, model, complete=True)
+            conversion = _unchanged(weights_alone(checkpoint))
+        else:
+            conversion = conversions.convert(state_dict, model, reverse=to_release)
     except (conversions.ConversionError, WeightsError) as error:
         reason = f'{printable(str(source))} was not converted. {error}'
         raise conversions.ConversionError(reason) from error
     if to_release:
-        checkpoint = OrderedDict(conversion.state_dict)
+        _write_release(out, conversion.state_dict, form)
     else:
-        meta = _meta(cfg, model.bbox_head.num_classes)
-        checkpoint = {'meta': meta, 'state_dict': conversion.state_dict}
+        meta = classes_and_colours(checkpoint) if is_own else {}
+        meta = meta or _meta(cfg, model.bbox_head.num_classes)
+        write_weights(out, conversion.state_dict, meta, cfg.pretty_text, form=form)
+    return ConvertedCheckpoint(source, out, conversion, form, is_own)
+
+
+def _check_form(out: Path, form: str | None) -> str:
+    """Return the form to write; a name tells the same one, as many believe names."""
+    by_name = form_of(out)
+    if form is not None and form != by_name:
+        raise M2DetError(
+            f'{out} is no name for a file in the form {form}: call it '
+            f'{out.with_suffix("." + form).name}.'
+        )
+    return by_name
+
+
+def _is_of(state_dict: Mapping[str, Any], model: nn.Module) -> bool:
+    """Whether a state dict has names of ``model``, and is not one of other code."""
+    names = tensors_of(state_dict).keys()
+    return foreign_owner(names) is None and not names.isdisjoint(model.state_dict())
+
+
+def _unchanged(weights: Mapping[str, Tensor]) -> conversions.Conversion:
+    return conversions.Conversion(dict(weights), weights, (), (), ())
+
+
+def _write_release(out: Path, weights: Mapping[str, Tensor], form: str) -> None:
+    """Write a checkpoint for the other code, which is a state dict alone."""
+    if form == SAFETENSORS:
+        write_safetensors(out, weights)
+        return
     # PyTorch before 1.6, as M2Det's release asks for, cannot read zip archives.
-    in_zip = not to_release
+    checkpoint = OrderedDict(weights)
     write_whole(
         out,
-        lambda file: torch.save(
-            checkpoint, file, _use_new_zipfile_serialization=in_zip
-        ),
+        lambda file: torch.save(checkpoint, file, _use_new_zipfile_serialization=False),
     )
-    return ConvertedCheckpoint(source, out, conversion)
 
 
 def _find(source: str | Path) -> Path:
@@ -112,7 +176,9 @@ def _check_paths(source: Path, out: Path, *, force: bool) -> Path:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    """Load the state dict of a checkpoint, which may hold other things too."""
+    """Load a checkpoint, and check that its file is whole."""
+    # Before its parts are read, their sizes are checked.
+    checkpoint = load_safely(str(path), 'cpu')
     # torch does not check the files in a zip archive.
     if zipfile.is_zipfile(path):
         try:
@@ -126,7 +192,7 @@ def _read(path: Path) -> Mapping[str, Any]:
             raise CheckpointError(
                 f'{path} is damaged (in its part {damaged}): copy it again.'
             )
-    return state_dict_of(load_safely(str(path), 'cpu'))
+    return checkpoint
 
 
 def _meta(cfg: Config, num_classes: int) -> dict[str, Any]:
@@ -144,4 +210,4 @@ def _meta(cfg: Config, num_classes: int) -> dict[str, Any]:
     dataset_meta: dict[str, Any] = {'classes': tuple(classes)}
     if isinstance(palette, list):
         dataset_meta['palette'] = [tuple(colour) for colour in palette]
-    return {'dataset_meta': dataset_meta}
+    return dataset_meta

@@ -22,6 +22,7 @@ from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
 from ..utils.files import check_output
 from ..utils.logs import outside_of_redirection, quiet_log
+from ..utils.processes import among_processes, wait_for_all
 from .checks import (
     acceleration_options,
     check_at_least,
@@ -62,6 +63,7 @@ class EvaluationResult:
 
 
 @our_errors()
+@among_processes()
 def evaluate(
     model: str | Path | Config,
     checkpoint: str | Path | None = None,
@@ -196,6 +198,7 @@ def build_test(
     datasets = check_run(cfg, ('test',), checkpoint, complete=True).datasets
     # All weights come from the checkpoint.
     cfg.model = without_pretrained(cfg.model)
+    wait_for_all()
     runner = build_runner(cfg, datasets=datasets, on_console=False)
     if on_event is not None:
         runner.register_hook(ProgressHook(outside_of_redirection(on_event)))

@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 
 from ..checkpoints.embedded_config import embedded_config
+from ..checkpoints.latest import LAST, states_in
 from ..checkpoints.loading import load_with_config
 from ..checkpoints.safetensors_files import SUFFIX as SAFETENSORS
 from ..checkpoints.sources import Found, check_checkpoint, find_checkpoint
 from ..checkpoints.zoo import ENTRIES, SCHEME, find_entry, is_in_zoo, similar_weights
-from ..engine.hooks.plain_names_hook import BEST, LAST
+from ..engine.hooks.plain_names_hook import BEST
+from ..engine.hooks.safetensors_hook import NAMES as WEIGHTS_ALONE
 from ..utils.builds import did_you_mean, did_you_mean_file
 from ..utils.configs import (
     DUMP_SUFFIX,
@@ -31,7 +33,6 @@ from .run_folder import CONFIG
 _WEIGHTS = ('.pth', '.pt', SAFETENSORS)
 _SHOWN = 5  # runs in a sentence
 # Where MMEngine notes the path of the last checkpoint.
-_NOTE = 'last_checkpoint'
 
 
 class ModelSource(NamedTuple):
@@ -236,16 +237,12 @@ def _checkpoint_of_run(folder: Path) -> Path:
             return folder / name
     if best := sorted(folder.glob('best_*.pth'), key=lambda x: x.stat().st_mtime):
         return best[-1]
-    note = folder / _NOTE
-    if note.is_file():
-        # The folder may have been moved since, so that the path is another.
-        last = (
-            folder
-            / Path(note.read_text(encoding='utf-8', errors='replace').strip()).name
-        )
-        if last.is_file():
-            return last
+    if states := states_in(folder):
+        return states[0]
+    for name in WEIGHTS_ALONE:
+        if (folder / name).is_file():
+            return folder / name
     raise M2DetError(
         f'The run in {folder} has no checkpoint yet (no {BEST}, no {LAST}, no '
-        'best_*.pth): train it, or give a checkpoint, too.'
+        'epoch_*.pth): train it, or give a checkpoint, too.'
     )

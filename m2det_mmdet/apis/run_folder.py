@@ -6,17 +6,19 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list, is_main_process
 from torch.utils.data import Dataset
 
-from ..engine.hooks.plain_names_hook import LAST
+from ..checkpoints.latest import LAST
 from ..utils.configs import load_config
 from ..utils.errors import M2DetError
 from ..utils.files import writing
+from ..utils.first_process import in_first_process
 from ..utils.images import write_picture
+from ..utils.launchers import may_restart, was_restarted
 from ..visualization.training_images import draw_training_images
 from .checks import start_processes
 
@@ -50,16 +52,7 @@ def choose_folder(own: OwnData) -> Path:
         M2DetError: In all processes, as :func:`_free_folder` in the first: the others
             would wait for it.
     """
-    chosen: list[str | M2DetError | None] = [None]
-    if is_main_process():
-        try:
-            chosen = [_free_folder(own)]
-        except M2DetError as error:
-            chosen = [error]
-    broadcast_object_list(chosen)
-    if isinstance(chosen[0], M2DetError):
-        raise chosen[0]
-    return Path(chosen[0])
+    return Path(in_first_process(partial(_free_folder, own)))
 
 
 def _free_folder(own: OwnData) -> str:
@@ -144,6 +137,23 @@ def resume_run(own: OwnData, given: Sequence[str], *, launcher: str) -> Config:
     cfg = load_run(run, launcher)
     start_processes(cfg, launcher)
     return cfg
+
+
+def is_restart(own: OwnData) -> bool:
+    """Whether torchrun has started a run once more that was begun before.
+
+    Raises:
+        M2DetError: If torchrun would start it once more, and its name is not given: the
+            next start would take the next free one.
+    """
+    if not may_restart():
+        return False
+    if own.name is None and own.work_dir is None:
+        raise M2DetError(
+            'torchrun --max-restarts with data needs the name of the run, by which it '
+            'finds it again: give --name or --work-dir.'
+        )
+    return was_restarted() and (_named_folder(own) / CONFIG).is_file()
 
 
 def load_run(run: Path, launcher: str) -> Config:

@@ -12,10 +12,15 @@ from mmengine.dist import is_distributed, is_main_process
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..analysis.machine import describe_machine
+from ..checkpoints.latest import LAST
+from ..checkpoints.publishing import FORMS
 from ..checkpoints.sources import check_checkpoint
 from ..compat.device import training_on
 from ..engine.hooks import Evaluated, ProgressHook, Step
-from ..engine.hooks.plain_names_hook import BEST, LAST
+from ..engine.hooks.finite_loss_hook import watch_losses
+from ..engine.hooks.plain_names_hook import BEST
+from ..engine.hooks.safetensors_hook import WRITTEN
+from ..engine.interruption import interruptible
 from ..engine.loops import TimeBudgetTrainLoop
 from ..engine.runner import build_runner, dumped_config, logged, set_work_dir
 from ..recipes.options import AUTO, TrainingOptions, apply_options
@@ -24,18 +29,23 @@ from ..utils.configs import config_name, describe, load_config
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, explain, our_errors
 from ..utils.logs import outside_of_redirection, quiet_log
+from ..utils.processes import among_processes, any_restarted, wait_for_all
 from .checks import check_at_least, check_one_of, check_run, start_processes
+from .determinism import own_kernels, prepare_kernels
 from .own_data import DataRead, begin_run
+from .rates import check_rates
 from .reporting import report as write_report
 from .run_folder import (
     OwnData,
     draw_images,
+    is_restart,
     keep_log,
     removed_on_failure,
     resume_run,
 )
 from .training_settings import (
     check_batches,
+    checkpoints_to_replace,
     mix_precision,
     resume_from,
     scale_lr_to_batch,
@@ -98,6 +108,7 @@ class TrainingResult:
         metrics: What the last validation gave; empty without one, and in all processes
             but the first.
         report: The page that tells what the detector can and cannot do.
+        weights: File of the weights alone, where a form asked for one.
         report_problem: Why there is no such page, in a sentence, where one was asked
             for.
     """
@@ -112,6 +123,7 @@ class TrainingResult:
     seconds: float
     metrics: dict[str, float]
     report: Path | None = None
+    weights: Path | None = None
     report_problem: str | None = None
 
     @property
@@ -124,6 +136,7 @@ Event = DataRead | TrainingStarted | Step | Evaluated
 
 
 @our_errors()
+@among_processes()
 def train(
     config: str | Path | Config | None = None,
     *,
@@ -138,14 +151,17 @@ def train(
     patience: int | None = None,
     freeze: Sequence[str] = (),
     loggers: Sequence[str] = (),
+    deterministic: bool = False,
     device: str | None = None,
     work_dir: str | Path | None = None,
     resume: bool | str | Path = False,
+    force: bool = False,
     amp: bool = False,
     amp_dtype: str | None = None,
     auto_scale_lr: bool = False,
     launcher: str = 'none',
     report: bool = True,
+    form: str | None = None,
     options: Mapping[str, Any] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> TrainingResult:
@@ -176,10 +192,16 @@ def train(
         patience: Validations without a better AP that end the training.
         freeze: Modules that do not learn, as ``backbone``.
         loggers: Of ``tensorboard``, ``wandb``, ``mlflow`` and ``csv``.
+        deterministic: Whether two trainings give the same weights, on the same machine
+            with the same versions; without a seed one is drawn, and is in the config of
+            the work folder. Stops where a GPU has no kernel for that.
         device: ``cpu``, ``cuda``, ``cuda:1``, ...; the best there is by default.
         work_dir: Folder of logs and checkpoints; ``work_dirs/CONFIG`` by default.
-        resume: A checkpoint to go on from; ``True`` for the latest in the work folder,
-            where there is one.
+        resume: A checkpoint to go on from; ``True`` for the newest in the work folder
+            that can be read, where there is one. What torchrun starts once more
+            (``--max-restarts``) does so by itself.
+        force: Whether a new training may delete the checkpoints of an earlier one in
+            its work folder.
         amp: Whether to train in automatic mixed precision, on a GPU.
         amp_dtype: ``'float16'`` or ``'bfloat16'`` for the lower precision, which
             implies ``amp``; ``None`` for the config's, else float16.
@@ -188,6 +210,8 @@ def train(
         report: Whether to write a page on the trained detector at the end,
             ``report.html`` in the work folder, as :func:`.report` does; a training of
             several processes writes none.
+        form: ``'safetensors'`` to also write ``best.safetensors`` at the end, the
+            weights of the best checkpoint alone, else ``last.safetensors``.
         options: Settings of the config to override, by their dotted keys.
         on_event: Gets a :class:`.DataRead` where ``data`` is given, a
             :class:`TrainingStarted`, then a :class:`.Step` after each batch and an
@@ -196,6 +220,8 @@ def train(
     Raises:
         M2DetError: One sentence on what is wrong with the arguments, config, data or
             checkpoint.
+        TrainingInterrupted: On Ctrl-C or SIGTERM, after the state of the training was
+            kept; a :class:`KeyboardInterrupt`. A second signal ends it at once.
     """
     quiet_log()
     check_paths(data=data, work_dir=work_dir, start=start)
@@ -208,6 +234,8 @@ def train(
         freeze=texts_of('freeze', freeze),
         loggers=texts_of('loggers', loggers),
         start=None if start is None else str(start),
+        deterministic=deterministic,
+        form=form,
     )
     _check_arguments(changes, amp_dtype, config, data)
     if data is None and (name or check_images):
@@ -217,12 +245,16 @@ def train(
         )
     forward = outside_of_redirection(on_event) if on_event else lambda event: None
     adapt = partial(_adapt, amp=amp, amp_dtype=amp_dtype, auto_scale_lr=auto_scale_lr)
-    with training_on(None if device is None else find_device(device)):
+    chosen = None if device is None else find_device(device)
+    with own_kernels(), training_on(chosen):
         if data is not None:
             own = OwnData(Path(data), name, work_dir and Path(work_dir), check_images)
-            if resume:
+            restarted = is_restart(own)
+            if resume or restarted:
                 given = {'config': config, 'options': options, **changes.given()}
-                otherwise = [x for x in given if given[x]]
+                # What is started once more says again how the run began.
+                otherwise = [x for x in given if given[x] and not restarted]
+                resume = resume or restarted
                 cfg = _go_on(own, otherwise, resume, adapt, launcher)
                 return _train(cfg, forward, is_run=True, reported=report)
             cfg = begin_run(
@@ -237,12 +269,16 @@ def train(
             return _train_new_run(cfg, forward, reported=report)
         cfg = load_config(config, options)
         start_processes(cfg, launcher)
+        resume = resume or any_restarted()
         set_work_dir(cfg, work_dir)
         apply_options(cfg, changes)
         adapt(cfg)
+        replaced: list[Path] = []
         if resume:
             resume_from(cfg, resume)
-        return _train(cfg, forward, is_run=False, reported=report)
+        elif not cfg.get('resume'):
+            replaced = checkpoints_to_replace(cfg, force=force)
+        return _train(cfg, forward, is_run=False, reported=report, replaced=replaced)
 
 
 def _go_on(
@@ -264,7 +300,7 @@ def _adapt(
 ) -> None:
     if amp or amp_dtype:
         mix_precision(cfg, amp_dtype)
-    if auto_scale_lr:
+    if auto_scale_lr or (cfg.get('auto_scale_lr') or {}).get('enable'):
         scale_lr_to_batch(cfg)
 
 
@@ -275,6 +311,7 @@ def _check_arguments(
     data: str | Path | None,
 ) -> None:
     check_one_of('amp_dtype', amp_dtype, ('float16', 'bfloat16'))
+    check_one_of('form', changes.form, FORMS)
     if config is None and data is None:
         raise M2DetError(
             'There is nothing to train: give a config, or data of your own by --data.'
@@ -311,7 +348,12 @@ def _train_new_run(
 
 
 def _train(
-    cfg: Config, forward: Callable[[Event], None], *, is_run: bool, reported: bool
+    cfg: Config,
+    forward: Callable[[Event], None],
+    *,
+    is_run: bool,
+    reported: bool,
+    replaced: Sequence[Path] = (),
 ) -> TrainingResult:
     """Train, and report what happens.
 
@@ -320,8 +362,11 @@ def _train(
         forward: Gets the events.
         is_run: Whether the work folder is that of a run on own data.
         reported: Whether a page on the detector is written at the end.
+        replaced: Checkpoints of an earlier training, which are deleted.
     """
     warn_of_slow_precision(cfg)
+    check_rates(cfg)
+    prepare_kernels(cfg)
     if cfg.get('train_dataloader') is None:
         raise M2DetError(f'{describe(cfg)} has no train_dataloader: add it.')
     # Training may start from some of the weights; resuming needs all of them.
@@ -335,7 +380,10 @@ def _train(
     images = {stage: len(dataset) for stage, dataset in datasets.items()}
     if is_run and is_main_process():
         draw_images(datasets['train'], Path(cfg.work_dir))
+    # They may have read the data from disks of different speed.
+    wait_for_all()
     runner = build_runner(cfg, datasets=datasets, on_console=False)
+    watch_losses(runner)
     # The loaders have copies.
     del datasets
     last: list[Evaluated] = []
@@ -351,8 +399,11 @@ def _train(
         if runner.rank == 0:
             if is_run:
                 log = keep_log(log, Path(cfg.work_dir))
+            for path in replaced:
+                path.unlink(missing_ok=True)
             report(_started(runner, images, log, left_out))
-        runner.train()
+        with interruptible():
+            runner.train()
     metrics = last[0].metrics if last else {}
     result = _result(runner, log, time.monotonic() - start, metrics)
     return _with_report(cfg, result, forward) if reported else result
@@ -402,6 +453,7 @@ def _result(
         iterations=runner.iter,
         seconds=seconds,
         metrics=metrics,
+        weights=_checkpoint(runner, WRITTEN, BEST),
     )
 
 

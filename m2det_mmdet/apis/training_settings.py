@@ -1,18 +1,22 @@
 """Settings of a training that depend on the machine, the data or an earlier run."""
 
+import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
-from mmengine.runner import find_latest_checkpoint
+from mmengine.logging import print_log
 
-from ..engine.hooks.plain_names_hook import LAST
+from ..checkpoints.latest import newest_state, states_in
 from ..recipes.learning_rate import scale_learning_rate
 from ..utils.configs import describe
 from ..utils.errors import M2DetError
+from ..utils.first_process import in_first_process
 from ..utils.logs import prints_to, quiet_log
 from ..utils.processors import warn_if_slow
 
@@ -41,15 +45,34 @@ def warn_of_slow_precision(cfg: Config) -> None:
 
 
 def check_batches(cfg: Config, images: int) -> None:
-    """Stop where an epoch would have no batch, and nothing would be trained."""
+    """Stop where an epoch would have no batch, and nothing would be trained.
+
+    Where the last batch is kept, an epoch is one batch of all images: that is logged.
+    """
     loader = cfg.train_dataloader
     size = loader.get('batch_size') or 1
     own = math.ceil(images / get_world_size())
-    if own == 0 or (loader.get('drop_last') and own < size):
+    if own > 0 and (own >= size or _is_endless(loader)):
+        return
+    batches = loader.get('batch_sampler') or {}
+    if own == 0 or loader.get('drop_last') or batches.get('drop_last'):
         raise M2DetError(
             f'The {own} images that each process trains on make no batch of {size}: '
             f'set train_dataloader.batch_size to {max(own, 1)} or less, or add images.'
         )
+    print_log(
+        f'A batch of {size} is more than the {own} images that each process trains on: '
+        f'all batches have {own}, while the learning rate may belong to {size}.',
+        logger=quiet_log(),
+        level=logging.WARNING,
+    )
+
+
+def _is_endless(loader: Mapping[str, Any]) -> bool:
+    """Whether images come again and again, so that every batch is full."""
+    kind = (loader.get('sampler') or {}).get('type')
+    name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
+    return name.rpartition('.')[2] == 'InfiniteSampler'
 
 
 def scale_lr_to_batch(cfg: Config) -> None:
@@ -63,10 +86,11 @@ def scale_lr_to_batch(cfg: Config) -> None:
 
 
 def resume_from(cfg: Config, resume: bool | str | Path) -> None:
-    """Let the run go on from a checkpoint, by default the latest of its folder."""
+    """Let the run go on from a checkpoint, by default the newest of its folder."""
     checkpoint = resume
     if resume is True:
-        checkpoint = _latest(Path(cfg.work_dir))
+        with prints_to(quiet_log()):
+            checkpoint = in_first_process(lambda: newest_state(checkpoint_folder(cfg)))
         # In an empty work folder the run begins as one that is not resumed.
         if checkpoint is None:
             return
@@ -74,14 +98,30 @@ def resume_from(cfg: Config, resume: bool | str | Path) -> None:
     cfg.resume = True
 
 
-def _latest(folder: Path) -> Path | str | None:
-    """Return the latest checkpoint of a folder, if there is one.
+def checkpoints_to_replace(cfg: Config, *, force: bool) -> list[Path]:
+    """List the checkpoints of an earlier training in the folder of a new one.
 
-    ``last.pth`` comes first, where a run has it: it is whole also where the next one
-    was being written, and found in a folder that was moved. MMEngine deletes the one
-    before, and notes an absolute path.
+    Args:
+        cfg: The config, with its work folder.
+        force: Whether they may be deleted.
+
+    Raises:
+        M2DetError: If there are some, and they may not.
     """
-    if (folder / LAST).is_file():
-        return folder / LAST
-    with prints_to(quiet_log()):
-        return find_latest_checkpoint(str(folder))
+    folder = checkpoint_folder(cfg)
+    states = in_first_process(lambda: states_in(folder))
+    if states and not force:
+        names = ', '.join(path.name for path in states[:3])
+        raise M2DetError(
+            f'{folder} holds the checkpoints of a training ({names}): go on with it by '
+            '--resume, delete them by --force, or give another --work-dir.'
+        )
+    return [*states, *folder.glob('best*.pth')] if states else []
+
+
+def checkpoint_folder(cfg: Config) -> Path:
+    """Return where a run has its checkpoints, as MMEngine's hook finds it."""
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    work_dir = Path(cfg.work_dir)
+    out = hook.get('out_dir')
+    return work_dir if out is None else Path(out, work_dir.name)

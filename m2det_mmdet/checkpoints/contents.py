@@ -11,6 +11,7 @@ from torch import Tensor, UntypedStorage
 from torch.storage import TypedStorage
 
 from ..utils.texts import shown
+from ..utils.values import is_count
 from .errors import Refusal
 from .safe_types import Array, DType, History, to_numpy
 
@@ -98,11 +99,25 @@ def _keep_versions(weights: OrderedDict) -> None:
     """Drop all attributes but PyTorch's: versions of the modules, by their names."""
     versions = weights.__dict__.pop('_metadata', None)
     weights.__dict__.clear()
-    if isinstance(versions, Mapping) and all(
-        isinstance(name, str) and isinstance(entry, Mapping)
-        for name, entry in versions.items()
-    ):
-        weights._metadata = versions
+    if (kept := module_versions(versions)) is not None:
+        weights._metadata = kept
+
+
+def module_versions(versions: Any) -> OrderedDict[str, dict[str, int]] | None:
+    """Copy the versions of modules, by their names, if they are such.
+
+    Modules compare their version with numbers, and PyTorch takes further settings from
+    what stands beside it.
+    """
+    if not isinstance(versions, Mapping):
+        return None
+    kept = OrderedDict()
+    for name, entry in versions.items():
+        if not (isinstance(name, str) and isinstance(entry, Mapping)):
+            return None
+        version = entry.get('version')
+        kept[name] = {'version': version} if is_count(version) else {}
+    return kept
 
 
 def _check_tensor(tensor: Tensor) -> None:

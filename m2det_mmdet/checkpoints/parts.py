@@ -21,6 +21,7 @@ _PARTS = {
     'message_hub': Mapping,
     'optimizer': Mapping,
     'param_schedulers': (list, Mapping),
+    'gradients': Mapping,
 }
 _HUB = ('log_scalars', 'runtime_info', 'resumed_keys')
 # MMEngine compares all of them with each other.

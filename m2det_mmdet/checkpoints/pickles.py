@@ -6,15 +6,19 @@ torch's errors, go through all of them.
 """
 
 import pickletools
-import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import BinaryIO
 
+from .archives import is_archive, pickles_in
 from .errors import Refusal
 
 # Values, with those that stand in several places counted in each.
 _MOST = 2**23
+# Steps of one pickle, a hundred times those of a training's, and marks that wait for an
+# end: torch takes seconds for a million of either.
+_STEPS = 2**21
+_MARKS = 1000
 # Pickles at the begin of a file in torch's format before 1.6.
 _LEGACY = 5
 _PUT = ('PUT', 'BINPUT', 'LONG_BINPUT')
@@ -35,6 +39,7 @@ def check_pickle(file: str | BinaryIO) -> None:
 
     Raises:
         Refusal: If there are too many values, or one that holds itself.
+        BadZipFile: If it is a damaged archive.
     """
     if isinstance(file, str):
         with open(file, 'rb') as opened:
@@ -43,20 +48,13 @@ def check_pickle(file: str | BinaryIO) -> None:
     try:
         for pickle in _pickles(file):
             _check_growth(_values(pickle))
-    except zipfile.BadZipFile:
-        # torch refuses it.
-        pass
     finally:
         file.seek(0)
 
 
 def _pickles(file: BinaryIO) -> Iterator[BinaryIO]:
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            for name in archive.namelist():
-                if name.endswith('data.pkl'):
-                    with archive.open(name) as part:
-                        yield part
+    if is_archive(file):
+        yield from pickles_in(file)
         return
     file.seek(0)
     for _ in range(_LEGACY):
@@ -79,20 +77,28 @@ def _make(pickle: BinaryIO, made: list[Node]) -> None:
 
     Raises:
         ValueError, LookupError: At the first place that is damaged.
+        Refusal: If there are too many steps, or marks without an end.
     """
     # ``None`` is a mark.
     stack: list[Node | None] = []
     memo: dict[int, Node] = {}
-    for opcode, argument, _ in pickletools.genops(pickle):
+    marks = 0
+    for step, (opcode, argument, _) in enumerate(pickletools.genops(pickle)):
+        if step > _STEPS:
+            raise Refusal(f'it takes more than {_STEPS:,} steps to read')
         if opcode.name in _PUT:
             memo[argument] = _top(stack)
         elif opcode.name in _GET:
             stack.append(memo[argument])
         elif opcode.name == 'MARK':
+            marks += 1
+            if marks > _MARKS:
+                raise Refusal(f'its parts lie more than {_MARKS:,} levels deep')
             stack.append(None)
         elif opcode.name not in ('PROTO', 'STOP'):
             fills = opcode.name in _FILL
             before = opcode.stack_before[1:] if fills else opcode.stack_before
+            marks -= pickletools.markobject in before
             taken = _take(stack, before)
             if fills:
                 _top(stack).extend(taken)

@@ -1,6 +1,7 @@
 """Files of safetensors: tensors by name and a few texts, and nothing that runs.
 
-The texts hold what MMEngine keeps in ``meta`` of its checkpoints, as JSON.
+The texts hold what MMEngine keeps beside the weights in its checkpoints: the names and
+colours of the classes and the versions of the modules, as JSON, and the config's text.
 """
 
 import json
@@ -17,6 +18,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..utils.files import write_whole
+from ..utils.texts import one_line
+from .contents import module_versions
 from .errors import Refusal
 
 MapLocation = str | torch.device | dict | Callable | None
@@ -26,7 +29,7 @@ SUFFIX = '.safetensors'
 _LENGTH = 8
 # The library refuses larger ones.
 _LONGEST_HEADER = 100_000_000
-_META = 'dataset_meta'
+_META, _CONFIG, _VERSIONS = 'dataset_meta', 'config', 'module_versions'
 
 
 def is_safetensors(file: str | BinaryIO) -> bool:
@@ -54,12 +57,12 @@ def read_safetensors(
         map_location: A device, or a mapping of devices; a function is not asked.
 
     Returns:
-        ``state_dict``; and ``meta`` with ``dataset_meta``, where the file names the
-        classes.
+        ``state_dict``; and ``meta`` with ``dataset_meta`` and ``cfg``, where the file
+        names the classes and has a config.
 
     Raises:
         SafetensorError: If the file is damaged or of another kind.
-        Refusal: If its classes are no JSON.
+        Refusal: If its classes or versions are no JSON.
     """
     if not isinstance(file, str):
         with TemporaryDirectory() as folder:
@@ -76,10 +79,12 @@ def read_safetensors(
             (name, opened.get_tensor(name).to(device)) for name in names
         )
         texts = opened.metadata() or {}
-    checkpoint: dict[str, Any] = {'state_dict': weights}
-    if _META in texts:
-        checkpoint['meta'] = {_META: _from_json(texts[_META])}
-    return checkpoint
+    if _VERSIONS in texts:
+        weights._metadata = _from_json(texts, _VERSIONS)
+    meta = {_META: _from_json(texts, _META)} if _META in texts else {}
+    if _CONFIG in texts:
+        meta['cfg'] = texts[_CONFIG]
+    return {'state_dict': weights, 'meta': meta} if meta else {'state_dict': weights}
 
 
 def write_safetensors(
@@ -87,14 +92,17 @@ def write_safetensors(
     weights: Mapping[str, Tensor],
     dataset_meta: Mapping[str, Any] | None = None,
     *,
+    config: str | None = None,
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Write weights, and what MMEngine keeps of their data set, whole or not at all.
+    """Write weights, and what MMEngine keeps beside them, whole or not at all.
 
     Args:
         path: Where to write.
-        weights: Tensors by name; each is written as one of its own.
+        weights: Tensors by name; each is written as one of its own. The versions of
+            the modules that a state dict of PyTorch has are written, too.
         dataset_meta: Names and colours of the classes.
+        config: The text of the config.
         dtype: For floating point numbers; a tensor with numbers that it cannot hold
             is left as it is.
 
@@ -104,6 +112,10 @@ def write_safetensors(
     texts = {'format': 'pt'}
     if dataset_meta:
         texts[_META] = json.dumps(dataset_meta, ensure_ascii=False)
+    if config is not None:
+        texts[_CONFIG] = config
+    if versions := module_versions(getattr(weights, '_metadata', None)):
+        texts[_VERSIONS] = json.dumps(versions)
     tensors = {name: _stored(value, dtype) for name, value in weights.items()}
     content = save(tensors, texts)
     write_whole(path, lambda file: file.write(content))
@@ -119,8 +131,8 @@ def _stored(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
     return tensor.clone(memory_format=torch.contiguous_format)
 
 
-def _from_json(text: str) -> Any:
+def _from_json(texts: Mapping[str, str], key: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(texts[key])
     except (ValueError, RecursionError) as error:
-        raise Refusal(f'its {_META} is no JSON ({error})') from error
+        raise Refusal(f'its {key} is no JSON ({one_line(error)})') from error

@@ -60,13 +60,16 @@ def find_on_disk(name: str) -> Found:
 
     Raises:
         FileNotFoundError: If there is neither.
-        CheckpointError: As :func:`.find_weights`.
+        CheckpointError: As :func:`.find_weights`, or if it is no regular file, as a
+            device, of which there is no end.
     """
     path = os.path.expanduser(name)
     if os.path.isfile(path):
         return Found(path, path)
     if is_in_zoo(name):
         return find_in_zoo(name)
+    if os.path.lexists(path):
+        raise CheckpointError(_no_file(path))
     raise FileNotFoundError(f'The checkpoint {path} does not exist.')
 
 
@@ -87,11 +90,21 @@ def check_checkpoint(name: str) -> None:
         return
     if is_in_zoo(name):
         find_in_zoo(name)
-    elif path.is_dir():
-        raise CheckpointError(f'{name} is a folder: name a checkpoint (.pth) in it.')
+    elif os.path.lexists(path):
+        raise CheckpointError(_no_file(name))
     else:
         hint = similar_weights(name) or did_you_mean_file(path) or 'check the path.'
         raise CheckpointError(f'There is no checkpoint {name}: {hint}')
+
+
+def _no_file(name: str) -> str:
+    """Say what stands where a checkpoint would be."""
+    if os.path.isdir(os.path.expanduser(name)):
+        return f'{name} is a folder: name a checkpoint (.pth) in it.'
+    return (
+        f'{name} is no regular file, but a device, a pipe or a link that leads to no '
+        'file: name a checkpoint.'
+    )
 
 
 def find_in_zoo(name: str) -> Found:

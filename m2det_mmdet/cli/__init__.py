@@ -19,6 +19,7 @@ from typing import NoReturn
 from .. import register
 from ..utils.builds import did_you_mean
 from ..utils.errors import M2DetError, explain, mendable
+from ..utils.launchers import is_first_process
 from ..version import __version__
 
 __all__ = ['main', 'run_command']
@@ -47,6 +48,10 @@ _FOREIGN_WARNINGS = (
     'Unnecessary conv bias before batch/instance norm',
     r'`torch\.jit\.',
     r'Warning: The \w+ is out of bounds',
+    # Of MMEngine's launchers and its wrapper for several processes.
+    r'Multi-processing start method `\w+` is different from the previous',
+    r'Setting \w+_NUM_THREADS environment variable for each process',
+    '`broadcast_buffers` is deprecated',
 )
 
 
@@ -138,6 +143,9 @@ def _run(module: ModuleType, args: argparse.Namespace) -> int:
     with warnings.catch_warnings():
         for message in _FOREIGN_WARNINGS:
             warnings.filterwarnings('ignore', message)
+        if not is_first_process():
+            # The first one warns for all.
+            warnings.simplefilter('ignore')
         status = module.run(args) or 0
     sys.stdout.flush()
     return status
@@ -145,9 +153,15 @@ def _run(module: ModuleType, args: argparse.Namespace) -> int:
 
 def _fail(prog: str, error: Exception) -> int:
     """Print the sentence on an error, and return the exit status."""
+    from ..utils.processes import rank_of_error
+
     known = mendable(error) is not None
     advice = '' if known else '; --traceback shows all'
-    print(f'{prog}: {explain(error)}{advice}', file=sys.stderr)
+    rank = rank_of_error(error)
+    # Of several processes one tells of it.
+    if rank is not None:
+        teller = f'{prog}: {rank}: ' if rank else f'{prog}: '
+        print(f'{teller}{explain(error)}{advice}', file=sys.stderr)
     return 2 if known else 1
 
 

@@ -160,6 +160,18 @@ def fraction(text: str) -> float:
     return number
 
 
+def add_form_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the option for the form of the weights that are written.
+
+    Args:
+        parser: The parser.
+        what: What is written in which form, for the help.
+    """
+    parser.add_argument(
+        '--format', dest='form', choices=['pth', 'safetensors'], help=what
+    )
+
+
 def config_options(pairs: list[str] | None) -> dict[str, Any]:
     """Read the values of ``--cfg-options`` as MMEngine does."""
     from mmengine.config import DictAction

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from .arguments import (
     add_config_options,
     add_engine_arguments,
+    add_form_argument,
     at_least,
     config_options,
     data_path,
@@ -63,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_config_options(parser)
     add_engine_arguments(parser, 'runs')
+    add_form_argument(
+        parser,
+        'safetensors: each run also writes train/last.safetensors, the weights of its '
+        'last checkpoint alone (default: pth, checkpoints alone)',
+    )
     parser.add_argument(
         '--force', action='store_true', help='start runs anew whose settings changed'
     )
@@ -86,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
             seeds=args.seeds,
             batch_size=args.batch_size,
             workers=args.workers,
+            form=args.form,
             force=args.force,
             options=config_options(args.cfg_options),
             on_event=_show,

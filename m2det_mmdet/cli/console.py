@@ -1,6 +1,5 @@
 """What the subcommands show: progress, results, the next command."""
 
-import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from ..apis import DataRead, Evaluated, Step, TrainingResult, TrainingStarted
 from ..apis.evaluation import AP_KEYS
 from ..apis.run_folder import CONFIG
+from ..utils.launchers import is_first_process
 from ..utils.tables import ABSENT
 from .check import report_of
 
@@ -100,6 +100,8 @@ class TrainingConsole:
         if checkpoint is None:
             return
         self._print(f'{kind} checkpoint: {checkpoint}')
+        if result.weights is not None:
+            self._print(f'Its weights alone: {result.weights}')
         if result.report is not None:
             self._print(f'Report: {result.report}')
         elif result.report_problem is not None:
@@ -176,11 +178,6 @@ class TrainingConsole:
         self.console.print(text, markup=False)
 
 
-def _is_first_process() -> bool:
-    """Whether a launcher started no process before this one."""
-    return all(os.environ.get(x, '0') == '0' for x in ('RANK', 'SLURM_PROCID'))
-
-
 def _progress(console: Console) -> Progress:
     """Return a bar that goes when it is done; none where there is no terminal."""
     return Progress(
@@ -191,7 +188,7 @@ def _progress(console: Console) -> Progress:
         redirect_stdout=False,
         redirect_stderr=False,
         transient=True,
-        disable=not console.is_terminal or not _is_first_process(),
+        disable=not console.is_terminal or not is_first_process(),
     )
 
 

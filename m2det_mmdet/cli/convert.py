@@ -1,11 +1,16 @@
 """Convert a checkpoint of other code to one of MMDetection, or back.
 
-m2det convert INPUT CONFIG OUT [--to-release] [--force]
+m2det convert INPUT CONFIG OUT [--to-release] [--format FORM] [--force]
 
 INPUT is a checkpoint of M2Det's authors or of RefineDet's PyTorch port, CONFIG that of
 the same network (those named m2det_*_release or refinedet_vgg_*), OUT what
 `m2det test CONFIG OUT` takes. With --to-release INPUT is a checkpoint of CONFIG and OUT
 one for the other code.
+
+A name of OUT that ends in .safetensors, or --format, also takes a checkpoint of CONFIG
+and writes its weights alone in that form: safetensors for a file in which nothing can
+run, pth for the form of MMEngine. Classes and config go with them, so that `m2det
+predict OUT` needs nothing else.
 """
 
 import argparse
@@ -13,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .arguments import add_config_arguments, config_options
+from .arguments import add_config_arguments, add_form_argument, config_options
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--to-release', action='store_true', help='write one for the other code'
     )
+    add_form_argument(parser, 'form of OUT (default: what its name ends in)')
     parser.add_argument('--force', action='store_true', help='replace OUT')
 
 
@@ -43,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
         args.config,
         args.out,
         to_release=args.to_release,
+        form=args.form,
         force=args.force,
         options=config_options(args.cfg_options),
     )
@@ -67,7 +74,9 @@ def _summary(converted: 'ConvertedCheckpoint', *, reverse: bool) -> Iterator[str
     if conversion.filled:
         yield f'Absent, set to zero: {len(conversion.filled)} num_batches_tracked'
     yield f'Wrote {out}: {_size(result, aliases)}'
-    if not reverse:
+    if converted.is_own:
+        yield 'These are its weights alone: no training goes on from them'
+    elif not reverse:
         yield 'Input size, anchors and pixel statistics come from CONFIG'
 
 

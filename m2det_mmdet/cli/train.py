@@ -10,15 +10,22 @@ one on a GPU. The run is in work_dirs/NAME.
 """
 
 import argparse
+import shlex
+import sys
+from typing import TYPE_CHECKING
 
 from .arguments import (
     add_config_options,
     add_device_argument,
+    add_form_argument,
     add_launch_arguments,
     at_least,
     config_options,
     data_path,
 )
+
+if TYPE_CHECKING:
+    from ..engine.interruption import TrainingInterrupted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,17 +60,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_false',
         help='write no page on the detector at the end (report.html)',
     )
+    add_form_argument(
+        parser,
+        'safetensors: at the end also write best.safetensors, the weights of the best '
+        'checkpoint alone, with classes and config (default: pth, checkpoints alone)',
+    )
     parser.add_argument(
         '--resume',
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='resume from a checkpoint, by default the latest in the work folder',
+        help='go on from a checkpoint, by default the newest in the work folder',
+    )
+    parser.add_argument(
+        '--force',
+        action='store_true',
+        help='delete the checkpoints of an earlier training in the work folder',
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     """Train as the arguments say; show progress, result and the next command."""
+    from mmengine.dist import is_main_process
+
+    from ..engine.interruption import TrainingInterrupted
+
+    try:
+        _train(args)
+    except TrainingInterrupted as interrupted:
+        if is_main_process():
+            print(_how_to_go_on(args, interrupted), file=sys.stderr)
+        # What a shell makes of a process that a signal has ended.
+        return 128 + interrupted.number
+    return 0
+
+
+def _train(args: argparse.Namespace) -> None:
     from mmengine.dist import is_main_process
 
     from ..apis import train
@@ -85,20 +117,36 @@ def run(args: argparse.Namespace) -> None:
             patience=args.patience,
             freeze=args.freeze,
             loggers=args.logger,
+            deterministic=args.deterministic,
             device=args.device,
             work_dir=args.work_dir,
             # mmdet spells it so.
             resume=True if args.resume == 'auto' else args.resume or False,
+            force=args.force,
             amp=args.amp,
             amp_dtype=args.amp_dtype,
             auto_scale_lr=args.auto_scale_lr,
             launcher=args.launcher,
             report=args.report,
+            form=args.form,
             options=config_options(args.cfg_options),
             on_event=console.show,
         )
         if is_main_process():
             console.close(result)
+
+
+def _how_to_go_on(args: argparse.Namespace, interrupted: 'TrainingInterrupted') -> str:
+    """Say what is kept of an interrupted training, and the command that goes on."""
+    if interrupted.checkpoint is None:
+        return f'm2det train: {interrupted}.'
+    # A run on own data goes on as it began, in the folder that was chosen for it.
+    command = 'the same command with --resume'
+    if args.data is not None:
+        run = interrupted.checkpoint.parent
+        words = ['m2det', 'train', '--data', str(args.data), '--work-dir', str(run)]
+        command = f'`{shlex.join(words)} --resume`'
+    return f'm2det train: {interrupted}. To go on: {command}.'
 
 
 def _add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -142,6 +190,11 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--seed', type=at_least(0), help='of weights, order, augmentation and split'
+    )
+    parser.add_argument(
+        '--deterministic',
+        action='store_true',
+        help='the same weights each time, on the same machine; slower on a GPU',
     )
     parser.add_argument(
         '--patience',

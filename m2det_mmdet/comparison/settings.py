@@ -57,6 +57,7 @@ _WATCHING = (
     'PyramidCheckHook',
     'ResultsTableHook',
     'RuntimeInfoHook',
+    'SafetensorsHook',
     'TrainingCostHook',
     'WeightsCheckHook',
 )

@@ -4,7 +4,6 @@
 """
 
 import json
-import logging
 import math
 import os
 import sys
@@ -17,7 +16,6 @@ import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader, load_checkpoint
 
@@ -25,7 +23,8 @@ from ..analysis.complexity import measure
 from ..analysis.machine import describe_machine, load_average, versions
 from ..analysis.random_weights import without_pretrained
 from ..analysis.speed import WARM_UP, cudnn_of, measure_speed
-from ..checkpoints.errors import CheckpointError
+from ..checkpoints.latest import newest_state
+from ..engine.hooks.finite_loss_hook import watch_losses
 from ..engine.hooks.training_cost_hook import EPOCHS, MEMORY, SECONDS
 from ..engine.runner import build_runner
 from ..utils.configs import load_config
@@ -80,9 +79,11 @@ def _train(config: Path) -> dict[str, Any]:
     """Train, from the last checkpoint on where there is one."""
     cfg = load_config(config)
     cfg.work_dir = str(config.parent / 'train')
-    if (last := _last_whole(config)) is not None:
+    if (last := newest_state(config.parent / 'train')) is not None:
         cfg.load_from, cfg.resume = str(last), True
-    build_runner(cfg).train()
+    runner = build_runner(cfg)
+    watch_losses(runner)
+    runner.train()
     file = _checkpoint(config)
     checkpoint = CheckpointLoader.load_checkpoint(file, 'cpu')
     with open(file, 'r+b') as opened:
@@ -167,26 +168,6 @@ def checkpoints(folder: Path) -> list[Path]:
     """
     files = (folder / 'train').glob('epoch_*.pth')
     return sorted(files, key=lambda file: -int(file.stem.split('_')[1]))
-
-
-def _last_whole(config: Path) -> Path | None:
-    """Find where to go on: a kill or a full disk may have cut off the last one.
-
-    What the system says while it reads, as of too little memory, is no fault of the
-    file: it ends the step, and the checkpoints stay.
-    """
-    for file in checkpoints(config.parent):
-        try:
-            CheckpointLoader.load_checkpoint(str(file), 'cpu')
-        except CheckpointError as error:
-            print_log(
-                f'{file} cannot be read, the one before is taken: {error}',
-                logger='current',
-                level=logging.WARNING,
-            )
-        else:
-            return file
-    return None
 
 
 def _checkpoint(config: Path) -> str:

@@ -48,8 +48,9 @@ _OPENMMLAB = {
     'mmengine': ('0.10.7', '1'),
     'mmengine-lite': ('0.10.7', '1'),
 }
-# Before 2.6 a checkpoint runs code in PyTorch's restricted reader (CVE-2025-32434).
 _TORCH = {'torch': ('2.6', None)}
+# Why a version is refused that would run.
+_REASONS = {'torch': ', in which a checkpoint can run code (CVE-2025-32434)'}
 # Before, a hostile checkpoint can corrupt memory there (CVE-2026-24747).
 _SAFE_TORCH = '2.10'
 _MODULES = {'mmdet': 'MMDetection', 'mmcv': 'MMCV', 'mmengine': 'MMEngine'}
@@ -205,7 +206,8 @@ def _wrong_versions(versions: Mapping[str, str]) -> Iterator[Fault]:
         version = Version(versions[name])
         if version < Version(lowest) or (end and version >= Version(end)):
             wanted = f'{name}>={lowest},<{end}' if end else f'{name}>={lowest}'
+            reason = _REASONS.get(name, '')
             yield Fault(
-                f'm2det does not work with {name} {version}',
+                f'm2det does not work with {name} {version}{reason}',
                 f"`pip install '{wanted}'`",
             )

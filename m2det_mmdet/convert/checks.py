@@ -37,7 +37,11 @@ def check_fit(
     if len(other.keys() & found) > max(len(expected.keys() & found), len(other) / 2):
         advice = [
             'Its names are those of the other side: convert '
-            + ('without --to-release.' if reverse else 'with --to-release.')
+            + (
+                'without --to-release.'
+                if reverse
+                else 'with --to-release, or --format.'
+            )
         ]
     elif reverse:
         advice = ['Take the config with which the checkpoint was trained.']

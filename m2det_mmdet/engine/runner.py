@@ -10,7 +10,7 @@ from mmdet.registry import RUNNERS
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import MMLogger
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmengine.visualization import Visualizer
 
 from ..utils.configs import DUMP_SUFFIX, config_name, describe, is_of_run
@@ -62,7 +62,7 @@ def build_runner(
         # It would be that of an earlier run in this process, which writes elsewhere;
         # without a name the runner gives it one of its own.
         cfg.visualizer.pop('name', None)
-    _name_checkpoint_hook(cfg)
+    _name_own_types(cfg)
     try:
         # A log keeps the stream that is standard output when it is made.
         hidden = nullcontext() if on_console else redirect_stdout(io.StringIO())
@@ -83,11 +83,22 @@ def build_runner(
     return runner
 
 
-def _name_checkpoint_hook(cfg: Config) -> None:
-    """Let a config that names MMEngine's hook by its class get this package's, too."""
+def _name_own_types(cfg: Config) -> None:
+    """Let a config get this package's loop and hook where it names MMEngine's.
+
+    It may do so by a class or, for the loop, by ``by_epoch``, which are not looked up
+    in a registry.
+    """
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     if hook.get('type') is CheckpointHook:
         hook.type = 'CheckpointHook'
+    loop = cfg.get('train_cfg') or {}
+    for kind in (EpochBasedTrainLoop, IterBasedTrainLoop):
+        if loop.get('type') is kind:
+            loop.type = kind.__name__
+    if 'type' not in loop and 'by_epoch' in loop:
+        epochs = loop.pop('by_epoch')
+        loop.type = f'{"Epoch" if epochs else "Iter"}BasedTrainLoop'
 
 
 @contextmanager

@@ -22,8 +22,8 @@ def scaled_by(cfg: Config) -> float | None:
 def scale_learning_rate(cfg: Config) -> None:
     """Multiply the learning rates of a config by :func:`scaled_by`.
 
-    MMEngine would do so later, but finds no batch size where a ``batch_sampler`` makes
-    the batches, as in most of MMDetection's configs.
+    MMEngine would do so later, but counts no accumulated batches, and finds no batch
+    size where a ``batch_sampler`` makes the batches.
 
     Args:
         cfg: A config that says to which batch its learning rate belongs; changed.
@@ -33,8 +33,10 @@ def scale_learning_rate(cfg: Config) -> None:
 
 
 def total_batch(cfg: Config) -> int:
-    """Images of a batch, of all processes together."""
-    return (cfg.train_dataloader.get('batch_size') or 1) * get_world_size()
+    """Images of a step, of all processes and of all batches that it accumulates."""
+    accumulated = cfg.optim_wrapper.get('accumulative_counts') or 1
+    batch = cfg.train_dataloader.get('batch_size') or 1
+    return batch * get_world_size() * accumulated
 
 
 def _scale(settings: dict[str, Any], ratio: float) -> None:

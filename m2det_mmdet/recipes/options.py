@@ -6,7 +6,9 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import sync_random_seed
 
+from ..checkpoints.publishing import SAFETENSORS
 from ..utils.pipelines import kind_of, nested
 from .batch_size import largest_batch
 from .error import RecipeError
@@ -47,6 +49,9 @@ class TrainingOptions:
         loggers: Of ``tensorboard``, ``wandb``, ``mlflow`` and ``csv``, where figures go
             besides the log.
         start: Checkpoint to begin with.
+        deterministic: Whether two trainings give the same weights; a seed is drawn
+            where there is none.
+        form: ``'safetensors'`` for a file of the weights alone at the end.
     """
 
     epochs: int | None = None
@@ -57,6 +62,8 @@ class TrainingOptions:
     freeze: tuple[str, ...] = ()
     loggers: tuple[str, ...] = ()
     start: str | None = None
+    deterministic: bool = False
+    form: str | None = None
 
     def given(self) -> dict[str, Any]:
         """Return what is changed."""
@@ -87,10 +94,14 @@ def apply_options(cfg: Config, options: TrainingOptions) -> list[str]:
         cfg.randomness = ConfigDict(
             {**(cfg.get('randomness') or {}), 'seed': options.seed}
         )
+    if options.deterministic:
+        _repeat(cfg)
     if options.start is not None:
         cfg.load_from = options.start
     if options.patience is not None:
         _stop_early(cfg, options.patience)
+    if options.form == SAFETENSORS:
+        add_hook(cfg, 'SafetensorsHook')
     if options.freeze:
         add_hook(cfg, 'FreezeHook', modules=list(options.freeze))
         # Several processes would wait for the gradients of what is frozen.
@@ -109,6 +120,21 @@ def add_hook(cfg: Config, kind: str, **settings: object) -> None:
         hook for hook in cfg.get('custom_hooks') or [] if hook.get('type') != kind
     ]
     cfg.custom_hooks = [*others, ConfigDict(type=kind, **settings)]
+
+
+def _repeat(cfg: Config) -> None:
+    """Let a training give the same weights twice, by a seed that its config shows."""
+    randomness = cfg.get('randomness') or {}
+    seed = randomness.get('seed')
+    cfg.randomness = ConfigDict(
+        {
+            **randomness,
+            'seed': sync_random_seed() if seed is None else seed,
+            'deterministic': True,
+        }
+    )
+    # It chooses the fastest kernels, which differ from run to run.
+    cfg.env_cfg = ConfigDict({**(cfg.get('env_cfg') or {}), 'cudnn_benchmark': False})
 
 
 def _stop_early(cfg: Config, patience: int) -> None:

@@ -90,8 +90,22 @@ def write_whole(path: Path, content: str | Callable[[BinaryIO], object]) -> None
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
+            _sync_folder(path.parent)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Write a new name of a folder to its disk, where the system can."""
+    if os.name != 'posix':
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network disks refuse, and keep names in their own way.
+        with suppress(OSError):
+            os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def partial_path(path: Path) -> Path:

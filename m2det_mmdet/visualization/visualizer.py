@@ -23,6 +23,15 @@ class BoxVisualizer(DetLocalVisualizer):
     are the parent's.
     """
 
+    @property
+    def dataset_meta(self) -> dict | None:
+        """Classes of the data set; the parent gives them to the first process alone."""
+        return self._dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, dataset_meta: dict) -> None:
+        self._dataset_meta = dataset_meta
+
     def add_datasample(
         self,
         name: str,

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from m2det_mmdet.apis import M2DetError, run_folder
+from m2det_mmdet.apis import M2DetError
 from m2det_mmdet.apis.run_folder import OwnData, choose_folder, keep_log, resume_run
+from m2det_mmdet.utils import first_process as processes
 
 
 def test_runs_without_a_name_get_numbers(
@@ -26,15 +27,15 @@ def test_no_process_waits_where_there_is_no_folder(
 ) -> None:
     (tmp_path / 'x').touch()
     sent = []
-    monkeypatch.setattr(run_folder, 'broadcast_object_list', sent.extend)
+    monkeypatch.setattr(processes, 'broadcast_object_list', sent.extend)
     with pytest.raises(M2DetError, match='is not empty'):
         choose_folder(OwnData(tmp_path, work_dir=tmp_path))
 
     def receive(chosen: list) -> None:
         chosen[:] = sent
 
-    monkeypatch.setattr(run_folder, 'is_main_process', lambda: False)
-    monkeypatch.setattr(run_folder, 'broadcast_object_list', receive)
+    monkeypatch.setattr(processes, 'is_main_process', lambda: False)
+    monkeypatch.setattr(processes, 'broadcast_object_list', receive)
     with pytest.raises(M2DetError, match='is not empty'):
         choose_folder(OwnData(tmp_path, work_dir=tmp_path))
 

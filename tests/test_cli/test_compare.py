@@ -952,7 +952,7 @@ def test_a_killed_comparison_goes_on_from_its_last_checkpoint(
     assert (result['train']['epochs'], result['train']['iterations']) == (4, 8)
     assert (out / 'comparison.png').stat().st_size > 1000
     page = (out / 'comparison.md').read_text()
-    assert 'bad, seed 0 failed: The loss is nan after' in page
+    assert 'bad, seed 0 failed: The training has diverged: loss_' in page
     assert result['machines'].keys() == {'train', 'test', 'measure'}
     assert page.count('- Machine: CPU, ') == 1
     assert log.read_text().startswith('--- schedule\n')

@@ -17,6 +17,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from m2det_mmdet.analysis.structure import structure_of
+from m2det_mmdet.checkpoints.embedded_config import embedded_config
+from m2det_mmdet.checkpoints.loading import load_with_config
 from m2det_mmdet.cli import main
 from m2det_mmdet.convert import to_refinedet, to_release
 from m2det_mmdet.datasets.scenes import CLASSES, write_scenes
@@ -198,7 +200,7 @@ def test_class_names_are_written_only_if_they_fit(
 
     assert main([*argv, '--cfg-options', 'model.bbox_head.num_classes=3']) == 0
 
-    assert torch.load(out, weights_only=True)['meta'] == {}
+    assert torch.load(out, weights_only=True)['meta'].keys() == {'cfg'}
 
 
 def _flip_a_byte(path: Path, data: bytes) -> None:
@@ -357,3 +359,55 @@ def _fail_halfway(error: BaseException) -> Callable:
 
 def _count(state: dict) -> int:
     return sum(name.endswith('num_batches_tracked') for name in state)
+
+
+def test_a_checkpoint_of_the_config_goes_into_either_form_and_back(
+    released: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    ours, sent, back = (tmp_path / x for x in ('o.pth', 's.safetensors', 'b.pth'))
+    meta = {'dataset_meta': {'classes': CLASSES, 'palette': [(1, 2, 3)] * len(CLASSES)}}
+    state = {'state_dict': released.weights, 'meta': meta, 'optimizer': {'a': 1}}
+    torch.save(state, ours)
+
+    assert main(['convert', str(ours), released.config, str(sent)]) == 0
+    assert 'its weights alone: no training' in capsys.readouterr().out
+    argv = ['convert', str(sent), released.config, str(back), '--format', 'pth']
+    assert main(argv) == 0
+
+    assert ours.stat().st_size > sent.stat().st_size
+    for file in (sent, back):
+        found, config = load_with_config(str(file), 'cpu')
+        kept = found['state_dict']
+        assert found.keys() == {'state_dict', 'meta'}
+        assert kept.keys() == released.weights.keys()
+        assert all(torch.equal(kept[x], y) for x, y in released.weights.items())
+        assert kept._metadata.keys() == released.weights._metadata.keys()
+        assert [*found['meta']['dataset_meta']['classes']] == [*CLASSES]
+        assert [*found['meta']['dataset_meta']['palette'][0]] == [1, 2, 3]
+        assert embedded_config(config, 'x').model.neck.tum_channels == 8
+
+
+def test_the_release_goes_into_safetensors_and_back(
+    released: SimpleNamespace, tmp_path: Path
+) -> None:
+    ours, back = tmp_path / 'ours.safetensors', tmp_path / 'back.safetensors'
+
+    assert main(['convert', str(released.checkpoint), released.config, str(ours)]) == 0
+    argv = ['convert', str(ours), released.config, str(back), '--to-release']
+    assert main(argv) == 0
+
+    found = load_with_config(str(back), 'cpu')[0]['state_dict']
+    expected = torch.load(released.checkpoint, weights_only=True)
+    del expected['module.base.fc.weight']
+    for name, value in expected.items():
+        assert torch.equal(found[name.removeprefix('module.')], value), name
+
+
+def test_a_form_and_a_name_of_another_one_stop(
+    released: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    argv = ['convert', str(released.checkpoint), released.config]
+    argv += [str(tmp_path / 'out.pth'), '--format', 'safetensors']
+
+    assert main(argv) == 2
+    assert 'call it out.safetensors.' in capsys.readouterr().err

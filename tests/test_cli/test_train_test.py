@@ -1,5 +1,6 @@
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -79,11 +80,11 @@ def test_resuming_nothing_starts_from_the_given_weights(
 
     for _ in range(2):
         assert main([*argv, *options]) == 1
-        (tmp_path / 'last_checkpoint').write_text(trained.checkpoint)
+        shutil.copy(trained.checkpoint, tmp_path)
 
     first, second = configs
     assert (first.get('resume'), first.load_from) == (None, trained.checkpoint)
-    assert (second.resume, second.load_from) == (True, trained.checkpoint)
+    assert (second.resume, second.load_from) == (True, str(tmp_path / 'epoch_1.pth'))
 
 
 def _stop_after(configs: list[Config]) -> Callable[..., None]:

@@ -110,6 +110,26 @@ def assert_sentence_with(problem: str | None, *parts: str) -> None:
         assert part in problem
 
 
+def test_a_pytorch_in_which_checkpoints_run_code_is_refused() -> None:
+    problem = find_problem({**ONEDL, 'torch': '2.5.1+cu124'}, [*MODULES, 'torch'])
+
+    assert_sentence_with(
+        problem, 'torch 2.5.1+cu124', 'CVE-2025-32434', "pip install 'torch>=2.6'"
+    )
+
+
+def test_a_pytorch_that_checkpoints_can_harm_warns_at_the_import(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    versions = {**ONEDL, 'torch': '2.9.1'}
+    monkeypatch.setattr(environment, 'framework_versions', lambda: versions)
+    with caplog.at_level('WARNING', 'm2det_mmdet'):
+        environment.check_environment()
+
+    (record,) = caplog.records
+    assert 'CVE-2026-24747' in record.message
+
+
 @pytest.mark.parametrize(
     ('version', 'is_safe'),
     [('2.6.0', False), ('2.9.1+cu128', False), ('2.10.0', True), ('2.13.0+cpu', True)],

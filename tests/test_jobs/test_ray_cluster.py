@@ -77,15 +77,23 @@ def _run(
     log = folder / 'console.txt'
     with log.open('w') as out:
         process = subprocess.Popen(
-            [*COMMAND, *argv], cwd=folder, stdout=out, stderr=subprocess.STDOUT
+            [*COMMAND, *argv],
+            cwd=folder,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            # A shell has what it starts in the background ignore interrupts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         end = time.monotonic() + LIMIT
         while process.poll() is None and not when():
             assert time.monotonic() < end
             time.sleep(0.05)
         assert process.poll() is None, log.read_text()
-        act()
-        status = process.wait(LIMIT)
+        try:
+            act()
+            status = process.wait(LIMIT)
+        finally:
+            process.kill()
     return status, log.read_text()
 
 
@@ -184,10 +192,10 @@ def test_a_comparison_of_two_machines_of_which_one_dies(
 
 
 @pytest.mark.parametrize(
-    ('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)]
+    ('signal_', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)]
 )
 def test_an_end_ends_a_ray_that_was_begun(
-    number: int, status: int, trained: SimpleNamespace, tmp_path: Path
+    signal_: int, status: int, trained: SimpleNamespace, tmp_path: Path
 ) -> None:
     (tmp_path / 'images').mkdir()
     for number in range(500):
@@ -197,9 +205,13 @@ def test_an_end_ends_a_ray_that_was_begun(
     log, processes = tmp_path / 'out' / 'results.partial.jsonl', []
 
     def interrupt() -> None:
-        (own,) = psutil.Process().children()
+        (own,) = (
+            child
+            for child in psutil.Process().children()
+            if '--jobs' in child.cmdline()
+        )
         processes.extend(own.children(recursive=True))
-        own.send_signal(number)
+        own.send_signal(signal_)
 
     found, console = _run(
         [*argv, '--engine', 'ray', '--jobs', '1'], tmp_path, log.is_file, interrupt
@@ -211,6 +223,6 @@ def test_an_end_ends_a_ray_that_was_begun(
     assert len(processes) > 2
     assert psutil.wait_procs(processes, 60)[1] == []
     assert log.stat().st_size > 0
-    if number == signal.SIGINT:
+    if signal_ == signal.SIGINT:
         assert 'Go on by -o out --resume.' in console
         assert len(json.loads((tmp_path / 'out' / 'results.json').read_text())) > 0

@@ -26,3 +26,11 @@ def test_each_of_several_optimizers_is_scaled() -> None:
 
 def test_a_config_may_not_say_it() -> None:
     assert scaled_by(load_config('m2det_r18_320')) is None
+
+
+def test_batches_that_a_step_accumulates_count() -> None:
+    cfg = load_config('m2det_vgg_320')
+    cfg.train_dataloader.batch_size = 4
+    cfg.optim_wrapper.accumulative_counts = 2
+
+    assert scaled_by(cfg) == 4 * 2 / 32

@@ -9,10 +9,11 @@ from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from ...checkpoints.latest import LAST
 from ...utils.files import partial_path, writing
 
-# Names, and where the message hub has the files of MMEngine's hook.
-LAST, BEST = 'last.pth', 'best.pth'
+BEST = 'best.pth'
+# Where the message hub has the files of MMEngine's hook.
 _KEYS = {LAST: 'last_ckpt', BEST: 'best_ckpt'}
 
 

@@ -37,9 +37,10 @@ class TimeBudgetHook(TrainingCostHook):
     def before_train(self, runner: Runner) -> None:
         """Store the learning rates; end the training if its time is over."""
         if not isinstance(runner.train_loop, TimeBudgetTrainLoop):
+            loop = type(runner.train_loop).__name__.removeprefix('Exact')
             raise ValueError(
-                f'TimeBudgetHook cannot stop a {type(runner.train_loop).__name__} '
-                'within an epoch: set train_cfg.type=TimeBudgetTrainLoop.'
+                f'TimeBudgetHook cannot stop a {loop} within an epoch: set '
+                'train_cfg.type=TimeBudgetTrainLoop.'
             )
         if runner.param_schedulers:
             raise ValueError(

@@ -44,8 +44,12 @@ class TrainingCostHook(Hook):
             CheckpointError: If they are no numbers.
         """
         hub = runner.message_hub
+        self._start: float | None = None
         self._before = hub.get_info(SECONDS, 0.0)
         self._memory = hub.get_info(MEMORY, None)
+        # Also of a checkpoint that is written within the first epoch.
+        hub.update_info(SECONDS, self._before)
+        hub.update_info(EPOCHS, hub.get_info(EPOCHS, 0.0))
         # They come from a file.
         if not (is_number(self._before) and self._before >= 0):
             raise CheckpointError(_STRANGE.format(SECONDS, shown(self._before)))
@@ -56,17 +60,26 @@ class TrainingCostHook(Hook):
         """Start the clock."""
         self._start = self.clock()
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Tell a checkpoint within an epoch, too, what it has cost so far."""
+        if self._start is not None:
+            info = checkpoint['message_hub']['runtime_info']
+            info[SECONDS] = self._before + self.clock() - self._start
+            info[EPOCHS] = self._epochs(runner)
+
     def after_train_epoch(self, runner: Runner) -> None:
         """Stop the clock, before the checkpoint is written."""
         self._before = self.seconds()
+        self._start = None
         runner.message_hub.update_info(SECONDS, self._before)
-        runner.message_hub.update_info(
-            EPOCHS, runner.iter / len(runner.train_dataloader)
-        )
+        runner.message_hub.update_info(EPOCHS, self._epochs(runner))
         memory = peak_memory(torch.device(get_device()))
         if memory is not None:
             self._memory = max(memory, self._memory or 0)
             runner.message_hub.update_info(MEMORY, self._memory)
+
+    def _epochs(self, runner: Runner) -> float:
+        return runner.iter / len(runner.train_dataloader)
 
     def seconds(self) -> float:
         """Seconds of training so far, the same in all processes.

@@ -55,7 +55,9 @@ def clock(seconds: float) -> Callable[[], float]:
     return ask
 
 
-def train(name: str, hook: Hook, inputs: Tensor, folder: Path) -> dict[str, Any]:
+def train(
+    name: str, hook: Hook, inputs: Tensor, folder: Path, accumulated: int = 1
+) -> dict[str, Any]:
     rates = Rates()
     runner = Runner(
         model=Model(),
@@ -67,7 +69,10 @@ def train(name: str, hook: Hook, inputs: Tensor, folder: Path) -> dict[str, Any]
             'batch_size': 1,
         },
         train_cfg={'type': 'mmdet.TimeBudgetTrainLoop', 'max_epochs': 1},
-        optim_wrapper={'optimizer': {'type': 'SGD', 'lr': 0.5}},
+        optim_wrapper={
+            'optimizer': {'type': 'SGD', 'lr': 0.5},
+            'accumulative_counts': accumulated,
+        },
         # This one puts a new wrapper around the model.
         custom_hooks=[hook, rates, ChannelsLastHook()],
         launcher='pytorch',
@@ -86,6 +91,7 @@ def train(name: str, hook: Hook, inputs: Tensor, folder: Path) -> dict[str, Any]
         'seconds': seconds,
         'weight': str(runner.model.module.weight.item()),
         'error': error,
+        'skipped': runner.message_hub.get_info('skipped_steps', 0),
     }
 
 
@@ -99,7 +105,15 @@ def main(rank: int, folder: Path) -> None:
     found = {'budget': train('budget', budget, inputs, folder)}
     # The processes get the images in turn: this is the third one of rank 1.
     inputs[5] = math.nan
-    found['divergence'] = train('divergence', FiniteLossHook(), inputs, folder)
+    for name, accumulated in (('skip', 1), ('accumulation', 3)):
+        hook = FiniteLossHook()
+        found[name] = train(name, hook, inputs, folder / name, accumulated)
+    # That of the other process has nothing of this level.
+    logs = (folder / 'skip').glob('*/*.log')
+    found['log'] = next(logs).read_text() if rank == 0 else ''
+    inputs[5::2] = math.nan
+    hook = FiniteLossHook(max_in_a_row=2)
+    found['divergence'] = train('divergence', hook, inputs, folder / 'divergence')
     (folder / f'{rank}.json').write_text(json.dumps(found))
 
 

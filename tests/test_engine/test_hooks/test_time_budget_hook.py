@@ -1,6 +1,5 @@
 import math
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,8 +8,8 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from m2det_mmdet.engine import FiniteLossHook, TimeBudgetHook, TrainingCostHook
-from m2det_mmdet.engine.hooks import finite_loss_hook, training_cost_hook
+from m2det_mmdet.engine import TimeBudgetHook, TrainingCostHook
+from m2det_mmdet.engine.hooks import training_cost_hook
 from m2det_mmdet.engine.hooks.time_budget_hook import annealing
 
 
@@ -166,22 +165,3 @@ def test_what_the_budget_cannot_act_on_is_refused(
 def test_a_budget_that_cannot_be_is_refused(minutes: float) -> None:
     with pytest.raises(ValueError, match='minutes must be positive, got'):
         TimeBudgetHook(minutes)
-
-
-def test_a_loss_that_is_no_number_stops_at_once(tmp_path: Path) -> None:
-    runner = _runner(tmp_path, [FiniteLossHook()])
-    runner.model.weight.data.fill_(math.nan)
-
-    with pytest.raises(FloatingPointError, match='loss is nan after 1 iterations'):
-        runner.train()
-
-
-def test_a_loss_of_another_process_stops_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        finite_loss_hook, 'all_reduce', lambda loss: loss.add_(math.inf)
-    )
-
-    with pytest.raises(FloatingPointError, match='loss is inf after 5 iterations'):
-        FiniteLossHook().after_train_iter(
-            SimpleNamespace(iter=4), 0, outputs={'loss': torch.tensor(0.5)}
-        )

@@ -28,7 +28,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
         for rank in range(2)
     ]
     try:
-        errors = [process.communicate(timeout=180)[1] for process in processes]
+        errors = [process.communicate(timeout=300)[1] for process in processes]
     finally:
         for process in processes:
             process.kill()
@@ -52,9 +52,36 @@ def test_a_budget_ends_by_the_clock_of_the_first_process(found: list) -> None:
 
 
 @pytest.mark.slow
-def test_a_loss_that_is_no_number_in_one_process_stops_both(found: list) -> None:
+def test_a_loss_that_is_no_number_in_one_process_is_left_out_by_both(
+    found: list,
+) -> None:
+    first, second = (process['skip'] for process in found)
+
+    assert first['weight'] == second['weight']
+    assert (first['skipped'], second['skipped']) == (1, 1)
+    # Means of 0 and 1, of 2 and 3, not of 4 and NaN, ...
+    assert float(first['weight']) == pytest.approx(
+        1 - 0.5 * sum((0.5, 2.5, 6.5, 8.5, 10.5))
+    )
+    assert 'Iteration 3: loss is nan, and its step is left out' in found[0]['log']
+
+
+@pytest.mark.slow
+def test_processes_leave_a_step_of_accumulated_gradients_out(found: list) -> None:
+    first, second = (process['accumulation'] for process in found)
+
+    assert first['weight'] == second['weight']
+    assert (first['skipped'], second['skipped']) == (1, 1)
+    # Of six batches the first three are one step, which the third one spoils.
+    assert float(first['weight']) == pytest.approx(1 - 0.5 * sum((6.5, 8.5, 10.5)) / 3)
+
+
+@pytest.mark.slow
+def test_processes_that_diverge_stop_together(found: list) -> None:
     first, second = (process['divergence'] for process in found)
 
-    assert first == second
-    assert first['rates'] == [0.5, 0.5]
-    assert first['error'].startswith('The loss is nan after 3 iterations')
+    assert first['rates'] == second['rates'] == [0.5] * 3
+    assert first['error'] == second['error']
+    assert first['error'].startswith(
+        'The training has diverged: loss is nan after 4 iterations, and the last 2 '
+    )

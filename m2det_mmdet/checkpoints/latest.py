@@ -1,0 +1,137 @@
+"""The checkpoint from which a training in a folder goes on."""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmengine.runner import CheckpointLoader
+
+from ..utils.texts import one_line
+from .errors import CheckpointError
+
+# A further name of the last checkpoint; what was written between two regular ones; and
+# MMEngine's file that names the last one.
+LAST, BETWEEN, NOTE = 'last.pth', 'resume.pth', 'last_checkpoint'
+_NUMBERED = re.compile(r'(epoch|iter)_(\d+)\.pth')
+_LONGEST = 4096  # bytes of a path
+
+
+def states_in(folder: Path) -> list[Path]:
+    """List the files in a folder from which a training may go on.
+
+    Those whose names have a number come last, the highest number first.
+    """
+    numbered = _numbered(folder)
+    found = [folder / name for name in (BETWEEN, LAST)]
+    if (noted := _noted(folder)) is not None:
+        found.append(noted)
+    states: list[Path] = []
+    for path in found:
+        if path.is_file() and not any(path.samefile(x) for x in (*states, *numbered)):
+            states.append(path)
+    return states + numbered
+
+
+def newest_state(folder: Path) -> Path | None:
+    """Return the checkpoint of most iterations that can be read whole.
+
+    The file ``last_checkpoint`` is only a hint: it may be missing, of another folder,
+    or older than what was written last. The log names what is passed over.
+
+    Raises:
+        CheckpointError: If there are checkpoints, and none can be read.
+    """
+    best: tuple[int, Path] | None = None
+    passed: list[str] = []
+    kinds_done: set[str] = set()
+    for path in states_in(folder):
+        match = _NUMBERED.fullmatch(path.name)
+        kind = match[1] if match else ''
+        if kind in kinds_done:
+            continue
+        try:
+            iterations = _iterations(path)
+        except (CheckpointError, OSError) as error:
+            passed.append(f'{path.name} ({one_line(str(error), 200)})')
+            continue
+        if match:
+            # Lower numbers of its kind are older.
+            kinds_done.add(kind)
+        if best is None or iterations > best[0]:
+            best = iterations, path
+    if passed and best is None:
+        raise CheckpointError(
+            f'No checkpoint in {folder} can be read: {"; ".join(passed)}. Give another '
+            'one by --resume CHECKPOINT, or begin anew by --force.'
+        )
+    if passed:
+        print_log(
+            f'Passed over in {folder}: {"; ".join(passed)}. The training goes on from '
+            f'{best[1].name}.',
+            logger='current',
+            level=logging.WARNING,
+        )
+    return best[1] if best else None
+
+
+def set_aside_newer(folder: Path, taken: Path, number: int) -> list[Path]:
+    """Rename what would be taken for newer than the checkpoint that was chosen.
+
+    Somebody has gone back to an older checkpoint, or newer ones cannot be read.
+
+    Args:
+        folder: Where the checkpoints are.
+        taken: The checkpoint that a training goes on from.
+        number: Number that this one has, or would have, in its name.
+
+    Returns:
+        The new paths.
+    """
+    renamed = []
+    for path in states_in(folder):
+        match = _NUMBERED.fullmatch(path.name)
+        newer = int(match[2]) > number if match else True
+        if newer and not (taken.is_file() and path.samefile(taken)):
+            renamed.append(path.rename(path.with_name(f'superseded_{path.name}')))
+    return renamed
+
+
+def _numbered(folder: Path) -> list[Path]:
+    def paths() -> Iterator[tuple[int, Path]]:
+        with suppress(OSError):
+            for path in folder.iterdir():
+                match = _NUMBERED.fullmatch(path.name)
+                if match and path.is_file():
+                    yield int(match[2]), path
+
+    return [path for _, path in sorted(paths(), reverse=True)]
+
+
+def _noted(folder: Path) -> Path | None:
+    """Return the file in the folder that ``last_checkpoint`` names, by its name alone.
+
+    The folder may have been moved or copied since: a path in it is another's.
+    """
+    try:
+        with open(folder / NOTE, 'rb') as file:
+            text = file.read(_LONGEST).decode(errors='replace').strip()
+        path = folder / Path(text).name
+        return path if path.suffix == '.pth' and path.is_file() else None
+    except (OSError, ValueError):
+        return None
+
+
+def _iterations(path: Path) -> int:
+    """Return the iterations of a training state.
+
+    Raises:
+        CheckpointError: If it cannot be read, or is none.
+    """
+    checkpoint = CheckpointLoader.load_checkpoint(str(path), 'cpu')
+    iterations = checkpoint.get('meta', {}).get('iter')
+    if iterations is None or 'optimizer' not in checkpoint:
+        raise CheckpointError('it holds weights, and no state of a training')
+    return iterations

@@ -1,0 +1,60 @@
+"""Gradients of a step that is not complete, which a checkpoint has to keep."""
+
+from collections.abc import Mapping
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from ..checkpoints.errors import CheckpointError
+from ..utils.texts import one_line
+
+
+def pending_gradients(runner: Runner) -> dict[str, Tensor] | None:
+    """Return what was accumulated for the next step, by the names of the parameters.
+
+    Call it in all processes. Each has gradients of its own until the step; their mean
+    leads to the same step.
+
+    Returns:
+        ``None`` if the last iteration has completed a step.
+    """
+    wrapper = runner.optim_wrapper
+    if not isinstance(wrapper, OptimWrapper):
+        return None
+    if wrapper._inner_count % wrapper._accumulative_counts == 0:
+        return None
+    gradients = {}
+    for name, parameter in _parameters(runner.model):
+        if parameter.grad is not None:
+            gradient = parameter.grad.detach().clone()
+            all_reduce(gradient, 'mean')
+            gradients[name] = gradient.cpu()
+    return gradients
+
+
+def restore_gradients(runner: Runner, gradients: Mapping[str, Tensor]) -> None:
+    """Give parameters what was accumulated before.
+
+    Raises:
+        CheckpointError: If a gradient is none of its parameter's.
+    """
+    for name, parameter in _parameters(runner.model):
+        gradient = gradients.get(name)
+        if gradient is None:
+            continue
+        if gradient.shape != parameter.shape or gradient.dtype != parameter.dtype:
+            raise CheckpointError(
+                'A training cannot go on from this checkpoint: its '
+                f'gradients.{one_line(name, 60)} is of shape {tuple(gradient.shape)} '
+                f'and {gradient.dtype}, the parameter of {tuple(parameter.shape)} and '
+                f'{parameter.dtype}; take another one.'
+            )
+        parameter.grad = gradient.to(parameter.device, copy=True)
+
+
+def _parameters(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    inner = getattr(model, 'module', model)
+    return [*torch.nn.Module.named_parameters(inner)]

@@ -1,0 +1,234 @@
+"""A training that was interrupted ends as one that was not, bit for bit."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from m2det_mmdet.checkpoints.differences import differences
+from m2det_mmdet.utils.errors import M2DetError
+
+from .resumption import Crash, last_state, run, toy_config
+
+LOADERS = [(0, False), (2, False), (2, True)]
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict]:
+    """The last state of a training that is not interrupted, each computed once."""
+    known: dict[tuple, dict] = {}
+
+    def train(**settings: Any) -> dict:
+        key = tuple(sorted(settings.items()))
+        if key not in known:
+            known[key] = run(toy_config(tmp_path_factory.mktemp('whole'), **settings))
+        return known[key]
+
+    return train
+
+
+def crashed(folder: Path, crash: dict[str, int], **settings: Any) -> Path:
+    with pytest.raises(Crash):
+        run(toy_config(folder, **settings), **crash)
+    return folder
+
+
+def interrupted(folder: Path, crash: dict[str, int], **settings: Any) -> dict:
+    crashed(folder, crash, **settings)
+    return run(toy_config(folder, **settings), resume=True)
+
+
+@pytest.mark.parametrize(('workers', 'persistent'), LOADERS)
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_a_resumed_training_ends_as_one_that_was_not_interrupted(
+    tmp_path: Path, whole: Callable, workers: int, persistent: bool, by_epoch: bool
+) -> None:
+    loader = {'workers': workers, 'persistent': persistent, 'by_epoch': by_epoch}
+
+    state = interrupted(
+        tmp_path, {'before_iteration': 11}, every_iterations=5, **loader
+    )
+
+    assert state['meta']['iter'] == 16
+    # Workers do not count: neither how many nor how long they live.
+    assert differences(state, whole(by_epoch=by_epoch, every_iterations=5)) == []
+
+
+@pytest.mark.parametrize('by_epoch', [True, False])
+@pytest.mark.parametrize('iteration', [3, 4, 7, 8, 13])
+def test_nothing_is_kept_but_the_end_of_an_epoch(
+    tmp_path: Path, whole: Callable, iteration: int, by_epoch: bool
+) -> None:
+    crash = {'before_iteration': iteration}
+    if iteration == 3:
+        crashed(tmp_path, crash, by_epoch=by_epoch)
+        state = run(toy_config(tmp_path, by_epoch=by_epoch), resume=True)
+    else:
+        state = interrupted(tmp_path, crash, by_epoch=by_epoch)
+
+    assert differences(state, whole(by_epoch=by_epoch)) == []
+
+
+@pytest.mark.parametrize('by_epoch', [True, False])
+@pytest.mark.parametrize('iteration', [8, 16])
+def test_a_validation_that_was_cut_off_is_done_again(
+    tmp_path: Path, whole: Callable, iteration: int, by_epoch: bool
+) -> None:
+    state = interrupted(tmp_path, {'in_validation': iteration}, by_epoch=by_epoch)
+
+    uninterrupted = whole(by_epoch=by_epoch)
+    assert differences(state, uninterrupted) == []
+    assert state['message_hub']['runtime_info']['early_stopping_waited'] == 0
+    best = Path(state['message_hub']['runtime_info']['best_ckpt']).name
+    assert (tmp_path / best).is_file()
+    assert len([*tmp_path.glob('best_*')]) == 1
+
+
+def test_a_seed_that_was_drawn_is_kept(tmp_path: Path) -> None:
+    for name, crash in (('a', {'before_iteration': 6}), ('b', {'before_iteration': 2})):
+        settings = {'seed': None, 'every_iterations': 1}
+        state = interrupted(tmp_path / name, crash, **settings)
+
+        seed = state['meta']['seed']
+        other = {**settings, 'seed': seed}
+        assert differences(state, run(toy_config(tmp_path / f'{name}2', **other))) == []
+
+
+@pytest.mark.parametrize('iteration', [4, 5, 6, 9])
+def test_gradients_of_an_incomplete_step_are_kept(
+    tmp_path: Path, whole: Callable, iteration: int
+) -> None:
+    settings = {'accumulated': 3, 'every_iterations': 1}
+
+    state = interrupted(tmp_path, {'before_iteration': iteration}, **settings)
+
+    assert differences(state, whole(**settings)) == []
+
+
+def test_an_endless_sampler_goes_on_where_it_was(
+    tmp_path: Path, whole: Callable
+) -> None:
+    settings = {
+        'by_epoch': False,
+        'sampler': 'InfiniteSampler',
+        'every_iterations': 1,
+        'workers': 2,
+    }
+
+    state = interrupted(tmp_path, {'before_iteration': 9}, **settings)
+
+    assert differences(state, whole(**settings)) == []
+
+
+def test_three_interruptions_are_as_none(tmp_path: Path, whole: Callable) -> None:
+    settings = {'every_iterations': 3}
+    crashed(tmp_path, {'before_iteration': 4}, **settings)
+    for iteration in (8, 10):
+        with pytest.raises(Crash):
+            run(
+                toy_config(tmp_path, **settings),
+                resume=True,
+                before_iteration=iteration,
+            )
+
+    state = run(toy_config(tmp_path, **settings), resume=True)
+
+    assert differences(state, whole(**settings)) == []
+
+
+@pytest.mark.parametrize(
+    'damage',
+    [
+        lambda folder: (folder / 'last_checkpoint').unlink(),
+        lambda folder: (folder / 'last_checkpoint').write_bytes(bytes(range(256))),
+        lambda folder: (folder / 'last_checkpoint').write_text(
+            '/elsewhere/epoch_9.pth'
+        ),
+        lambda folder: (folder / 'last_checkpoint').write_text('epoch_1.pth'),
+        lambda folder: (folder / 'epoch_2.pth').unlink(),
+        lambda folder: (folder / 'epoch_2.pth').write_bytes(b''),
+        lambda folder: (folder / 'epoch_2.pth').write_bytes(
+            (folder / 'epoch_2.pth').read_bytes()[:-40]
+        ),
+    ],
+    ids=['no note', 'bytes', 'elsewhere', 'stale', 'missing', 'empty', 'cut'],
+)
+def test_the_newest_that_can_be_read_is_taken(
+    tmp_path: Path, whole: Callable, damage: Callable[[Path], Any]
+) -> None:
+    damage(crashed(tmp_path, {'before_iteration': 9}))
+
+    state = run(toy_config(tmp_path), resume=True)
+
+    assert state['meta']['iter'] == 16
+    assert differences(state, whole()) == []
+
+
+def test_a_copied_folder_goes_on_with_its_own_files(
+    tmp_path: Path, whole: Callable
+) -> None:
+    crashed(tmp_path / 'one', {'before_iteration': 9})
+    shutil.copytree(tmp_path / 'one', tmp_path / 'copy')
+    before = {x.name: x.read_bytes() for x in (tmp_path / 'one').glob('*.pth')}
+
+    state = run(toy_config(tmp_path / 'copy'), resume=True)
+
+    assert differences(state, whole()) == []
+    # MMEngine deletes the best one of the original.
+    after = {x.name: x.read_bytes() for x in (tmp_path / 'one').glob('*.pth')}
+    assert after == before
+    assert Path(state['message_hub']['runtime_info']['last_ckpt']).parent.name == 'copy'
+
+
+def test_who_goes_back_loses_nothing(tmp_path: Path) -> None:
+    settings = toy_config(tmp_path, max_keep_ckpts=-1)
+    run(settings)
+    newest = (tmp_path / 'epoch_4.pth').read_bytes()
+
+    back = {**settings, 'load_from': str(tmp_path / 'epoch_2.pth')}
+    with pytest.raises(Crash):
+        run(back, resume=True, before_iteration=13)
+
+    assert (tmp_path / 'superseded_epoch_4.pth').read_bytes() == newest
+    # What goes on is the training that went back, not the one that it left.
+    assert last_state(tmp_path)['meta']['iter'] == 12
+    state = run(settings, resume=True)
+    assert state['meta']['iter'] == 16
+
+
+def test_checkpoints_of_which_none_can_be_read_are_not_written_over(
+    tmp_path: Path,
+) -> None:
+    for epoch in (1, 2):
+        (tmp_path / f'epoch_{epoch}.pth').write_bytes(b'junk')
+
+    with pytest.raises(M2DetError, match=r'No checkpoint in .* epoch_2.pth .*epoch_1'):
+        run(toy_config(tmp_path), resume=True)
+
+    assert (tmp_path / 'epoch_1.pth').read_bytes() == b'junk'
+
+
+def test_strange_counts_are_refused(tmp_path: Path) -> None:
+    crashed(tmp_path, {'before_iteration': 9})
+    state = last_state(tmp_path)
+    state['message_hub']['runtime_info']['epoch_batches_done'] = 'many'
+    torch.save(state, tmp_path / 'epoch_2.pth')
+
+    with pytest.raises(M2DetError, match="epoch_batches_done is 'many'"):
+        run(toy_config(tmp_path), resume=True)
+
+
+def test_other_batches_begin_at_about_the_same_image(tmp_path: Path) -> None:
+    crashed(tmp_path, {'before_iteration': 6}, every_iterations=1)
+    settings = toy_config(tmp_path)
+    settings['train_dataloader']['batch_size'] = 4
+
+    state = run(settings, resume=True)
+
+    # 2 batches of 3 were done of epoch 2: 2 of its 3 of 4 are left, and 6 follow.
+    assert state['meta']['iter'] == 6 + 2 + 6
+    log = ''.join(file.read_text() for file in tmp_path.glob('*/*.log'))
+    assert 'on 3 images an iteration before, and goes on with 4' in log
