@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -143,10 +143,10 @@ class RayEngine:
             # The program's own.
             yield
             return
-        with no_ray_prints():
+        with no_ray_prints(), _own_end() as keep_end:
             try:
-                with _kept_end():
-                    _connect(self.address, self._local_cpus())
+                _connect(self.address, self._local_cpus())
+                keep_end()
             except Exception as error:
                 raise M2DetError(
                     f'Ray does not start, or its cluster {self.address or "here"} does '
@@ -261,16 +261,27 @@ def _connect(address: str | None, num_cpus: int | None) -> None:
 
 
 @contextmanager
-def _kept_end() -> Iterator[None]:
-    """Let SIGTERM end this process as before, and not by a report of Ray's."""
+def _own_end() -> Iterator[Callable[[], None]]:
+    """Let SIGTERM end this process so that Ray ends with it, and says nothing.
+
+    Yields:
+        A function to call when Ray has put its own handler in that place.
+    """
     former = signal.getsignal(signal.SIGTERM)
+    # Only the main thread may choose what signals do.
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or former is None:
+        yield lambda: None
+        return
+    handler = _stop if former is signal.SIG_DFL else former
     try:
-        yield
+        yield lambda: signal.signal(signal.SIGTERM, handler)
     finally:
-        # Only the main thread may choose what signals do.
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and former is not None:
-            signal.signal(signal.SIGTERM, former)
+        signal.signal(signal.SIGTERM, former)
+
+
+def _stop(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _check_answers(address: str | None) -> None:

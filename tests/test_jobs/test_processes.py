@@ -1,4 +1,4 @@
-"""Each test starts processes, which import MMDetection first."""
+"""Each test starts processes, which are spared the import of MMDetection."""
 
 import os
 from pathlib import Path
@@ -30,6 +30,12 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
     """A module that the processes find where this one does."""
     (tmp_path / 'tasks_of_a_test.py').write_text(TASKS)
     monkeypatch.syspath_prepend(str(tmp_path))
+    # As the command has it, which imports MMDetection late.
+    (tmp_path / 'sitecustomize.py').write_text(
+        "import sys; sys.modules['m2det_command'] = sys\n"
+    )
+    places = [str(tmp_path), str(Path(__file__).parents[2])]
+    monkeypatch.setenv('PYTHONPATH', os.pathsep.join(places))
     import tasks_of_a_test
 
     return tasks_of_a_test

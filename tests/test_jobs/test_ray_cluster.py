@@ -192,7 +192,7 @@ def test_a_comparison_of_two_machines_of_which_one_dies(
 
 
 @pytest.mark.parametrize(
-    ('signal_', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)]
+    ('signal_', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
 )
 def test_an_end_ends_a_ray_that_was_begun(
     signal_: int, status: int, trained: SimpleNamespace, tmp_path: Path
@@ -222,7 +222,5 @@ def test_an_end_ends_a_ray_that_was_begun(
     assert 'SIGTERM received' not in console
     assert len(processes) > 2
     assert psutil.wait_procs(processes, 60)[1] == []
-    assert log.stat().st_size > 0
-    if signal_ == signal.SIGINT:
-        assert 'Go on by -o out --resume.' in console
-        assert len(json.loads((tmp_path / 'out' / 'results.json').read_text())) > 0
+    assert 'Go on by -o out --resume.' in console
+    assert len(json.loads((tmp_path / 'out' / 'results.json').read_text())) > 0
