@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from mmengine.config import Config
 
 from m2det_mmdet.apis import comparison
 from m2det_mmdet.cli import main
@@ -65,7 +66,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
 
 @pytest.fixture
 def compare(trained: SimpleNamespace, tmp_path: Path) -> Callable[..., int]:
-    """Compare two configs on the scenes, in YOLO's form, which is converted."""
+    """Compare two configs on the scenes."""
     other = tmp_path / 'other.py'
     other.write_text(f'_base_ = {trained.config!r}')
 
@@ -218,3 +219,21 @@ def test_a_change_of_a_folder_is_what_is_new_and_what_is_gone(tmp_path: Path) ->
     assert change.removed == ('train/epoch_1.pth',)
     assert _content(target) == {'log.txt': b'ab', 'train/epoch_2.pth': b'2'}
     assert mirror.change() == elsewhere.FolderChange()
+
+
+def test_annotations_that_were_converted_travel(tmp_path: Path) -> None:
+    here = tmp_path / 'out' / "it's data"
+    (here / 'annotations').mkdir(parents=True)
+    (here / 'annotations' / 'train.json').write_bytes(b'{}')
+    config = tmp_path / 'config.py'
+    file = here / 'annotations' / 'train.json'
+    images = str(tmp_path / 'images')
+    Config({'ann_file': str(file), 'images': images}).dump(config)
+
+    shared = elsewhere.SharedData.of(here, {})
+    elsewhere._move_data(config, here, tmp_path / 'there')
+
+    assert shared.files == {'annotations/train.json': b'{}'}
+    found = Config.fromfile(config)
+    assert found.ann_file == str(tmp_path / 'there' / 'annotations' / 'train.json')
+    assert found.images == images
