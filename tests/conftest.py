@@ -2,8 +2,9 @@
 
 import gc
 import os
+import pickle
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
@@ -40,6 +41,8 @@ from yapf.yapflib import yapf_api  # noqa: E402
 import m2det_mmdet  # noqa: E402, F401
 from m2det_mmdet.apis import train  # noqa: E402
 from m2det_mmdet.datasets.scenes import write_scenes  # noqa: E402
+from m2det_mmdet.jobs import Event, Job, Told  # noqa: E402
+from m2det_mmdet.jobs.events import JobQueue, Task, perform  # noqa: E402
 
 CONFIG = """
 _base_ = {base!r}
@@ -204,3 +207,38 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
         checkpoint=str(work_dir / 'epoch_1.pth'),
         result=result,
     )
+
+
+class UnrulyEngine:
+    """Does jobs here, the last one first; each dies once, behind its first message.
+
+    What travels is pickled, as on the way to another machine.
+    """
+
+    shares_disk = False
+    size = 2
+
+    def __init__(self) -> None:
+        self.dead: set[Job] = set()
+
+    def run(
+        self, task: Task, jobs: Iterable[Job], shared: Any = None
+    ) -> Iterator[tuple[Job, Event]]:
+        queue = JobQueue([*jobs][::-1])
+        while (job := queue.take()) is not None:
+            item, sent = _travelled((job.make(), shared))
+            for event in perform(task, sent, item):
+                yield job, _travelled(event)
+                if isinstance(event, Told) and job not in self.dead:
+                    self.dead.add(job)
+                    yield job, queue.died(job, 'killed by a test')
+                    break
+
+
+def _travelled(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))
+
+
+@pytest.fixture
+def unruly_engine() -> UnrulyEngine:
+    return UnrulyEngine()

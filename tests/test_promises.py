@@ -26,6 +26,7 @@ REGISTERED = {
     'TASK_UTILS': 'M2DetAnchorGenerator RefineDetAnchorGenerator SSDBBoxCoder',
     'TRANSFORMS': 'LoadDeepImageFromFile SSDPhotometricDistortion',
 }
+JOBS = '--engine --jobs --ray-address --job-cpus'
 NETWORK = '--fast --compile --autocast'
 RUNNER = 'config --cfg-options --work-dir --launcher --local_rank --local-rank'
 ARGUMENTS = {
@@ -34,14 +35,15 @@ ARGUMENTS = {
     '--auto-scale-lr --resume --force --no-report --format --deterministic '
     '--unreadable --allow-outside',
     'predict': 'model inputs -o --out --score-thr --classes --format --ann-file --tile '
-    f'--tile-overlap --cfg-options --device --batch-size {NETWORK} --force --resume',
+    f'--tile-overlap --cfg-options --device --batch-size {NETWORK} --force --resume '
+    f'{JOBS}',
     'check': 'data config --images --allow-outside --seed -o --out --force',
     'config': 'config --cfg-options -o --out --force',
     'scenes': 'out --num-train --num-val --num-test --size --seed --collection --force',
     'draw': 'annotations results images -o --out --num-images --score-thr --force',
     'table': 'family --out --force',
     'compare': 'configs --data --out --epochs --minutes --seeds --batch-size --workers '
-    '--cfg-options --allow-outside --format --force',
+    f'--cfg-options --allow-outside --format --force {JOBS}',
     'bench': 'config --cfg-options --checkpoint --image-dir --images --warm-up '
     f'--batch-sizes --device {NETWORK} --out --force',
     'zoo': 'name',

@@ -3,12 +3,14 @@
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 
 import mmcv
 import mmdet
 import torch
 
+from ..utils.errors import M2DetError
 from ..utils.processors import cpu_name
 from ..version import __version__
 
@@ -41,6 +43,28 @@ def versions() -> dict[str, str]:
         'mmdet': mmdet.__version__,
         'm2det': __version__,
     }
+
+
+def check_versions(expected: Mapping[str, str]) -> None:
+    """Stop where other versions compute than where a command was started.
+
+    Args:
+        expected: What :func:`versions` returned there.
+
+    Raises:
+        M2DetError: One sentence that names this machine, and what differs.
+    """
+    here = versions()
+    others = [
+        f'{name} {here[name]} in the place of {version}'
+        for name, version in expected.items()
+        if here[name] != version
+    ]
+    if others:
+        raise M2DetError(
+            f'{platform.node()} has {", ".join(others)}: install the same versions on '
+            'all machines.'
+        )
 
 
 def has_compiled_operators() -> bool:

@@ -3,14 +3,23 @@
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
+from ..analysis.machine import versions
 from ..checkpoints.publishing import FORMS, SAFETENSORS
+from ..comparison.elsewhere import (
+    RunAbroad,
+    SharedData,
+    finish_abroad,
+    finish_here,
+    take_along,
+)
 from ..comparison.plan import (
     Plan,
     Terms,
@@ -21,6 +30,7 @@ from ..comparison.plan import (
 from ..comparison.report import Comparison, draw_report, write_report
 from ..comparison.run import Run, RunError, check_changes, locked
 from ..datasets.layouts import DataLayout, read_layout
+from ..jobs import Again, Began, Ended, Engine, Job, Told, choose_engine
 from ..recipes.data import annotation_files
 from ..recipes.options import add_hook
 from ..utils.arguments import check_path, check_paths, texts_of
@@ -35,12 +45,13 @@ class RunEvent:
     """What happens to a run of a comparison.
 
     Attributes:
-        state: ``'done before'``, ``'begins'``, ``'done'`` or ``'failed'``.
+        state: ``'done before'``, ``'begins'``, ``'again'``, ``'done'`` or ``'failed'``.
         run: The run: name of its config, seed and folder.
         number: Its place among all runs, from 1.
         total: How many there are.
         ap: Box AP, once it is done.
-        reason: One sentence, if it failed.
+        reason: One sentence, if it failed; a clause on the process that died, if it is
+            tried again.
     """
 
     state: str
@@ -66,6 +77,10 @@ def compare(
     form: str | None = None,
     force: bool = False,
     options: Mapping[str, Any] | None = None,
+    engine: str = 'local',
+    jobs: int | None = None,
+    ray_address: str | None = None,
+    job_cpus: int | None = None,
     on_event: Callable[[RunEvent], None] | None = None,
 ) -> Comparison:
     """Train, evaluate and time each config with each seed, and write a table.
@@ -89,6 +104,13 @@ def compare(
             checkpoint alone, ``train/last.safetensors``; one that is done is left.
         force: Whether to start runs anew whose settings changed.
         options: Settings of all configs to override, by their dotted keys.
+        engine: ``'local'`` for this machine, or ``'ray'``, on which runs need no disk
+            in common.
+        jobs: Runs at a time, each with a GPU of its own where there are any; 1 by
+            default, and with Ray as many as there is room for.
+        ray_address: Address of a cluster as Ray has it; that of ``RAY_ADDRESS`` by
+            default, else a Ray on this machine, which is started where there is none.
+        job_cpus: Threads of each run, and the CPUs that it takes of Ray.
         on_event: Gets a :class:`RunEvent` whenever a run begins, ends or fails.
 
     Returns:
@@ -108,6 +130,7 @@ def compare(
             'sets of the configs.'
         )
     out = Path(out).expanduser()
+    doing = choose_engine(engine, jobs, ray_address=ray_address, job_cpus=job_cpus)
     terms = _terms(out, epochs, minutes, seeds, batch_size, workers)
     check_one_of('form', form, FORMS)
     loaded = load_configs([*texts_of('configs', configs)], options)
@@ -139,7 +162,8 @@ def compare(
         write_report(comparison, out)
         draw_report(comparison, out)
         try:
-            _do_missing(plans, done, comparison, out, on_event or (lambda event: None))
+            report = on_event or (lambda event: None)
+            _do_missing(plans, done, comparison, out, report, doing)
         finally:
             draw_report(comparison, out)
     return comparison
@@ -205,25 +229,59 @@ def _do_missing(
     comparison: Comparison,
     out: Path,
     report: Callable[[RunEvent], None],
+    engine: Engine,
 ) -> None:
     """Do the runs that are not done, and write the table after each."""
-    for number, (run, plan) in enumerate(plans.items(), start=1):
-        place = (run, number, len(plans))
-        if run in done:
-            report(RunEvent('done before', *place))
-            continue
-        report(RunEvent('begins', *place))
-        comparison.failures.pop(run, None)
-        ap = None
-        with _failing_alone(run, comparison):
-            if isinstance(plan, str):
-                raise RunError(plan)
-            run.begin(plan.cfg, plan.settings, plan.remarks)
-            ap = run.finish()['test']['coco/bbox_mAP']
-        reason = comparison.failure(run)
-        state = 'done' if reason is None else 'failed'
-        report(RunEvent(state, *place, ap=ap, reason=reason))
-        write_report(comparison, out)
+    places = {
+        run: (run, number, len(plans)) for number, run in enumerate(plans, start=1)
+    }
+
+    def jobs() -> Iterator[Job]:
+        for run, plan in plans.items():
+            if run in done:
+                report(RunEvent('done before', *places[run]))
+            else:
+                yield Job(run, partial(_prepare, run, plan, here=engine.shares_disk))
+
+    task, shared = finish_here, None
+    if not engine.shares_disk:
+        task, shared = (
+            finish_abroad,
+            SharedData.of((out / 'data').resolve(), versions()),
+        )
+    begun = set()
+    with closing(engine.run(task, jobs(), shared)) as events:
+        for job, event in events:
+            run = job.key
+            if isinstance(event, Began) and run not in begun:
+                begun.add(run)
+                comparison.failures.pop(run, None)
+                report(RunEvent('begins', *places[run]))
+            elif isinstance(event, Told):
+                with _failing_alone(run, comparison):
+                    event.message.apply_to(run.folder)
+            elif isinstance(event, Again):
+                report(RunEvent('again', *places[run], reason=event.reason))
+            elif isinstance(event, Ended):
+                if event.reason is not None:
+                    comparison.fail(run, event.reason)
+                report(_ended(comparison, *places[run]))
+                write_report(comparison, out)
+
+
+def _prepare(run: Run, plan: Plan | str, *, here: bool) -> Run | RunAbroad:
+    """Prepare the folder of a run; return what finishes it."""
+    if isinstance(plan, str):
+        raise RunError(plan)
+    run.begin(plan.cfg, plan.settings, plan.remarks)
+    return run if here else take_along(run, plan.settings)
+
+
+def _ended(comparison: Comparison, run: Run, *place: int) -> RunEvent:
+    reason = comparison.failure(run)
+    if reason is not None:
+        return RunEvent('failed', run, *place, reason=reason)
+    return RunEvent('done', run, *place, ap=run.result['test']['coco/bbox_mAP'])
 
 
 def _description(

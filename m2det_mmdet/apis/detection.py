@@ -10,7 +10,7 @@ import numpy as np
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 
-from ..utils.errors import M2DetError, clause_of
+from ..utils.errors import clause_of
 from ..utils.images import ImageReader, image_problem, read_images
 from ..utils.upright import read_upright
 
@@ -46,12 +46,8 @@ def detect(
         paths: The images.
         batch_size: Images at a time; where the detector fails with a batch, one.
         read: Reads an image; it is turned as viewers do where that is left.
-
-    Raises:
-        M2DetError: At the end, if the detector has failed with each image.
     """
     batch: dict[Path, np.ndarray] = {}
-    failure, worked = None, False
     read = partial(read_upright, read=read)
     for number, (path, image) in enumerate(read_images(paths, read), start=1):
         if image is None:
@@ -62,16 +58,13 @@ def detect(
             found = detect_together(detector, list(batch.values()))
             for (path, image), sample in zip(batch.items(), found, strict=True):
                 if isinstance(sample, str):
-                    failure = (
+                    problem = (
                         f'{path} was skipped: the detector fails with it ({sample}).'
                     )
-                    yield Detected(path, image, problem=failure)
+                    yield Detected(path, image, problem=problem)
                 else:
-                    worked = True
                     yield Detected(path, image, sample)
             batch = {}
-    if failure is not None and not worked:
-        raise M2DetError(f'The detector found nothing, for it fails: {failure}')
 
 
 def detect_together(

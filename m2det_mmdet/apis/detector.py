@@ -26,7 +26,7 @@ from .checks import (
     make_faster,
 )
 from .class_choice import ClassChoice
-from .detection import Detected, detect_together
+from .detection import detect_together
 from .evaluation import EvaluationResult, evaluate
 from .image_loading import scaling_of, take_reader
 from .image_sources import (
@@ -314,9 +314,11 @@ class Detector:
             name = source.path or f'image {image_id}'
             return M2DetError(f'The detector fails with {name} ({one_line(sample)}).')
         return to_prediction(
-            Detected(source.path, source.image, sample),
+            sample,
             image_id,
             self.classes,
+            path=source.path,
+            size=source.image.shape[1::-1],
             held=source.image if source.path is None else None,
             reader=self._read,
         )

@@ -1,43 +1,35 @@
 """Detect objects in images."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmdet.apis import DetInferencer
 from mmengine.config import Config
 
 from ..analysis.machine import versions
 from ..datasets.coco import CheckedCOCO, load_annotations
 from ..evaluation.coco_records import CocoIds
+from ..jobs import Engine, SerialEngine, choose_engine
 from ..utils.arguments import check_callable, check_mapping, texts_of
 from ..utils.configs import describe
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
 from ..utils.files import sha256_of
-from ..utils.images import ImageReader
 from ..utils.logs import prints_to, quiet_log
 from ..utils.predicted import PICTURES
-from .checks import (
-    acceleration_options,
-    check_at_least,
-    check_fraction,
-    check_test_pipeline,
-    make_faster,
-)
+from .checks import acceleration_options, check_at_least, check_fraction
 from .class_choice import ClassChoice
-from .detection import detect
-from .image_loading import take_reader
-from .inferencer import build_inferencer
 from .model_source import ModelSource, find_model
 from .prediction_events import ImageDone, PredictionResult, PredictionStarted
 from .prediction_folder import PredictionFolder
 from .prediction_inputs import PredictionInputs, absent_sentence, find_inputs
+from .prediction_jobs import Look, classes_of, look_by_jobs
 from .prediction_labels import PredictionLabels, check_formats
+from .prediction_look import DetectorPlan, unless_all_fail
 from .prediction_places import check_out, folder_of, unfinished_last
 from .prediction_run import PredictionRun
-from .tiling import TiledInferencer, check_tiling
+from .tiling import check_tiling
 
 
 @our_errors()
@@ -63,6 +55,10 @@ def predict(
     resume: bool = False,
     keep: bool = True,
     options: Mapping[str, Any] | None = None,
+    engine: str = 'local',
+    jobs: int | None = None,
+    ray_address: str | None = None,
+    job_cpus: int | None = None,
     on_event: Callable[[PredictionStarted | ImageDone], None] | None = None,
 ) -> PredictionResult:
     """Detect objects in images, and write boxes, labels and pictures where asked to.
@@ -107,6 +103,13 @@ def predict(
         keep: Whether the result holds the predictions. Without them the memory does
             not grow with the images; ``on_event`` gets each.
         options: Settings of the config to override, by their dotted keys.
+        engine: ``'local'`` for this machine, or ``'ray'``; the images are shared out to
+            processes, and results are in their order all the same.
+        jobs: Processes, each with a GPU of its own where there are any; 1 by default,
+            which is this one, and with Ray as many as there is room for.
+        ray_address: Address of a cluster as Ray has it; that of ``RAY_ADDRESS`` by
+            default, else a Ray on this machine, which is started where there is none.
+        job_cpus: Threads of each process, and the CPUs that it takes of Ray.
         on_event: Gets a :class:`PredictionStarted`, then an :class:`ImageDone` after
             each image.
 
@@ -118,8 +121,7 @@ def predict(
     check_out(out)
     check_at_least('batch_size', batch_size, 1)
     check_fraction('score_thr', score_thr)
-    if device is not None:
-        find_device(device)
+    doing = _engine(engine, jobs, ray_address, job_cpus, device)
     if tile is not None:
         check_tiling(tile, tile_overlap)
     acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
@@ -150,8 +152,15 @@ def predict(
         if place is not None:
             folder = _folder(place, images, arguments, force=force, resume=resume)
             opened.enter_context(folder)
-        detector, read = _ready(source, device, acceleration)
-        known = detector.model.dataset_meta['classes']
+        plan = DetectorPlan(
+            source.cfg,
+            source.checkpoint,
+            device,
+            acceleration,
+            None if tile is None else (tile, tile_overlap),
+        )
+        detector = plan.build() if isinstance(doing, SerialEngine) else None
+        known = classes_of(plan) if detector is None else detector.classes
         choice = ClassChoice(known, score_thr, class_score_thr, classes)
         ids = _ids(known, truth, ann_file)
         run = PredictionRun(images, folder, choice, ids)
@@ -161,10 +170,14 @@ def predict(
             run.go_on(folder.entries())
         if on_event is not None:
             on_event(_started(run, place, left, ann_file))
-        look = (
-            detector if tile is None else TiledInferencer(detector, tile, tile_overlap)
-        )
-        run.collect(detect(look, images, batch_size, read=read))
+        pictures = None if folder is None else folder.picture
+        if detector is None:
+            look = Look(plan, choice, batch_size)
+            looked = look_by_jobs(doing, look, images, pictures)
+        else:
+            looked = detector.look_at(images, choice, batch_size, pictures)
+        with closing(looked):
+            run.collect(unless_all_fail(looked))
     return run.result()
 
 
@@ -217,16 +230,30 @@ def _folder(
     )
 
 
-def _ready(
-    source: ModelSource, device: str | None, acceleration: dict[str, Any]
-) -> tuple[DetInferencer, ImageReader]:
-    """Return the detector, and what reads its images."""
-    check_test_pipeline(source.cfg)
-    read = take_reader(source.cfg)
-    detector = build_inferencer(source.cfg, source.checkpoint, device)
-    if acceleration:
-        make_faster(detector.model, acceleration)
-    return detector, read
+def _engine(
+    engine: str,
+    jobs: int | None,
+    ray_address: str | None,
+    job_cpus: int | None,
+    device: str | None,
+) -> Engine:
+    """Return what does the jobs.
+
+    Raises:
+        M2DetError: If the device cannot be used, or is one GPU for several jobs.
+    """
+    is_cpu = device is not None and str(device).startswith('cpu')
+    doing = choose_engine(
+        engine, jobs, ray_address=ray_address, job_cpus=job_cpus, use_gpus=not is_cpu
+    )
+    if doing.shares_disk and device is not None:
+        find_device(device)
+    if not isinstance(doing, SerialEngine) and ':' in str(device or ''):
+        raise M2DetError(
+            f'The device {device} is a single one, and there are several jobs: give '
+            f'{str(device).partition(":")[0]}, of which each job gets one.'
+        )
+    return doing
 
 
 def _started(

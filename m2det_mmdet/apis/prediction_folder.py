@@ -53,6 +53,7 @@ class PredictionFolder:
         self.results = path / RESULTS
         self.problems: dict[str, str] = {}
         self.labels = labels
+        self._names = names
         self._force, self._resume = force, resume
         places = picture_names([PurePosixPath(name) for name in names])
         self._pictures = {str(x): f'{PICTURES}/{place}' for x, place in places.items()}
@@ -153,9 +154,12 @@ class PredictionFolder:
     def _finish(self, state: str) -> None:
         """Make results and labels of what was found; keep the log to go on with."""
         self._log.close()
-        write_results(self.results, self._log.entries())
-        self.problems |= self.labels.write(self.path, self._log.entries)
-        facts = {'done': self._log.count(), 'problems': self.problems}
+        entries = self._log.in_order(self._names)
+        write_results(self.results, entries())
+        self.problems |= self.labels.write(self.path, entries)
+        known = self.problems
+        problems = {name: known[name] for name in self._names if name in known}
+        facts = {'done': self._log.count(), 'problems': problems}
         self._record.write(state=state, ended=_now(), **facts)
         if state == DONE:
             self._log.path.unlink(missing_ok=True)

@@ -80,13 +80,15 @@ class PredictionInputs:
         self._left_out = frozenset(x.name for x in self.images if x.name in names)
         return [image for image in self.images if image.name in names]
 
+    def left(self) -> list[InputImage]:
+        """Return the images that are iterated."""
+        return [image for image in self.images if image.name not in self._left_out]
+
     def __len__(self) -> int:
         return len(self.images) - len(self._left_out)
 
     def __iter__(self) -> Iterator[Path]:
-        for image in self.images:
-            if image.name in self._left_out:
-                continue
+        for image in self.left():
             path = self._fetch(image) if is_url(image.source) else Path(image.source)
             self._by_path[path] = image
             yield path

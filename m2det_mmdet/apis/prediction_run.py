@@ -2,25 +2,19 @@
 
 import errno
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
-import numpy as np
-import torch
-from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from ..evaluation.coco_records import CocoIds, to_records
 from ..evaluation.prediction_log import Entry
-from ..utils.errors import clause_of
-from ..utils.images import write_picture
+from ..utils.files import write_whole
 from ..utils.predicted import PICTURES
-from ..visualization import draw_predictions
 from .class_choice import ClassChoice
-from .detection import Detected
 from .prediction_events import ImageDone, PredictionResult, Tally
 from .prediction_folder import PredictionFolder
 from .prediction_inputs import InputImage, PredictionInputs
+from .prediction_look import Looked, counted, no_picture
 from .predictions import Prediction, to_prediction
 
 # What every further picture would meet, too.
@@ -49,9 +43,9 @@ class PredictionRun:
     keep: bool = True
     on_event: Callable[[ImageDone], None] | None = None
     tally: Tally = field(default_factory=Tally)
-    _predictions: list[Prediction] = field(default_factory=list)
-    _skipped: list[Path] = field(default_factory=list)
-    _problems: dict[Path, str] = field(default_factory=dict)
+    _predictions: dict[str, Prediction] = field(default_factory=dict)
+    _skipped: set[str] = field(default_factory=set)
+    _problems: dict[str, str] = field(default_factory=dict)
     num_done: int = 0
 
     def go_on(self, entries: Iterable[Entry]) -> None:
@@ -76,27 +70,32 @@ class PredictionRun:
                 self._note(image, done[image.name])
         self.num_done = len(done)
 
-    def collect(self, detected: Iterable[Detected]) -> None:
-        """Take what is found in all images.
+    def collect(self, looked: Iterable[Looked]) -> None:
+        """Take what is found in all images, in any order.
 
         Raises:
             M2DetError: If the results cannot be written.
         """
         total = self.num_done + len(self.inputs)
-        for found in detected:
-            image, problem = self.inputs.take(found.path, found.problem)
-            prediction = None
+        for found in looked:
+            image, problem, prediction = found.image, found.problem, None
             if found.sample is None:
-                self._skipped.append(image.path)
+                self._skipped.add(image.name)
             else:
-                sample = self._chosen(found.sample)
-                chosen = replace(found, path=image.path, sample=sample)
-                prediction = to_prediction(chosen, image.image_id, self.choice.classes)
-                self.tally.add(_names(self._counted(sample), self.choice.classes))
+                prediction = to_prediction(
+                    found.sample,
+                    image.image_id,
+                    self.choice.classes,
+                    path=image.path,
+                    size=found.size,
+                )
+                self.tally.add(
+                    _names(counted(found.sample, self.choice), self.choice.classes)
+                )
                 if self.keep:
-                    self._predictions.append(prediction)
+                    self._predictions[image.name] = prediction
                 if self.folder is not None:
-                    problem = self._write(found.image, sample, image)
+                    problem = self._write(found)
             self.num_done += 1
             if problem is not None:
                 self._note(image, problem)
@@ -105,75 +104,55 @@ class PredictionRun:
                 self.on_event(ImageDone(*event, prediction))
 
     def result(self) -> PredictionResult:
-        """Return what was found; after the folder is closed."""
-        folder = self.folder
+        """Return what was found, in the order of the images; after the folder's end."""
+        folder, images = self.folder, self.inputs.images
+        found, problems = self._predictions, dict(self._problems)
         if folder is not None:
-            for image in self.inputs.images:
-                if (problem := folder.problems.get(image.name)) is not None:
-                    self._problems.setdefault(image.path, problem)
+            problems = {**folder.problems, **problems}
         return PredictionResult(
-            self._predictions,
-            self._skipped,
+            [found[image.name] for image in images if image.name in found],
+            [image.path for image in images if image.name in self._skipped],
             results=None if folder is None else folder.results,
             pictures=None if folder is None else folder.path / PICTURES,
-            problems=self._problems,
+            problems={x.path: problems[x.name] for x in images if x.name in problems},
             out=None if folder is None else folder.path,
             files=() if folder is None else folder.written(),
             tally=self.tally,
         )
 
     def _note(self, image: InputImage, problem: str) -> None:
-        self._problems[image.path] = problem
+        self._problems[image.name] = problem
         if self.folder is not None:
             self.folder.problems[image.name] = problem
 
-    def _chosen(self, sample: DetDataSample) -> DetDataSample:
-        """Return what was found of the classes that are kept."""
-        found = sample.pred_instances
-        kept = torch.from_numpy(self.choice.chosen(found.labels.numpy()))
-        return DetDataSample(pred_instances=found[kept])
-
-    def _counted(self, sample: DetDataSample) -> InstanceData:
-        """Return what was found with scores that are high enough."""
-        found = sample.pred_instances
-        counted = self.choice.counted(found.labels.numpy(), found.scores.numpy())
-        return found[torch.from_numpy(counted)]
-
-    def _write(
-        self, pixels: np.ndarray, sample: DetDataSample, image: InputImage
-    ) -> str | None:
+    def _write(self, found: Looked) -> str | None:
         """Write what was found; return why there is no picture, if there is none."""
         self.folder.begin()
-        problem = self._draw(pixels, sample, image)
-        height, width = pixels.shape[:2]
+        image, problem = found.image, found.problem
+        if found.picture is not None:
+            problem = self._write_picture(image, found.picture)
+        width, height = found.size
         entry = {
             'file_name': image.name,
             'image_id': image.image_id,
             'width': width,
             'height': height,
             'records': to_records(
-                sample.pred_instances, image.image_id, image.name, self.ids
+                found.sample.pred_instances, image.image_id, image.name, self.ids
             ),
         }
         self.folder.add(entry if problem is None else {**entry, 'problem': problem})
         return problem
 
-    def _draw(
-        self, pixels: np.ndarray, sample: DetDataSample, image: InputImage
-    ) -> str | None:
+    def _write_picture(self, image: InputImage, content: bytes) -> str | None:
         """Write a picture, before the entry that says that the image is done."""
-        found = self._counted(sample).numpy()
-        boxes = (found.bboxes, found.scores, found.labels)
+        path = self.folder.picture(image.name)
         try:
-            picture = draw_predictions(
-                pixels, *boxes, self.choice.classes, score_thr=0.0
-            )
-            write_picture(self.folder.picture(image.name), picture)
+            write_whole(path, lambda file: file.write(content))
         except Exception as error:
             if _is_full(error):
                 raise
-            reason = clause_of(error)
-            return f'{image.source} has no picture: drawing it fails ({reason}).'
+            return no_picture(image, error)
         return None
 
 

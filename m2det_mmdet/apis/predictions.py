@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from ..evaluation.coco_records import CocoIds, to_records
@@ -19,7 +20,6 @@ from ..utils.upright import read_file, read_upright
 from ..visualization import draw_predictions
 from .checks import check_fraction
 from .class_choice import ClassChoice
-from .detection import Detected
 
 if TYPE_CHECKING:
     import supervision
@@ -230,24 +230,23 @@ class Prediction:
 
 
 def to_prediction(
-    detected: Detected, image_id: int, classes: Sequence[str], **how: Any
+    sample: DetDataSample, image_id: int, classes: Sequence[str], **how: Any
 ) -> Prediction:
     """Return what was found in an image that the detector could look at.
 
     Args:
-        detected: The image, and what was found in it.
-        image_id: Its id in the results.
+        sample: What was found, on the CPU.
+        image_id: Id of the image in the results.
         classes: Names of all classes of the detector.
-        how: ``held`` or ``reader``, as of :class:`Prediction`.
+        how: ``path`` and ``size``, and where needed ``held`` or ``reader``, as of
+            :class:`Prediction`.
     """
-    found = detected.sample.pred_instances
+    found = sample.pred_instances
     return Prediction(
-        path=detected.path,
         image_id=image_id,
         boxes=found.bboxes.numpy(),
         scores=found.scores.numpy(),
         labels=found.labels.numpy(),
         classes=tuple(classes),
-        size=detected.image.shape[1::-1],
         **how,
     )

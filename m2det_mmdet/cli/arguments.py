@@ -74,6 +74,47 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_engine_arguments(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the options of subcommands that do many jobs.
+
+    Args:
+        parser: Of the subcommand.
+        what: What a job is, in the plural.
+    """
+    parser.add_argument(
+        '--jobs',
+        type=at_least(1),
+        metavar='N',
+        help=f'{what} at a time, each with a GPU of its own where there are any '
+        '(default: 1; with Ray as many as there is room for)',
+    )
+    parser.add_argument(
+        '--engine',
+        choices=['local', 'ray'],
+        default='local',
+        help=f'local: processes of this machine; ray: {what} are tasks of Ray, on this '
+        'machine or a cluster',
+    )
+    parser.add_argument(
+        '--ray-address',
+        metavar='HOST:PORT',
+        help='the cluster of --engine ray; by default that of RAY_ADDRESS, else the '
+        'Ray of this machine, which is started where there is none',
+    )
+    parser.add_argument(
+        '--job-cpus',
+        type=at_least(1),
+        metavar='N',
+        help='threads of each job, and the CPUs that it takes of Ray',
+    )
+
+
+def engine_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the values of these options as the functions of ``apis`` have them."""
+    names = ('engine', 'jobs', 'ray_address', 'job_cpus')
+    return {name: getattr(args, name) for name in names}
+
+
 def add_acceleration_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of subcommands that run a network faster."""
     parser.add_argument(

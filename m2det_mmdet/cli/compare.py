@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING
 from .arguments import (
     add_boundary_argument,
     add_config_options,
+    add_engine_arguments,
     add_form_argument,
     at_least,
     config_options,
     data_path,
+    engine_options,
     positive,
 )
 
@@ -63,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="loading processes; each config's own by default",
     )
     add_config_options(parser)
+    add_engine_arguments(parser, 'runs')
     add_form_argument(
         parser,
         'safetensors: each run also writes train/last.safetensors, the weights of its '
@@ -96,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
             force=args.force,
             options=config_options(args.cfg_options),
             on_event=_show,
+            **engine_options(args),
         )
     print(f'Table written to {args.out / "comparison.md"}')
     failed = len(comparison.failed)
@@ -111,6 +115,7 @@ def _show(event: 'RunEvent') -> None:
     """Print what happens to a run."""
     found = {
         'done': f'AP {event.ap:.3f}' if event.ap is not None else '',
+        'again': f'its process died ({event.reason}), begins again',
         'failed': f'failed: {event.reason}',
     }
     print(

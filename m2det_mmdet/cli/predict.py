@@ -36,8 +36,10 @@ from .arguments import (
     add_acceleration_arguments,
     add_config_options,
     add_device_argument,
+    add_engine_arguments,
     at_least,
     config_options,
+    engine_options,
     fraction,
 )
 from .model_words import split_words
@@ -112,6 +114,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='images at a time (default: 1)',
     )
     add_acceleration_arguments(parser)
+    add_engine_arguments(parser, 'processes')
     parser.add_argument(
         '--force', action='store_true', help='replace an earlier prediction in OUT'
     )
@@ -165,6 +168,7 @@ def run(args: argparse.Namespace) -> int:
                     keep=False,
                     options=config_options(args.cfg_options),
                     on_event=watch.show,
+                    **engine_options(args),
                 )
             except BaseException:
                 watch.tell_end()
@@ -225,7 +229,9 @@ class _Watch:
 def _tell(result: 'PredictionResult') -> None:
     """Print what was found, and where everything is."""
     tally = result.tally
-    counts = [f'{number} {name}' for name, number in tally.counts.most_common(_SHOWN)]
+    # Those that are as many by their names: processes count in any order.
+    most = sorted(tally.counts.items(), key=lambda item: (-item[1], item[0]))
+    counts = [f'{number} {name}' for name, number in most[:_SHOWN]]
     if rest := len(tally.counts) - _SHOWN:
         counts += [f'and {rest} other classes'] if rest > 0 else []
     if tally.num_images:

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 from mmengine.config import Config
 
+from ..utils.child_processes import end_process, signal_name
 from ..utils.errors import M2DetError
 from ..utils.files import write_whole, writing
 from ..utils.texts import one_line
@@ -29,7 +29,6 @@ _SETTINGS, _RESULT, _FAILURE, _LOG = (
 )
 _ERROR = re.compile(rf'[\w.]+(Error|Exception)(: |$)|{SAYS}')
 _LISTED = 4  # differences that a sentence names
-_PATIENCE = 10.0  # seconds that a process has to end when it is asked to
 
 
 class RunError(M2DetError):
@@ -200,7 +199,7 @@ def _run_step(step: str, folder: Path) -> None:
     if status >= 0:
         reason = _reason(lines)
     else:
-        name = _signal_name(-status)
+        name = signal_name(-status)
         memory = ', probably out of memory' if name == 'SIGKILL' else ''
         reason = f'ended by {name}{memory}; its last line was: {lines[-1].strip()}'
     raise RunError(f'{reason} (see {log})')
@@ -239,14 +238,6 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float | list | dict | tuple)
 
 
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        # Those of real time have no names.
-        return f'signal {number}'
-
-
 def _call(argv: list[str], log: Any) -> int:
     """Run the worker and wait for it; end it when this process is to end.
 
@@ -271,17 +262,8 @@ def _call(argv: list[str], log: Any) -> int:
         return process.wait()
     finally:
         if process.poll() is None:
-            _end(process)
+            end_process(process)
         process.stdin.close()
-
-
-def _end(process: subprocess.Popen) -> None:
-    process.terminate()
-    try:
-        process.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _reason(lines: list[str]) -> str:

@@ -1,7 +1,7 @@
 """What was found, image by image, on disk as soon as an image is done."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -68,6 +68,35 @@ class PredictionLog:
     def entries(self) -> Iterator[Entry]:
         """Read the entries that are in the file, one at a time."""
         yield from map(json.loads, self._whole_lines())
+
+    def in_order(self, names: Sequence[str]) -> Callable[[], Iterator[Entry]]:
+        """Return what reads the entries in an order of their images.
+
+        Several processes finish images in any order.
+
+        Args:
+            names: Of the images, in their order.
+
+        Returns:
+            A function as :meth:`entries`, for as long as nothing is added.
+        """
+        places = {name: place for place, name in enumerate(names)}
+        starts: dict[int, int] = {}
+        start = 0
+        for line in self._whole_lines():
+            starts[places[json.loads(line)['file_name']]] = start
+            start += len(line)
+        ordered = [starts[place] for place in sorted(starts)]
+
+        def read() -> Iterator[Entry]:
+            if not ordered:
+                return
+            with open(self.path, 'rb') as lines:
+                for start in ordered:
+                    lines.seek(start)
+                    yield json.loads(lines.readline())
+
+        return read
 
     def count(self) -> int:
         """Count the images that are done."""

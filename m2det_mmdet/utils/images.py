@@ -117,16 +117,16 @@ def check_picture(path: Path) -> None:
         )
 
 
-def write_picture(path: Path, picture: np.ndarray) -> None:
-    """Write a picture whole or not at all, in the format of its suffix.
+def encode_picture(path: Path, picture: np.ndarray) -> bytes:
+    """Return the content of the file of a picture.
 
     Args:
-        path: Where to write.
+        path: Where it is to be written; its suffix tells the format.
         picture: BGR, ``(H, W, 3)``.
 
     Raises:
-        M2DetError: If the suffix is none of a coloured picture, or the picture cannot
-            be written.
+        M2DetError: If the suffix is none of a coloured picture, or its format does not
+            take the picture.
     """
     check_picture(path)
     written, data = False, None
@@ -138,7 +138,21 @@ def write_picture(path: Path, picture: np.ndarray) -> None:
             f'{path} cannot be written: its format takes no picture of '
             f'{width}x{height} pixels.'
         )
-    write_whole(path, lambda file: file.write(data.tobytes()))
+    return data.tobytes()
+
+
+def write_picture(path: Path, picture: np.ndarray) -> None:
+    """Write a picture whole or not at all, in the format of its suffix.
+
+    Args:
+        path: Where to write.
+        picture: BGR, ``(H, W, 3)``.
+
+    Raises:
+        M2DetError: As :func:`encode_picture`, or if it cannot be written.
+    """
+    content = encode_picture(path, picture)
+    write_whole(path, lambda file: file.write(content))
 
 
 def _is_picture(path: PurePath) -> bool:

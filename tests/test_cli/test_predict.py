@@ -13,7 +13,7 @@ from mmdet.apis import DetInferencer
 from mmengine.structures import InstanceData
 from torch import nn
 
-from m2det_mmdet.apis import detection, prediction
+from m2det_mmdet.apis import detection, prediction_look
 from m2det_mmdet.cli import main
 from m2det_mmdet.utils.images import read_images
 
@@ -113,8 +113,8 @@ def test_faster_predictions_are_the_same(
         calls.append(options)
         make_faster(model, options)
 
-    make_faster = prediction.make_faster
-    monkeypatch.setattr(prediction, 'make_faster', note)
+    make_faster = prediction_look.make_faster
+    monkeypatch.setattr(prediction_look, 'make_faster', note)
     keep_all = ['model.test_cfg.score_thr=0', 'model.test_cfg.max_per_img=800']
     for out, arguments in (('plain', []), ('fast', options)):
         argv = ['-o', tmp_path / out, '--score-thr', 1, *arguments]
@@ -171,7 +171,7 @@ def test_files_of_others_are_never_replaced(
     old.write_text('old')
 
     # It stops before a model is loaded.
-    monkeypatch.setattr(prediction, 'build_inferencer', None)
+    monkeypatch.setattr(prediction_look, 'build_inferencer', None)
     assert _predict(trained, images, '-o', tmp_path / 'out', *force) == 2
 
     error = capsys.readouterr().err

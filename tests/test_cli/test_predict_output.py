@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from m2det_mmdet.apis import predict as predict_images
@@ -218,15 +217,15 @@ def test_results_are_an_empty_list_where_no_image_can_be_read(
 def test_a_full_disk_ends_the_run_and_keeps_what_was_done(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    write = prediction_run.write_picture
+    write = prediction_run.write_whole
 
-    def fail(path: Path, picture: np.ndarray) -> None:
+    def fail(path: Path, content: Callable) -> None:
         if path.name != '000001.jpg':
             with writing(path):
                 raise OSError(errno.ENOSPC, 'No space left on device')
-        write(path, picture)
+        write(path, content)
 
-    monkeypatch.setattr(prediction_run, 'write_picture', fail)
+    monkeypatch.setattr(prediction_run, 'write_whole', fail)
     assert run('images', '--score-thr', '0.02') == 2
 
     stopped, sentence = capsys.readouterr().err.splitlines()
@@ -291,13 +290,13 @@ def test_an_interrupt_that_python_drops_is_noticed() -> None:
 def test_a_run_ends_by_an_interrupt_that_python_drops(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = prediction_run.write_picture
+    write = prediction_run.write_whole
 
-    def interrupted(path: Path, picture: np.ndarray) -> None:
-        write(path, picture)
+    def interrupted(path: Path, content: Callable) -> None:
+        write(path, content)
         _Finalised()
 
-    monkeypatch.setattr(prediction_run, 'write_picture', interrupted)
+    monkeypatch.setattr(prediction_run, 'write_whole', interrupted)
 
     assert run('images') == 130
     assert {x.name for x in Path('out/pictures').iterdir()} == {'000001.jpg'}
