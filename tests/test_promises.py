@@ -34,6 +34,8 @@ ARGUMENTS = {
     '--image-size --seed --patience --freeze --logger --device --amp --amp-dtype '
     '--auto-scale-lr --resume --force --no-report --format --deterministic '
     '--unreadable --allow-outside',
+    'test': f'{RUNNER} checkpoint --data --split --allow-outside --out --show '
+    f'--show-dir --wait-time --tta {NETWORK}',
     'predict': 'model inputs -o --out --score-thr --classes --format --ann-file --tile '
     f'--tile-overlap --cfg-options --device --batch-size {NETWORK} --force --resume '
     f'{JOBS}',

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-# What tells of the clock, of the machine's load, or of where a run lies.
+# What tells of the clock, of the machine's load, of the code, or of where a run lies.
 OF_A_RUN = frozenset(
     {
         'time',
         'cfg',
+        'mmengine_version',
         'experiment_name',
         'train/time',
         'train/data_time',

@@ -1,5 +1,6 @@
 """The checkpoint from which a training in a folder goes on."""
 
+import errno
 import logging
 import re
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from .errors import CheckpointError
 LAST, BETWEEN, NOTE = 'last.pth', 'resume.pth', 'last_checkpoint'
 _NUMBERED = re.compile(r'(epoch|iter)_(\d+)\.pth')
 _LONGEST = 4096  # bytes of a path
+# Lacks of the system while it reads, which are no faults of a file.
+_OF_THE_SYSTEM = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
 def states_in(folder: Path) -> list[Path]:
@@ -43,6 +46,7 @@ def newest_state(folder: Path) -> Path | None:
 
     Raises:
         CheckpointError: If there are checkpoints, and none can be read.
+        OSError: If the system lacks memory or files to read them.
     """
     best: tuple[int, Path] | None = None
     passed: list[str] = []
@@ -55,6 +59,8 @@ def newest_state(folder: Path) -> Path | None:
         try:
             iterations = _iterations(path)
         except (CheckpointError, OSError) as error:
+            if getattr(error, 'errno', None) in _OF_THE_SYSTEM:
+                raise
             passed.append(f'{path.name} ({one_line(str(error), 200)})')
             continue
         if match:

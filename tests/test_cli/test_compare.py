@@ -873,47 +873,6 @@ def test_warnings_about_the_data_are_shown(
     assert 'AP on them means little' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('kept', [0, 100])
-def test_a_training_goes_on_from_its_last_whole_checkpoint(
-    kept: int,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture,
-) -> None:
-    # As in a worker, where nothing has made a log yet.
-    monkeypatch.setattr(MMLogger, '_instance_dict', OrderedDict())
-    folder = tmp_path / 'train'
-    folder.mkdir()
-    for epoch in (8, 9, 10):
-        torch.save({'epoch': epoch}, folder / f'epoch_{epoch}.pth')
-    config = tmp_path / 'config.py'
-    assert compare_worker._checkpoint(config) == str(folder / 'epoch_10.pth')
-    assert compare_worker._last_whole(config) == folder / 'epoch_10.pth'
-    for file in (folder / 'epoch_10.pth', folder / 'epoch_9.pth'):
-        file.write_bytes(file.read_bytes()[:kept])
-
-    assert compare_worker._last_whole(config) == folder / 'epoch_8.pth'
-    assert 'epoch_9.pth cannot be read' in capsys.readouterr().out
-    (folder / 'epoch_8.pth').unlink()
-    assert compare_worker._last_whole(config) is None
-
-
-def test_a_checkpoint_that_no_memory_is_left_for_is_not_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / 'train').mkdir()
-    (tmp_path / 'train' / 'epoch_1.pth').touch()
-
-    def load(_file: str, _device: str) -> None:
-        raise OSError(errno.ENOMEM, 'Cannot allocate memory')
-
-    loader = compare_worker.CheckpointLoader
-    monkeypatch.setattr(loader, 'load_checkpoint', load)
-
-    with pytest.raises(OSError, match='Cannot allocate memory'):
-        compare_worker._last_whole(tmp_path / 'config.py')
-
-
 @pytest.mark.slow
 def test_a_killed_comparison_goes_on_from_its_last_checkpoint(
     argv: list[str], trained: SimpleNamespace, tmp_path: Path
