@@ -12,7 +12,7 @@ from mmengine.device import get_device
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 
-from ..checkpoints.latest import newest_state, states_in
+from ..checkpoints.latest import LAST, newest_state, states_in
 from ..recipes.learning_rate import scale_learning_rate
 from ..utils.configs import describe
 from ..utils.errors import M2DetError
@@ -116,7 +116,11 @@ def checkpoints_to_replace(cfg: Config, *, force: bool) -> list[Path]:
             f'{folder} holds the checkpoints of a training ({names}): go on with it by '
             '--resume, delete them by --force, or give another --work-dir.'
         )
-    return [*states, *folder.glob('best*.pth')] if states else []
+    if not states:
+        return []
+    # Further names of these files are no states of their own.
+    others = [*folder.glob('best*.pth'), *folder.glob(LAST)]
+    return [*dict.fromkeys([*states, *others])]
 
 
 def checkpoint_folder(cfg: Config) -> Path:

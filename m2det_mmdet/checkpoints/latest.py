@@ -28,12 +28,9 @@ def states_in(folder: Path) -> list[Path]:
     Those whose names have a number come last, the highest number first.
     """
     numbered = _numbered(folder)
-    found = [folder / name for name in (BETWEEN, LAST)]
-    if (noted := _noted(folder)) is not None:
-        found.append(noted)
     states: list[Path] = []
-    for path in found:
-        if path.is_file() and not any(path.samefile(x) for x in (*states, *numbered)):
+    for path in _unnumbered(folder):
+        if not any(path.samefile(x) for x in (*states, *numbered)):
             states.append(path)
     return states + numbered
 
@@ -83,26 +80,59 @@ def newest_state(folder: Path) -> Path | None:
     return best[1] if best else None
 
 
-def set_aside_newer(folder: Path, taken: Path, number: int) -> list[Path]:
+def set_aside_newer(
+    folder: Path, taken: Path, *, epoch: int, iterations: int
+) -> list[Path]:
     """Rename what would be taken for newer than the checkpoint that was chosen.
 
-    Somebody has gone back to an older checkpoint, or newer ones cannot be read.
+    Somebody has gone back to an older checkpoint, or newer ones cannot be read. Nothing
+    is replaced that was renamed before.
 
     Args:
         folder: Where the checkpoints are.
         taken: The checkpoint that a training goes on from.
-        number: Number that this one has, or would have, in its name.
+        epoch: Its epochs that are done.
+        iterations: Likewise.
 
     Returns:
         The new paths.
     """
     renamed = []
-    for path in states_in(folder):
+    done = {'epoch': epoch, 'iter': iterations}
+    # Further names of numbered files, too: they stay where only these are renamed.
+    found = dict.fromkeys([*_unnumbered(folder), *_numbered(folder)])
+    for path in found:
+        if taken.is_file() and path.samefile(taken):
+            continue
         match = _NUMBERED.fullmatch(path.name)
-        newer = int(match[2]) > number if match else True
-        if newer and not (taken.is_file() and path.samefile(taken)):
-            renamed.append(path.rename(path.with_name(f'superseded_{path.name}')))
+        if int(match[2]) > done[match[1]] if match else _is_newer(path, iterations):
+            renamed.append(path.rename(_free(f'superseded_{path.name}', folder)))
     return renamed
+
+
+def _is_newer(path: Path, iterations: int) -> bool:
+    """Whether a state is of more iterations, or cannot be read, so that it may be."""
+    try:
+        return _iterations(path) > iterations
+    except (CheckpointError, OSError):
+        return True
+
+
+def _free(name: str, folder: Path) -> Path:
+    """Return a path of a name, with a number in it where there is a file already."""
+    path, number = folder / name, 1
+    while path.exists():
+        number += 1
+        path = folder / f'{Path(name).stem}_{number}{Path(name).suffix}'
+    return path
+
+
+def _unnumbered(folder: Path) -> list[Path]:
+    """List the files whose names tell nothing of their age."""
+    found = [path for name in (BETWEEN, LAST) if (path := folder / name).is_file()]
+    if (noted := _noted(folder)) is not None and not _NUMBERED.fullmatch(noted.name):
+        found.append(noted)
+    return found
 
 
 def _numbered(folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from ...checkpoints.latest import BETWEEN, NOTE, newest_state, set_aside_newer
 from ...checkpoints.resuming import check_resumable
 from ...utils.errors import M2DetError
 from ...utils.files import write_whole
+from ...utils.first_process import in_first_process
 from ..accumulation import pending_gradients, restore_gradients
 from ..interruption import TrainingInterrupted, requested
 from ..soundness import unsound
@@ -92,7 +93,8 @@ class OwnCheckpointHook(CheckpointHook):
             and runner._load_from is None
             and isinstance(runner._train_loop, BaseLoop)
         ):
-            newest = newest_state(self._folder(runner))
+            # Files that one process finds, others may see later.
+            newest = in_first_process(lambda: newest_state(self._folder(runner)))
             runner._load_from = None if newest is None else str(newest)
             # In a folder without checkpoints a training begins.
             runner._resume = newest is not None
@@ -135,9 +137,11 @@ class OwnCheckpointHook(CheckpointHook):
             self._end(runner)
 
     def _set_aside_newer(self, runner: Runner) -> None:
-        number = runner.epoch if self.by_epoch else runner.iter
         taken = Path(str(runner._load_from))
-        if renamed := set_aside_newer(Path(self.out_dir), taken, number):
+        renamed = set_aside_newer(
+            Path(self.out_dir), taken, epoch=runner.epoch, iterations=runner.iter
+        )
+        if renamed:
             names = ', '.join(path.name for path in renamed)
             runner.logger.warning(
                 f'The training goes on from {taken.name}. What would be newer has '
