@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ..checkpoints.errors import CheckpointError
-from ..utils.texts import one_line
+from ..utils.texts import one_line, shown
 
 
 def pending_gradients(runner: Runner) -> dict[str, Tensor] | None:
@@ -41,6 +41,13 @@ def restore_gradients(runner: Runner, gradients: Mapping[str, Tensor]) -> None:
     Raises:
         CheckpointError: If a gradient is none of its parameter's.
     """
+    if not isinstance(gradients, Mapping) or not all(
+        isinstance(gradient, Tensor) for gradient in gradients.values()
+    ):
+        raise CheckpointError(
+            'A training cannot go on from this checkpoint: its gradients are '
+            f'{shown(gradients)}; take another one.'
+        )
     for name, parameter in _parameters(runner.model):
         gradient = gradients.get(name)
         if gradient is None:

@@ -40,7 +40,9 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
                     f'runtime_info.{key} is {shown(value)}; take another one.'
                 )
         self.wait_count, self.best_score = waited, best
-        if waited >= self.patience:
+        limit = self.stopping_threshold
+        is_reached = limit is not None and self.rule_map[self.rule](best, limit)
+        if waited >= self.patience or is_reached:
             runner.train_loop.stop_training = True
 
     def after_val_epoch(

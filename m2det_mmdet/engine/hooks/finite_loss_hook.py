@@ -15,7 +15,9 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
+from ...checkpoints.errors import CheckpointError
 from ...utils.errors import M2DetError
+from ...utils.texts import shown
 from ..soundness import IN_A_ROW, SKIPPED, is_finite, statistics_of, wrappers_of
 from ..step_guard import StepGuard, replaced
 
@@ -25,6 +27,8 @@ _ADVICE = (
 )
 # MMEngine's name for the sum of all losses.
 _WHOLE = 'loss'
+# Entry of a checkpoint that was written between the batches of a step.
+_OPEN = 'open_step'
 
 
 class DivergenceError(M2DetError, FloatingPointError):
@@ -81,6 +85,33 @@ class FiniteLossHook(Hook):
         self._guards: list[StepGuard] = []
         self._last = 'the loss is not finite'
         self._good: str | None = None
+        self._resumed: Mapping[str, Any] | None = None
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Take over what is known of a step that a training was interrupted in.
+
+        Raises:
+            CheckpointError: If it is none of this model.
+        """
+        known = checkpoint.get(_OPEN) if runner._resume else None
+        if known is None or _is_of(known, _buffers_of(runner)):
+            self._resumed = known
+            return
+        raise CheckpointError(
+            f'A training cannot go on from this checkpoint: its {_OPEN} is '
+            f'{shown(known)}; take another one.'
+        )
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep what a bad batch later in the same step would be undone with."""
+        if 'optimizer' in checkpoint and any(guard.is_open for guard in self._guards):
+            checkpoint[_OPEN] = {
+                'is_bad': self._is_bad(),
+                'buffers': {
+                    name: kept.cpu().clone()
+                    for name, kept in zip(_buffers_of(runner), self._kept, strict=True)
+                },
+            }
 
     def before_train(self, runner: Runner) -> None:
         """Guard the optimizers, and the means of the weights."""
@@ -94,9 +125,13 @@ class FiniteLossHook(Hook):
             if isinstance(hook, (EMAHook, MeanTeacherHook)):
                 update = self._unless_bad(hook.after_train_iter)
                 self._undo.enter_context(replaced(hook, 'after_train_iter', update))
-        # Views cannot be written to, and no layer changes them.
-        self._buffers = [x for x in runner.model.buffers() if x.is_contiguous()]
+        self._buffers = [*_buffers_of(runner).values()]
         self._kept = [buffer.clone() for buffer in self._buffers]
+        if self._resumed is not None:
+            _copy([*map(self._resumed['buffers'].get, _buffers_of(runner))], self._kept)
+            for guard in self._guards:
+                guard.is_open, guard.is_bad = True, self._resumed['is_bad']
+            self._resumed = None
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None
@@ -218,6 +253,29 @@ def watch_losses(runner: Runner) -> None:
         runner.hooks[:] = others
     if not any(isinstance(hook, FiniteLossHook) for hook in others):
         runner.register_hook(FiniteLossHook())
+
+
+def _buffers_of(runner: Runner) -> dict[str, Tensor]:
+    """Return the buffers of a model by their names, as a checkpoint has these."""
+    model = getattr(runner.model, 'module', runner.model)
+    # Views cannot be written to, and no layer changes them.
+    return {name: x for name, x in model.named_buffers() if x.is_contiguous()}
+
+
+def _is_of(known: Any, buffers: Mapping[str, Tensor]) -> bool:
+    """Whether a checkpoint knows of an open step of the model with these buffers."""
+    if not isinstance(known, Mapping) or not isinstance(known.get('is_bad'), bool):
+        return False
+    kept = known.get('buffers')
+    return (
+        isinstance(kept, Mapping)
+        and kept.keys() == buffers.keys()
+        and all(
+            isinstance(kept[name], Tensor)
+            and (kept[name].shape, kept[name].dtype) == (own.shape, own.dtype)
+            for name, own in buffers.items()
+        )
+    )
 
 
 def _copy(source: list[Tensor], target: list[Tensor]) -> None:

@@ -230,13 +230,18 @@ class ExactIterBasedTrainLoop(IterBasedTrainLoop, _ExactLoop):
     ) -> None:
         super().__init__(runner, dataloader, *args, **kwargs)
         self._make_exact()
+        # Batches of the data that are done, less iterations: those before may have
+        # had another size.
+        self._shift = 0
 
     def run(self) -> Any:
         """Train."""
         self.runner.call_hook('before_train')
         # For hooks the whole training is one epoch.
         self.runner.call_hook('before_train_epoch')
-        self.dataloader_iterator = self._endless(self._start())
+        done = self._start()
+        self._shift = done - self._iter
+        self.dataloader_iterator = self._endless(done)
         if self._lacks_validation():
             self._tell_last(epoch=0)
             self._validate_if_due()
@@ -252,10 +257,15 @@ class ExactIterBasedTrainLoop(IterBasedTrainLoop, _ExactLoop):
     def run_iter(self, data_batch: Any) -> None:
         """Train on a batch."""
         self._seed_iteration()
+        # Before the hooks, which may write a checkpoint at its end.
+        done = self._iter + 1 + self._shift
+        self.runner.message_hub.update_info(BATCHES_DONE, done)
         super().run_iter(data_batch)
 
     def _batches_done(self, known: dict[str, int | None]) -> int:
-        return self._iter
+        # Checkpoints of MMEngine tell nothing of it.
+        done = known[BATCHES_DONE]
+        return self._iter if done is None else done
 
     def _endless(self, done: int) -> Iterator[Any]:
         """Read batches, epoch after epoch, without the first ones."""

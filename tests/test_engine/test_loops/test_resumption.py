@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from mmdet.registry import MODELS
+from mmengine.logging import MessageHub
 
 from m2det_mmdet.checkpoints.differences import differences
+from m2det_mmdet.checkpoints.latest import newest_state
 from m2det_mmdet.utils.errors import M2DetError
 
-from .resumption import Crash, last_state, run, toy_config
+from .resumption import Crash, ToyDetector, last_state, run, toy_config
 
 LOADERS = [(0, False), (2, False), (2, True)]
 
@@ -108,6 +111,68 @@ def test_gradients_of_an_incomplete_step_are_kept(
     assert differences(state, whole(**settings)) == []
 
 
+@MODELS.register_module(force=True)
+class DivergingDetector(ToyDetector):
+    """Has an infinite loss, with finite gradients, in one iteration."""
+
+    bad = -1
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        out = super().forward(*args, **kwargs)
+        if MessageHub.get_current_instance().get_info('iter') == self.bad and (
+            isinstance(out, dict)
+        ):
+            out['loss'] = out['loss'] + float('inf')
+        return out
+
+
+@pytest.mark.parametrize('bad', [7, 8])
+def test_a_bad_batch_before_or_after_the_interruption_of_its_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: int
+) -> None:
+    def settings(name: str) -> dict[str, Any]:
+        config = toy_config(tmp_path / name, accumulated=3, every_iterations=1)
+        config['model'] = {'type': 'DivergingDetector'}
+        config['custom_hooks'].append({'type': 'FiniteLossHook'})
+        return config
+
+    # Iterations 6, 7 and 8 are one step.
+    monkeypatch.setattr(DivergingDetector, 'bad', bad)
+    uninterrupted = run(settings('whole'))
+    with pytest.raises(Crash):
+        run(settings('parts'), before_iteration=8)
+
+    state = run(settings('parts'), resume=True)
+
+    assert state['message_hub']['runtime_info']['skipped_steps'] == 1
+    assert differences(state, uninterrupted) == []
+
+
+@pytest.mark.parametrize('key', ['gradients', 'open_step'])
+def test_a_strange_open_step_is_refused(tmp_path: Path, key: str) -> None:
+    config = toy_config(tmp_path, accumulated=3, every_iterations=1)
+    config['custom_hooks'].append({'type': 'FiniteLossHook'})
+    with pytest.raises(Crash):
+        run(config, before_iteration=10)
+    state = last_state(tmp_path)
+    assert key in state
+    state[key] = {'layers.0.weight': 'x'}
+    torch.save(state, tmp_path / 'resume.pth')
+
+    with pytest.raises(M2DetError, match=rf'its {key} (is|are) .*layers.0.weight'):
+        run(config, resume=True)
+
+
+def test_a_training_that_has_reached_its_threshold_stays_at_its_end(
+    tmp_path: Path,
+) -> None:
+    config = toy_config(tmp_path)
+    config['custom_hooks'][1]['stopping_threshold'] = 1e9
+    run(config)
+
+    assert run(config, resume=True)['meta']['iter'] == 8
+
+
 def test_an_endless_sampler_goes_on_where_it_was(
     tmp_path: Path, whole: Callable
 ) -> None:
@@ -199,6 +264,58 @@ def test_who_goes_back_loses_nothing(tmp_path: Path) -> None:
     assert state['meta']['iter'] == 16
 
 
+def plainly_named(folder: Path, **settings: Any) -> dict[str, Any]:
+    config = toy_config(folder, **settings)
+    config['custom_hooks'].append({'type': 'PlainNamesHook'})
+    return config
+
+
+def test_a_further_name_of_what_was_left_is_not_gone_on_with(tmp_path: Path) -> None:
+    settings = plainly_named(tmp_path, max_keep_ckpts=-1)
+    run(settings)
+
+    back = {**settings, 'load_from': str(tmp_path / 'epoch_2.pth')}
+    with pytest.raises(Crash):
+        run(back, resume=True, before_iteration=10)
+
+    assert not (tmp_path / 'last.pth').exists()
+    assert newest_state(tmp_path) == tmp_path / 'epoch_2.pth'
+
+
+def test_who_goes_back_twice_loses_nothing(tmp_path: Path) -> None:
+    settings = toy_config(tmp_path, max_keep_ckpts=-1)
+    back = {**settings, 'load_from': str(tmp_path / 'epoch_2.pth')}
+    run(settings)
+    first = (tmp_path / 'epoch_4.pth').read_bytes()
+    run(back, resume=True)
+    second = (tmp_path / 'epoch_4.pth').read_bytes()
+
+    with pytest.raises(Crash):
+        run(back, resume=True, before_iteration=9)
+
+    assert (tmp_path / 'superseded_epoch_4.pth').read_bytes() == first
+    assert (tmp_path / 'superseded_epoch_4_2.pth').read_bytes() == second
+
+
+def test_older_states_keep_their_names(tmp_path: Path) -> None:
+    settings = {'every_iterations': 1}
+    with pytest.raises(Crash):
+        run(plainly_named(tmp_path / 'one', **settings), before_iteration=10)
+    # Each name has a file of its own in a copy.
+    shutil.copytree(tmp_path / 'one', tmp_path / 'copy')
+    # As of a hook that counts iterations, beside the one that counts epochs.
+    shutil.copy(tmp_path / 'one/epoch_2.pth', tmp_path / 'copy/iter_8.pth')
+
+    with pytest.raises(Crash):
+        run(
+            plainly_named(tmp_path / 'copy', **settings),
+            resume=True,
+            before_iteration=11,
+        )
+
+    assert [*(tmp_path / 'copy').glob('superseded*')] == []
+
+
 def test_checkpoints_of_which_none_can_be_read_are_not_written_over(
     tmp_path: Path,
 ) -> None:
@@ -232,3 +349,17 @@ def test_other_batches_begin_at_about_the_same_image(tmp_path: Path) -> None:
     assert state['meta']['iter'] == 6 + 2 + 6
     log = ''.join(file.read_text() for file in tmp_path.glob('*/*.log'))
     assert 'on 3 images an iteration before, and goes on with 4' in log
+
+
+def test_batches_of_another_size_are_counted_from_there_on(tmp_path: Path) -> None:
+    settings = {'by_epoch': False, 'every_iterations': 1}
+    crashed(tmp_path / 'one', {'before_iteration': 4}, **settings)
+    shutil.copytree(tmp_path / 'one', tmp_path / 'other')
+    one, other = (toy_config(tmp_path / x, **settings) for x in ('one', 'other'))
+    for config in (one, other):
+        config['train_dataloader']['batch_size'] = 4
+
+    with pytest.raises(Crash):
+        run(other, resume=True, before_iteration=9)
+
+    assert differences(run(other, resume=True), run(one, resume=True)) == []
