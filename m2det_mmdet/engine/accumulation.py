@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_gather_object, all_reduce, get_world_size
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
@@ -26,12 +26,19 @@ def pending_gradients(runner: Runner) -> dict[str, Tensor] | None:
         return None
     if wrapper._inner_count % wrapper._accumulative_counts == 0:
         return None
+    own = {
+        x: p.grad.detach() for x, p in _parameters(runner.model) if p.grad is not None
+    }
+    if get_world_size() == 1:
+        return {name: gradient.cpu().clone() for name, gradient in own.items()}
+    # A parameter may have had no part in the batches of one process.
+    anywhere = {name for names in all_gather_object([*own]) for name in names}
     gradients = {}
-    for name, parameter in _parameters(runner.model):
-        if parameter.grad is not None:
-            gradient = parameter.grad.detach().clone()
+    for name, parameter in parameters:
+        if name in anywhere:
+            gradient = own.get(name, torch.zeros_like(parameter)).clone()
             all_reduce(gradient, 'mean')
-            gradients[name] = gradient.cpu()
+            gradients[name] = gradient.detach().cpu()
     return gradients
 
 

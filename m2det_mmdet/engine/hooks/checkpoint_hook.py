@@ -118,7 +118,11 @@ class OwnCheckpointHook(CheckpointHook):
             self._set_aside_newer(runner)
         self.last_ckpt = self._own(runner, 'last_ckpt')
         for key in self.key_indicators if self.save_best else ():
-            self._set_best(key, self._own(runner, self._of_best('best_ckpt', key)))
+            best = self._own(runner, self._of_best('best_ckpt', key))
+            self._set_best(key, best)
+            if best is None and runner.iter > 0:
+                # Its score would keep the next best one from being written.
+                runner.message_hub.pop_info(self._of_best('best_score', key), None)
 
     def between_iters(self, runner: Runner) -> None:
         """Keep the state where it is due, and end on a signal."""

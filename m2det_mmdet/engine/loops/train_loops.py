@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank, get_world_size, is_distributed
 from mmengine.logging import print_log
 from mmengine.registry import LOOPS
@@ -65,6 +66,10 @@ class _ExactLoop(BaseLoop):
                 if known[DATA_SEED] is not None:
                     batches.sampler.seed = known[DATA_SEED]
                 hub.update_info(DATA_SEED, batches.sampler.seed)
+            if isinstance(batches.sampler, InfiniteSampler):
+                # Loops of MMEngine before 0.10.8 let workers take of it when they are
+                # built; its stream begins anew, by the seed that it has now.
+                batches.sampler.indices = batches.sampler._indices_of_rank()
         if not resumed:
             hub.update_info(VALIDATED, 0)
         own = self._total_batch()
