@@ -41,6 +41,19 @@ class SignalHook(Hook):
         self._send(runner, 'val')
 
 
+@HOOKS.register_module(force=True)
+class LateSignalHook(Hook):
+    """Sends a signal after the checkpoint hook has looked for one."""
+
+    priority = 'LOWEST'
+    sent = False
+
+    def between_iters(self, runner: Runner) -> None:
+        if runner.iter == 5 and not self.sent:
+            self.sent = True
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 @pytest.fixture(autouse=True)
 def handled(monkeypatch: pytest.MonkeyPatch) -> Any:
     # A shell in the background lets its children ignore Ctrl-C.
@@ -95,6 +108,20 @@ def test_a_validation_is_waited_for_where_nothing_is_kept(tmp_path: Path) -> Non
     assert [*(tmp_path / 'run').glob('best_*')]
     whole = run(toy_config(tmp_path / 'whole', interval=3))
     assert differences(run(settings, resume=True), whole) == []
+
+
+def test_a_signal_after_the_hooks_have_looked_is_kept_after_the_next_batch(
+    tmp_path: Path,
+) -> None:
+    cfg = Config(toy_config(tmp_path))
+    cfg.custom_hooks.append({'type': 'LateSignalHook'})
+    runner = Runner.from_cfg(cfg)
+
+    with pytest.raises(TrainingInterrupted) as caught, interruptible():
+        runner.train()
+
+    assert caught.value.checkpoint == tmp_path / 'resume.pth'
+    assert caught.value.iterations == 6
 
 
 def test_without_checkpoints_it_says_that_nothing_is_kept(tmp_path: Path) -> None:

@@ -119,9 +119,11 @@ class _ExactLoop(BaseLoop):
 
     def _between(self) -> None:
         """Let hooks keep the state, and stop where nobody does."""
+        # A signal that comes after the hooks have looked is for the next time.
+        number = requested()
         self.runner.call_hook('between_iters')
-        if requested():
-            raise TrainingInterrupted(None, self._iter, requested())
+        if number:
+            raise TrainingInterrupted(None, self._iter, number)
 
     def _validate(self) -> None:
         self.runner.message_hub.update_info(VALIDATED, self._iter)
