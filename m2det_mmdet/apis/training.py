@@ -207,7 +207,7 @@ def train(
             that can be read, where there is one. What torchrun starts once more
             (``--max-restarts``) does so by itself.
         force: Whether a new training may delete the checkpoints of an earlier one in
-            its work folder.
+            its work folder; not with ``data``, and of no effect with ``resume``.
         amp: Whether to train in automatic mixed precision, on a GPU.
         amp_dtype: ``'float16'`` or ``'bfloat16'`` for the lower precision, which
             implies ``amp``; ``None`` for the config's, else float16.
@@ -249,6 +249,12 @@ def train(
         raise M2DetError(
             'name, check_images and allow_outside are for data of your own: give data, '
             'too, or a work_dir in the place of a name.'
+        )
+    if data is not None and force:
+        raise M2DetError(
+            'force deletes checkpoints of a training of a config; a run on data of '
+            'your own replaces none: give another name or work_dir, or go on by '
+            'resume.'
         )
     forward = outside_of_redirection(on_event) if on_event else lambda event: None
     adapt = partial(_adapt, amp=amp, amp_dtype=amp_dtype, auto_scale_lr=auto_scale_lr)

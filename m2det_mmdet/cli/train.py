@@ -76,7 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--force',
         action='store_true',
-        help='delete the checkpoints of an earlier training in the work folder',
+        help='delete the checkpoints of an earlier training in the work folder; not '
+        'with --data',
     )
 
 
@@ -144,11 +145,19 @@ def _how_to_go_on(args: argparse.Namespace, interrupted: 'TrainingInterrupted') 
     if interrupted.checkpoint is None:
         return f'm2det train: {interrupted}.'
     # A run on own data goes on as it began, in the folder that was chosen for it.
-    command = 'the same command with --resume'
+    command = 'the same command with --resume at its end'
+    if args.resume not in (None, 'auto'):
+        command = f'the same command with --resume alone, without {args.resume}'
     if args.data is not None:
         run = interrupted.checkpoint.parent
         words = ['m2det', 'train', '--data', str(args.data), '--work-dir', str(run)]
+        if args.device is not None:
+            words += ['--device', args.device]
+        if not args.report:
+            words.append('--no-report')
         command = f'`{shlex.join(words)} --resume`'
+        if args.launcher != 'none':
+            command += f', by the launcher and with --launcher {args.launcher}'
     return f'm2det train: {interrupted}. To go on: {command}.'
 
 

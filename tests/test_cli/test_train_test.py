@@ -4,14 +4,17 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
+from m2det_mmdet import apis
 from m2det_mmdet.apis import training
 from m2det_mmdet.cli import main
+from m2det_mmdet.engine.interruption import TrainingInterrupted
 from m2det_mmdet.models.acceleration import accelerate
 from m2det_mmdet.models.test_time_augs import M2DetTTAModel
 
@@ -392,3 +395,36 @@ def _run(*argv: str) -> None:
 
 def _last_line(capsys: pytest.CaptureFixture) -> str:
     return capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ('words', 'command'),
+    [
+        ([], 'the same command with --resume at its end.'),
+        (['--resume', 'old.pth'], 'with --resume alone, without old.pth.'),
+        (
+            ['--data', 'D', '--device', 'cpu', '--no-report'],
+            '`m2det train --data D --work-dir run --device cpu --no-report --resume`.',
+        ),
+    ],
+)
+def test_an_interrupted_training_tells_how_to_go_on(
+    words: list[str],
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise TrainingInterrupted(Path('run', 'resume.pth'), 3, 2)
+
+    monkeypatch.setattr(apis, 'train', interrupted)
+
+    assert main(['train', 'some.py', *words]) == 130
+    assert capsys.readouterr().err.rstrip().endswith(command)
+
+
+def test_force_is_not_for_data_of_ones_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    assert main(['train', '--data', str(tmp_path), '--force']) == 2
+    assert 'a run on data of your own replaces none' in capsys.readouterr().err
