@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -200,12 +201,23 @@ def _run_python(text: str, folder: Path, trained: SimpleNamespace) -> None:
     assert isinstance(found['found'], Prediction)
 
 
+def _run_reliability(text: str, folder: Path, trained: SimpleNamespace) -> None:
+    for run in ('run_a', 'run_b'):
+        (folder / run).mkdir()
+        shutil.copy(trained.checkpoint, folder / run / 'last.pth')
+
+    found = _program(text, folder, {}, {})
+
+    assert found['differences'](found['one'], found['other']) == []
+
+
 # What each program needs is prepared; one that nobody prepares for fails.
 RUN: dict[str, Callable[[str, Path, SimpleNamespace], None]] = {
     'README.md': _run_readme,
     'docs/prediction.md': _run_prediction,
     'docs/python.md': _run_python,
     'docs/release.md': _run_release,
+    'docs/reliability.md': _run_reliability,
     'docs/speed.md': _run_speed,
 }
 

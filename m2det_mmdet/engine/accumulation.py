@@ -26,9 +26,8 @@ def pending_gradients(runner: Runner) -> dict[str, Tensor] | None:
         return None
     if wrapper._inner_count % wrapper._accumulative_counts == 0:
         return None
-    own = {
-        x: p.grad.detach() for x, p in _parameters(runner.model) if p.grad is not None
-    }
+    parameters = _parameters(runner.model)
+    own = {name: x.grad.detach() for name, x in parameters if x.grad is not None}
     if get_world_size() == 1:
         return {name: gradient.cpu().clone() for name, gradient in own.items()}
     # A parameter may have had no part in the batches of one process.

@@ -88,7 +88,7 @@ def test_what_is_newer_than_the_chosen_one_gets_another_name(tmp_path: Path) -> 
         write(tmp_path / f'epoch_{epoch}.pth', epoch)
     write(tmp_path / 'resume.pth', 4)
 
-    renamed = set_aside_newer(tmp_path, tmp_path / 'epoch_2.pth', 2)
+    renamed = set_aside_newer(tmp_path, tmp_path / 'epoch_2.pth', epoch=2, iterations=2)
 
     assert {x.name for x in renamed} == {
         'superseded_epoch_3.pth', 'superseded_resume.pth'
