@@ -41,6 +41,7 @@ COMMANDS = {
     'convert': "convert a checkpoint of M2Det's authors or RefineDet's port, or back",
     'doctor': 'tell whether the installation works, and what to do where it does not',
 }
+_PACKAGE = __name__.partition('.')[0]
 # Warnings of libraries that no user of a command can act on.
 _FOREIGN_WARNINGS = (
     'torch.meshgrid: in an upcoming release',
@@ -153,11 +154,11 @@ def _run(module: ModuleType, args: argparse.Namespace) -> int:
 
 def _fail(prog: str, error: Exception) -> int:
     """Print the sentence on an error, and return the exit status."""
-    from ..utils.processes import rank_of_error
-
     known = mendable(error) is not None
     advice = '' if known else '; --traceback shows all'
-    rank = rank_of_error(error)
+    # Imported where there may be several: it needs PyTorch.
+    processes = sys.modules.get(f'{_PACKAGE}.utils.processes')
+    rank = processes.rank_of_error(error) if processes else ''
     # Of several processes one tells of it.
     if rank is not None:
         teller = f'{prog}: {rank}: ' if rank else f'{prog}: '

@@ -34,7 +34,14 @@ _COUNTED = (
 # What does not count within these: how fast data load,
 _SPEED_ALONE = ('num_workers', 'persistent_workers', 'prefetch_factor', 'pin_memory')
 # where they lie,
-_PLACES = ('data_root', 'data_prefix', 'ann_file', 'backend_args', 'outfile_prefix')
+_PLACES = (
+    'data_root',
+    'data_prefix',
+    'ann_file',
+    'allow_outside',
+    'backend_args',
+    'outfile_prefix',
+)
 # and how they are drawn.
 _LOOKS = ('palette',)
 # Weights to start from, which count by the content of their file.
