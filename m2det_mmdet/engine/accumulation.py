@@ -8,7 +8,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from ..checkpoints.errors import CheckpointError
+from ..checkpoints.errors import UnresumableError
 from ..utils.texts import one_line, shown
 
 
@@ -45,25 +45,21 @@ def restore_gradients(runner: Runner, gradients: Mapping[str, Tensor]) -> None:
     """Give parameters what was accumulated before.
 
     Raises:
-        CheckpointError: If a gradient is none of its parameter's.
+        UnresumableError: If a gradient is none of its parameter's.
     """
     if not isinstance(gradients, Mapping) or not all(
         isinstance(gradient, Tensor) for gradient in gradients.values()
     ):
-        raise CheckpointError(
-            'A training cannot go on from this checkpoint: its gradients are '
-            f'{shown(gradients)}; take another one.'
-        )
+        raise UnresumableError('gradients', shown(gradients))
     for name, parameter in _parameters(runner.model):
         gradient = gradients.get(name)
         if gradient is None:
             continue
         if gradient.shape != parameter.shape or gradient.dtype != parameter.dtype:
-            raise CheckpointError(
-                'A training cannot go on from this checkpoint: its '
-                f'gradients.{one_line(name, 60)} is of shape {tuple(gradient.shape)} '
-                f'and {gradient.dtype}, the parameter of {tuple(parameter.shape)} and '
-                f'{parameter.dtype}; take another one.'
+            raise UnresumableError(
+                f'gradients.{one_line(name, 60)}',
+                f'of shape {tuple(gradient.shape)} and {gradient.dtype}, the parameter '
+                f'of {tuple(parameter.shape)} and {parameter.dtype}',
             )
         parameter.grad = gradient.to(parameter.device, copy=True)
 

@@ -4,7 +4,7 @@ from mmengine.hooks import EarlyStoppingHook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from ...checkpoints.errors import CheckpointError
+from ...checkpoints.errors import UnresumableError
 from ...utils.texts import shown
 from ...utils.values import is_count, is_number
 
@@ -25,7 +25,7 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
         """Go on with the count of an interrupted training.
 
         Raises:
-            CheckpointError: If it is none.
+            UnresumableError: If it is none.
         """
         hub = runner.message_hub
         waited = hub.get_info(WAITED, self.wait_count)
@@ -35,10 +35,7 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
             (BEST, best, is_number(best) or best == self.best_score),
         ):
             if not fits:
-                raise CheckpointError(
-                    'A training cannot go on from this checkpoint: its message_hub.'
-                    f'runtime_info.{key} is {shown(value)}; take another one.'
-                )
+                raise UnresumableError(f'message_hub.runtime_info.{key}', shown(value))
         self.wait_count, self.best_score = waited, best
         limit = self.stopping_threshold
         is_reached = limit is not None and self.rule_map[self.rule](best, limit)

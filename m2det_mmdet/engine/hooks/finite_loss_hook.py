@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
-from ...checkpoints.errors import CheckpointError
+from ...checkpoints.errors import UnresumableError
 from ...utils.errors import M2DetError
 from ...utils.texts import shown
 from ..soundness import IN_A_ROW, SKIPPED, is_finite, statistics_of, wrappers_of
@@ -91,16 +91,13 @@ class FiniteLossHook(Hook):
         """Take over what is known of a step that a training was interrupted in.
 
         Raises:
-            CheckpointError: If it is none of this model.
+            UnresumableError: If it is none of this model.
         """
         known = checkpoint.get(_OPEN) if runner._resume else None
         if known is None or _is_of(known, _buffers_of(runner)):
             self._resumed = known
             return
-        raise CheckpointError(
-            f'A training cannot go on from this checkpoint: its {_OPEN} is '
-            f'{shown(known)}; take another one.'
-        )
+        raise UnresumableError(_OPEN, shown(known))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Keep what a bad batch later in the same step would be undone with."""

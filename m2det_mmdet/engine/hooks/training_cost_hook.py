@@ -9,7 +9,7 @@ from mmengine.dist import broadcast
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ...checkpoints.errors import CheckpointError
+from ...checkpoints.errors import UnresumableError
 from ...utils.devices import peak_memory
 from ...utils.texts import shown
 from ...utils.values import is_count, is_number
@@ -17,10 +17,7 @@ from ...utils.values import is_count, is_number
 SECONDS = 'training_seconds'
 MEMORY = 'training_peak_memory'
 EPOCHS = 'training_epochs'
-_STRANGE = (
-    'A training cannot go on from this checkpoint: its message_hub.runtime_info.{} is '
-    '{}; take another one.'
-)
+_PLACE = 'message_hub.runtime_info.'
 
 
 @HOOKS.register_module()
@@ -41,7 +38,7 @@ class TrainingCostHook(Hook):
         """Start with the counts of an interrupted training.
 
         Raises:
-            CheckpointError: If they are no numbers.
+            UnresumableError: If they are no numbers.
         """
         hub = runner.message_hub
         self._start: float | None = None
@@ -52,9 +49,9 @@ class TrainingCostHook(Hook):
         hub.update_info(EPOCHS, hub.get_info(EPOCHS, 0.0))
         # They come from a file.
         if not (is_number(self._before) and self._before >= 0):
-            raise CheckpointError(_STRANGE.format(SECONDS, shown(self._before)))
+            raise UnresumableError(_PLACE + SECONDS, shown(self._before))
         if not (self._memory is None or is_count(self._memory)):
-            raise CheckpointError(_STRANGE.format(MEMORY, shown(self._memory)))
+            raise UnresumableError(_PLACE + MEMORY, shown(self._memory))
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start the clock."""

@@ -16,7 +16,7 @@ from mmengine.runner import (
     Runner,
 )
 
-from ...checkpoints.errors import CheckpointError
+from ...checkpoints.errors import UnresumableError
 from ...utils.processes import wait_for_all
 from ...utils.texts import shown
 from ...utils.values import is_count
@@ -51,7 +51,7 @@ class _ExactLoop(BaseLoop):
         """Take over what a checkpoint tells; return the batches that are done.
 
         Raises:
-            CheckpointError: If it tells what no training has written.
+            UnresumableError: If it tells what no training has written.
         """
         hub, resumed = self.runner.message_hub, self._iter > 0
         known = {
@@ -310,11 +310,8 @@ def _count_of(value: Any, key: str) -> int | None:
     """Return what the message hub has by a key.
 
     Raises:
-        CheckpointError: If it is there, and no count.
+        UnresumableError: If it is there, and no count.
     """
     if not (value is None or is_count(value)):
-        raise CheckpointError(
-            f'A training cannot go on from this checkpoint: its message_hub.'
-            f'runtime_info.{key} is {shown(value)}; take another one.'
-        )
+        raise UnresumableError(f'message_hub.runtime_info.{key}', shown(value))
     return value
