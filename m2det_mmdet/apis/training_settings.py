@@ -12,7 +12,7 @@ from mmengine.device import get_device
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 
-from ..checkpoints.latest import LAST, newest_state, states_in
+from ..checkpoints.latest import LAST, checkpoint_folder, newest_state, states_in
 from ..recipes.learning_rate import scale_learning_rate
 from ..utils.configs import describe
 from ..utils.errors import M2DetError
@@ -90,7 +90,7 @@ def resume_from(cfg: Config, resume: bool | str | Path) -> None:
     checkpoint = resume
     if resume is True:
         with prints_to(quiet_log()):
-            checkpoint = in_first_process(lambda: newest_state(checkpoint_folder(cfg)))
+            checkpoint = in_first_process(lambda: newest_state(_folder(cfg)))
         # In an empty work folder the run begins as one that is not resumed.
         if checkpoint is None:
             return
@@ -108,7 +108,7 @@ def checkpoints_to_replace(cfg: Config, *, force: bool) -> list[Path]:
     Raises:
         M2DetError: If there are some, and they may not.
     """
-    folder = checkpoint_folder(cfg)
+    folder = _folder(cfg)
     states = in_first_process(lambda: states_in(folder))
     if states and not force:
         names = ', '.join(path.name for path in states[:3])
@@ -123,9 +123,7 @@ def checkpoints_to_replace(cfg: Config, *, force: bool) -> list[Path]:
     return [*dict.fromkeys([*states, *others])]
 
 
-def checkpoint_folder(cfg: Config) -> Path:
-    """Return where a run has its checkpoints, as MMEngine's hook finds it."""
+def _folder(cfg: Config) -> Path:
+    """Return where a run has its checkpoints."""
     hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    work_dir = Path(cfg.work_dir)
-    out = hook.get('out_dir')
-    return work_dir if out is None else Path(out, work_dir.name)
+    return checkpoint_folder(cfg.work_dir, hook.get('out_dir'))

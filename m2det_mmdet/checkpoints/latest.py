@@ -22,6 +22,16 @@ _LONGEST = 4096  # bytes of a path
 _OF_THE_SYSTEM = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 
 
+def checkpoint_folder(work_dir: str | Path, out_dir: str | Path | None) -> Path:
+    """Return where MMEngine's hook writes the checkpoints of a run.
+
+    Args:
+        work_dir: The work folder.
+        out_dir: The hook's argument, in which each run has a folder of its own.
+    """
+    return Path(work_dir) if out_dir is None else Path(out_dir, Path(work_dir).name)
+
+
 def states_in(folder: Path) -> list[Path]:
     """List the files in a folder from which a training may go on.
 
@@ -39,7 +49,7 @@ def newest_state(folder: Path) -> Path | None:
     """Return the checkpoint of most iterations that can be read whole.
 
     The file ``last_checkpoint`` is only a hint: it may be missing, of another folder,
-    or older than what was written last. The log names what is passed over.
+    or older than what was written last. A warning names what is passed over.
 
     Raises:
         CheckpointError: If there are checkpoints, and none can be read.

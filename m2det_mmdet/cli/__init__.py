@@ -20,6 +20,7 @@ from .. import register
 from ..utils.builds import did_you_mean
 from ..utils.errors import M2DetError, explain, mendable
 from ..utils.launchers import is_first_process
+from ..utils.tellers import rank_of_error
 from ..version import __version__
 
 __all__ = ['main', 'run_command']
@@ -41,7 +42,6 @@ COMMANDS = {
     'convert': "convert a checkpoint of M2Det's authors or RefineDet's port, or back",
     'doctor': 'tell whether the installation works, and what to do where it does not',
 }
-_PACKAGE = __name__.partition('.')[0]
 # Warnings of libraries that no user of a command can act on.
 _FOREIGN_WARNINGS = (
     'torch.meshgrid: in an upcoming release',
@@ -156,9 +156,7 @@ def _fail(prog: str, error: Exception) -> int:
     """Print the sentence on an error, and return the exit status."""
     known = mendable(error) is not None
     advice = '' if known else '; --traceback shows all'
-    # Imported where there may be several: it needs PyTorch.
-    processes = sys.modules.get(f'{_PACKAGE}.utils.processes')
-    rank = processes.rank_of_error(error) if processes else ''
+    rank = rank_of_error(error)
     # Of several processes one tells of it.
     if rank is not None:
         teller = f'{prog}: {rank}: ' if rank else f'{prog}: '

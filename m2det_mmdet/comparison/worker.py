@@ -4,6 +4,7 @@
 """
 
 import json
+import logging
 import math
 import os
 import sys
@@ -16,6 +17,7 @@ import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader, load_checkpoint
 
@@ -23,7 +25,8 @@ from ..analysis.complexity import measure
 from ..analysis.machine import describe_machine, load_average, versions
 from ..analysis.random_weights import without_pretrained
 from ..analysis.speed import WARM_UP, cudnn_of, measure_speed
-from ..checkpoints.latest import newest_state
+from ..checkpoints.errors import CheckpointError
+from ..checkpoints.latest import newest_state, states_in
 from ..engine.data_workers import worker_deaths_told
 from ..engine.hooks.finite_loss_hook import watch_losses
 from ..engine.hooks.training_cost_hook import EPOCHS, MEMORY, SECONDS
@@ -80,7 +83,7 @@ def _train(config: Path) -> dict[str, Any]:
     """Train, from the last checkpoint on where there is one."""
     cfg = load_config(config)
     cfg.work_dir = str(config.parent / 'train')
-    if (last := newest_state(config.parent / 'train')) is not None:
+    if (last := _begin_at(Path(cfg.work_dir))) is not None:
         cfg.load_from, cfg.resume = str(last), True
     runner = build_runner(cfg)
     watch_losses(runner)
@@ -165,21 +168,29 @@ def _flops(cfg: Config) -> dict[str, Any]:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """List the checkpoints of a run's folder, the last first.
+    """List what the training of a run's folder can go on from."""
+    return states_in(folder / 'train')
 
-    MMEngine's file ``last_checkpoint`` is not asked: it holds an absolute path, which
-    is another run's where the results were copied.
-    """
-    files = (folder / 'train').glob('epoch_*.pth')
-    return sorted(files, key=lambda file: -int(file.stem.split('_')[1]))
+
+def _begin_at(folder: Path) -> Path | None:
+    """Find where a training goes on; it begins anew where nothing can be read."""
+    try:
+        return newest_state(folder)
+    except CheckpointError as error:
+        print_log(
+            f'{error} This training begins anew.',
+            logger='current',
+            level=logging.WARNING,
+        )
+        return None
 
 
 def _checkpoint(config: Path) -> str:
-    """Return the last checkpoint."""
-    files = checkpoints(config.parent)
-    if not files:
+    """Return the checkpoint of the last epoch."""
+    epochs = [x for x in checkpoints(config.parent) if x.name.startswith('epoch_')]
+    if not epochs:
         raise M2DetError(f'There is no checkpoint in {config.parent / "train"}.')
-    return str(files[0])
+    return str(epochs[0])
 
 
 if __name__ == '__main__':

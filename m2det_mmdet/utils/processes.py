@@ -13,7 +13,8 @@ from torch.distributed import ProcessGroup, Store
 
 from .errors import M2DetError, explain
 from .heartbeat import Heartbeat, end_process
-from .launchers import is_first_of_machine, was_restarted
+from .launchers import was_restarted
+from .tellers import name_teller
 
 # Seconds: until all processes have come together at the start; for a step of a
 # training, in which all do the same; without a sign of life of a process.
@@ -27,8 +28,6 @@ _LOSSES = re.compile(
     re.IGNORECASE,
 )
 _ENDED = 'm2det/ended/'
-# Attribute of an error: who tells of it.
-_TELLER = '_m2det_teller'
 
 
 class LostProcessError(M2DetError):
@@ -145,20 +144,6 @@ def among_processes() -> Iterator[None]:
             _jobs.pop().heartbeat.stop()
 
 
-def rank_of_error(error: BaseException) -> str | None:
-    """Return who tells of an error, to be put before its sentence.
-
-    Returns:
-        ``'rank 1'``; an empty text outside of a job; ``None`` where another process
-        tells of it.
-    """
-    if hasattr(error, _TELLER):
-        return getattr(error, _TELLER)
-    # Before they have come together, the processes of a machine meet the same error.
-    is_same = isinstance(error, M2DetError) and not is_first_of_machine()
-    return None if is_same else ''
-
-
 def _is_loss(error: Exception) -> bool:
     return isinstance(error, RuntimeError) and bool(_LOSSES.search(str(error)))
 
@@ -171,14 +156,14 @@ def _loss(error: Exception) -> LostProcessError:
         rank, word = next(iter(ended.items()))
         loss = LostProcessError(f'Rank {rank} has ended: {word}')
         # It has told of it itself.
-        setattr(loss, _TELLER, None)
+        name_teller(loss, None)
         return loss
     loss = LostProcessError(
         'Another process has ended or does not answer, so that this one ends: begin '
         'again with --resume, or raise env_cfg.dist_cfg.timeout, in seconds, if it was '
         f'only slow ({_first_sentence(error)}).'
     )
-    setattr(loss, _TELLER, f'rank {distributed.get_rank()}')
+    name_teller(loss, f'rank {distributed.get_rank()}')
     return loss
 
 
@@ -196,7 +181,7 @@ def _leave_word(error: Exception) -> None:
         key = f'm2det/told/{sha256(sentence.encode()).hexdigest()}'
         first = int(store.compare_set(key, '', str(rank)))
         store.set(f'{_ENDED}{rank}', sentence)
-    setattr(error, _TELLER, f'rank {rank}' if first == rank else None)
+    name_teller(error, f'rank {rank}' if first == rank else None)
 
 
 def _read(store: Store, rank: int) -> str:

@@ -873,6 +873,23 @@ def test_warnings_about_the_data_are_shown(
     assert 'AP on them means little' in capsys.readouterr().err
 
 
+def test_a_training_whose_checkpoints_cannot_be_read_begins_anew(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / 'train'
+    folder.mkdir()
+    assert compare_worker._begin_at(folder) is None
+    state = {'meta': {'epoch': 8, 'iter': 80}, 'optimizer': {}, 'state_dict': {}}
+    torch.save(state, folder / 'epoch_8.pth')
+    (folder / 'epoch_9.pth').write_bytes(b'')
+    assert compare_worker.checkpoints(tmp_path)[0] == folder / 'epoch_9.pth'
+
+    assert compare_worker._begin_at(folder) == folder / 'epoch_8.pth'
+    assert compare_worker._checkpoint(tmp_path / 'x.py') == str(folder / 'epoch_9.pth')
+    (folder / 'epoch_8.pth').unlink()
+    assert compare_worker._begin_at(folder) is None
+
+
 @pytest.mark.slow
 def test_a_killed_comparison_goes_on_from_its_last_checkpoint(
     argv: list[str], trained: SimpleNamespace, tmp_path: Path

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import time
 from collections import deque
 from pathlib import Path, PurePath
@@ -14,7 +15,13 @@ from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor
 
-from ...checkpoints.latest import BETWEEN, NOTE, newest_state, set_aside_newer
+from ...checkpoints.latest import (
+    BETWEEN,
+    NOTE,
+    checkpoint_folder,
+    newest_state,
+    set_aside_newer,
+)
 from ...checkpoints.resuming import check_resumable
 from ...utils.errors import M2DetError
 from ...utils.files import write_whole
@@ -94,7 +101,8 @@ class OwnCheckpointHook(CheckpointHook):
             and isinstance(runner._train_loop, BaseLoop)
         ):
             # Files that one process finds, others may see later.
-            newest = in_first_process(lambda: newest_state(self._folder(runner)))
+            folder = checkpoint_folder(runner.work_dir, self.out_dir)
+            newest = in_first_process(lambda: newest_state(folder))
             runner._load_from = None if newest is None else str(newest)
             # In a folder without checkpoints a training begins.
             runner._resume = newest is not None
@@ -171,7 +179,8 @@ class OwnCheckpointHook(CheckpointHook):
         raise TrainingInterrupted(
             Path(last) if last else None,
             runner.iter,
-            requested(),
+            # Another process may have got the signal.
+            requested() or signal.SIGTERM,
             is_whole=self._written_at == runner.iter,
         )
 
@@ -357,12 +366,6 @@ class OwnCheckpointHook(CheckpointHook):
         elif self.file_backend.isdir(path):
             # As DeepSpeed writes them.
             self.file_backend.rmtree(path)
-
-    def _folder(self, runner: Runner) -> Path:
-        """Return where the checkpoints are, as MMEngine's hook finds it later."""
-        if self.out_dir is None:
-            return Path(runner.work_dir)
-        return Path(self.out_dir, Path(runner.work_dir).name)
 
     def _of_best(self, name: str, key: str) -> str:
         """Name of an entry in the message hub on the best checkpoint by a figure."""
