@@ -4,11 +4,13 @@ import gc
 import os
 import pickle
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -185,6 +187,22 @@ def to_rows() -> Callable[[list[Tensor], int], Tensor]:
         return torch.cat(rows, dim=1)
 
     return join
+
+
+@pytest.fixture(scope='session')
+def benchmark_script() -> Callable[[str], ModuleType]:
+    """Load a script of ``benchmarks`` as a module, by its name."""
+
+    def load(name: str) -> ModuleType:
+        path = Path(__file__).parents[1] / 'benchmarks' / f'{name}.py'
+        spec = spec_from_file_location(name, path)
+        module = module_from_spec(spec)
+        # Dataclasses look up their module.
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 @pytest.fixture(scope='session')

@@ -1,24 +1,16 @@
 """A few of the changed files of the fuzz benchmark, and what counts them."""
 
-import sys
 from collections import Counter
-from importlib.util import module_from_spec, spec_from_file_location
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope='module')
-def script() -> ModuleType:
-    path = ROOT / 'benchmarks' / 'fuzz.py'
-    spec = spec_from_file_location('fuzz', path)
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def script(benchmark_script: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_script('fuzz')
 
 
 def test_changed_files_work_or_end_in_one_sentence(

@@ -1,6 +1,5 @@
 import json
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,14 +14,8 @@ SMALL = ROOT / 'configs' / 'm2det' / 'm2det_r18_scenes.py'
 
 
 @pytest.fixture(scope='module')
-def script() -> ModuleType:
-    path = ROOT / 'benchmarks' / 'training_memory.py'
-    spec = spec_from_file_location('training_memory', path)
-    module = module_from_spec(spec)
-    # Dataclasses look up their module.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def script(benchmark_script: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_script('training_memory')
 
 
 def test_each_saved_storage_counts_once_and_parameters_do_not(

@@ -98,7 +98,7 @@ def _archives() -> Iterator[HostileFile]:
     yield _bytes('a DATA.PKL', doubled('DATA.PKL', first=True))
     for title, folder in {
         'names with ..': '../../up',
-        'absolute names': '/tmp/up',
+        'absolute names': '/up',
         'names of 60,000 letters': 'a' * 60_000,
     }.items():
         yield _bytes(

@@ -1,23 +1,16 @@
 """Every command on hostile checkpoints, by the script that writes the table."""
 
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
 
-SCRIPT = Path(__file__).parents[2] / 'benchmarks' / 'hostile_checkpoints.py'
-
 
 @pytest.fixture(scope='module')
-def script() -> ModuleType:
-    spec = spec_from_file_location('hostile_checkpoints', SCRIPT)
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def script(benchmark_script: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_script('hostile_checkpoints')
 
 
 def tried(
