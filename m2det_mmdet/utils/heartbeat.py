@@ -57,14 +57,27 @@ class Heartbeat:
         """Begin; every process has to have been made before."""
         now = time.monotonic()
         self._heard = dict.fromkeys(self._others, (b'', now))
-        for work in (self._beat, self._watch):
-            threading.Thread(target=work, daemon=True).start()
+        self._beats = threading.Thread(target=self._beat, daemon=True)
+        self._beats.start()
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def stop(self) -> None:
         """Say that this process leaves, and look no more."""
         self._stopped.set()
+        self._beats.join(INTERVAL)
+
+    def wait_until_all_left(self, seconds: float) -> None:
+        """Wait for the last word of the others, for ``seconds`` at most.
+
+        Call it after :meth:`stop`, in the process that holds the store: the others
+        need it until then.
+        """
+        end = time.monotonic() + seconds
         with suppress(RuntimeError):
-            self._write(_LEFT)
+            while any(value != _LEFT for value in self._read_others()):
+                if time.monotonic() > end:
+                    return
+                time.sleep(0.02)
 
     def lost(self) -> list[int]:
         """Return the numbers of the processes that have been silent for too long."""
@@ -78,6 +91,9 @@ class Heartbeat:
     def _write(self, value: bytes) -> None:
         self.store.set(_key(self.rank), value)
 
+    def _read_others(self) -> list[bytes]:
+        return self.store.multi_get([_key(x) for x in self._others])
+
     def _beat(self) -> None:
         number = 0
         while not self._stopped.wait(INTERVAL):
@@ -85,12 +101,11 @@ class Heartbeat:
             # Without its store the process hears of nobody, and that is enough.
             with suppress(RuntimeError):
                 self._write(str(number).encode())
-                values = self.store.multi_get([_key(x) for x in self._others])
+                values = self._read_others()
                 now = time.monotonic()
                 for rank, value in zip(self._others, values, strict=True):
                     if value != self._heard[rank][0]:
                         self._heard[rank] = (value, now)
-        # The last word, should the loop have been in the middle of a beat.
         with suppress(RuntimeError):
             self._write(_LEFT)
 

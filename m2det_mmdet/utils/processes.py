@@ -21,6 +21,8 @@ from .tellers import name_teller
 START, STEP, SILENCE = 600.0, 45.0, 20.0
 # For what one process does alone while the others wait and see that it lives.
 PATIENCE = timedelta(hours=6)
+# How long the process that may hold the store waits for the last word of the others.
+FAREWELL = 3.0
 # What PyTorch says where a collective operation has lost a process, by backend.
 _LOSSES = re.compile(
     r'connection (closed|reset|refused)|broken pipe|timed? ?out|monitoredBarrier|'
@@ -141,7 +143,14 @@ def among_processes() -> Iterator[None]:
         raise
     finally:
         while _jobs:
-            _jobs.pop().heartbeat.stop()
+            _leave(_jobs.pop().heartbeat)
+
+
+def _leave(heartbeat: Heartbeat) -> None:
+    """Say farewell; the first process stays until the others have, or for a time."""
+    heartbeat.stop()
+    if heartbeat.rank == 0:
+        heartbeat.wait_until_all_left(FAREWELL)
 
 
 def _is_loss(error: Exception) -> bool:

@@ -19,14 +19,39 @@ def _heartbeat(store: HashStore, rank: int, ended: threading.Event) -> Heartbeat
 
 def test_a_process_that_is_silent_is_lost() -> None:
     store, ended = HashStore(), threading.Event()
-    first, silent = (_heartbeat(store, rank, ended) for rank in range(2))
+    first, _ = (_heartbeat(store, rank, ended) for rank in range(2))
 
     first.start()
 
     assert ended.wait(5)
     assert first.lost() == [1]
-    silent.stop()
     first.stop()
+
+
+def test_who_holds_the_store_waits_for_the_last_word_of_the_others() -> None:
+    store, ended = HashStore(), threading.Event()
+    first, other = (_heartbeat(store, rank, ended) for rank in range(2))
+    for beat in (first, other):
+        beat.start()
+    threading.Timer(0.5, other.stop).start()
+    first.stop()
+
+    begin = time.monotonic()
+    first.wait_until_all_left(30)
+
+    assert 0.3 < time.monotonic() - begin < 20
+
+
+def test_who_holds_the_store_waits_for_a_silent_process_for_a_time_only() -> None:
+    store, ended = HashStore(), threading.Event()
+    first, _ = (_heartbeat(store, rank, ended) for rank in range(2))
+    first.start()
+    first.stop()
+
+    begin = time.monotonic()
+    first.wait_until_all_left(0.2)
+
+    assert time.monotonic() - begin >= 0.2
 
 
 def test_processes_that_beat_or_have_left_are_not_lost() -> None:
