@@ -11,6 +11,7 @@ from mmengine.dist import all_reduce
 from mmengine.optim import ApexOptimWrapper, OptimWrapper
 from torch import Tensor, nn
 
+from .batch_weights import BatchWeights
 from .soundness import is_finite, look_finite, statistics_of
 
 
@@ -23,6 +24,8 @@ class StepGuard:
     The wrapper is changed as MMEngine's schedulers change it, in this object alone, so
     that any registered one can be guarded.
 
+    Accumulated batches get their :class:`.BatchWeights` here, too.
+
     Gradients do not count where the scale of the loss follows their overflow, in
     automatic mixed precision: the scaler leaves such a step out itself.
 
@@ -31,6 +34,7 @@ class StepGuard:
         model: The model that is trained, for its statistics and names.
 
     Attributes:
+        weights: Those of the batches of a step.
         is_bad: Whether the last batch, or one since the last step, was not finite.
         is_open: Whether gradients wait for a step.
         skipped: Whether the last batch ended with a step that was left out; ``None``
@@ -47,6 +51,7 @@ class StepGuard:
             tensor for _, tensor in statistics_of(model) if tensor.is_floating_point()
         ]
         self._follows_overflow = _follows_overflow(wrapper)
+        self.weights = BatchWeights(wrapper, model)
         self.is_bad = self.is_open = False
         self.skipped: bool | None = None
         self.loss: Tensor | None = None
@@ -71,7 +76,7 @@ class StepGuard:
         def update(loss: Tensor, *args: Any, **kwargs: Any) -> None:
             self.loss = torch.as_tensor(loss).detach()
             self.is_open = True
-            before(loss, *args, **kwargs)
+            before(self.weights.weigh(loss), *args, **kwargs)
             if self.is_open:
                 # No step was due; one that is shall not take these gradients.
                 self.is_bad |= not self._finite_everywhere([])
@@ -82,6 +87,8 @@ class StepGuard:
         # It keeps the attribute by which schedulers know that they count its calls.
         @wraps(before)
         def step(**kwargs: Any) -> None:
+            self.weights.finish(self._gradients())
+            self.weights.begin()
             gradients = [] if self._follows_overflow else [*self._gradients()]
             was_bad = self.is_bad
             self.is_bad |= not self._finite_everywhere(gradients)

@@ -115,7 +115,10 @@ def test_an_error_on_a_file_is_one_sentence(
     dataset: CheckedCocoDataset, num_workers: int, tmp_path: Path
 ) -> None:
     (tmp_path / 'b.png').write_text('text')
-    loader = DataLoader(dataset, batch_size=2, collate_fn=list, num_workers=num_workers)
+    # The third image would kill its reader, perhaps before the second one is read.
+    loader = DataLoader(
+        dataset, sampler=[0, 1], collate_fn=list, num_workers=num_workers
+    )
 
     with pytest.raises(M2DetError) as caught, our_errors():
         list(loader)

@@ -18,6 +18,7 @@ from torch import Tensor
 from ...checkpoints.errors import UnresumableError
 from ...utils.errors import M2DetError
 from ...utils.texts import shown
+from ..batch_weights import is_state
 from ..soundness import IN_A_ROW, SKIPPED, is_finite, statistics_of, wrappers_of
 from ..step_guard import StepGuard, replaced
 
@@ -104,6 +105,7 @@ class FiniteLossHook(Hook):
         if 'optimizer' in checkpoint and any(guard.is_open for guard in self._guards):
             checkpoint[_OPEN] = {
                 'is_bad': self._is_bad(),
+                'weights': [guard.weights.state for guard in self._guards],
                 'buffers': {
                     name: kept.cpu().clone()
                     for name, kept in zip(_buffers_of(runner), self._kept, strict=True)
@@ -128,6 +130,10 @@ class FiniteLossHook(Hook):
             _copy([*map(self._resumed['buffers'].get, _buffers_of(runner))], self._kept)
             for guard in self._guards:
                 guard.is_open, guard.is_bad = True, self._resumed['is_bad']
+            # Checkpoints of earlier versions know of no weights.
+            states = self._resumed.get('weights', [])
+            for guard, state in zip(self._guards, states, strict=False):
+                guard.weights.state = state
             self._resumed = None
 
     def before_train_iter(
@@ -263,9 +269,12 @@ def _is_of(known: Any, buffers: Mapping[str, Tensor]) -> bool:
     """Whether a checkpoint knows of an open step of the model with these buffers."""
     if not isinstance(known, Mapping) or not isinstance(known.get('is_bad'), bool):
         return False
+    if not isinstance(weights := known.get('weights', []), list):
+        return False
     kept = known.get('buffers')
     return (
-        isinstance(kept, Mapping)
+        all(map(is_state, weights))
+        and isinstance(kept, Mapping)
         and kept.keys() == buffers.keys()
         and all(
             isinstance(kept[name], Tensor)

@@ -57,6 +57,10 @@ class M2DetHead(SSDHead):
     - ``nms_pre_per_class``: the same for each class;
     - ``max_per_img``: number of boxes of an image that remain.
 
+    Attributes:
+        num_positives: Positives of the last batch, the mean of all processes; what
+            the losses were divided by, if at least 1.
+
     Raises:
         ValueError: If the scales of ``in_channels`` and the anchor generator
             differ, or ``test_cfg.nms`` has an unknown type or option; in
@@ -84,6 +88,7 @@ class M2DetHead(SSDHead):
             )
         self.check_suppression(self.test_cfg or {})
         self._prior_cache = PriorCache()
+        self.num_positives = torch.zeros(())
 
     def forward(self, x: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Predict class scores and box deltas of each scale.
@@ -217,7 +222,8 @@ class M2DetHead(SSDHead):
         """
         num_positives = positive.sum(dim=1)
         # Over all processes, because their gradients are averaged too.
-        avg_factor = reduce_mean(num_positives.sum().float()).clamp(min=1)
+        self.num_positives = reduce_mean(num_positives.sum().float())
+        avg_factor = self.num_positives.clamp(min=1)
         losses = weights * F.cross_entropy(
             scores.transpose(1, 2), labels, reduction='none'
         )
