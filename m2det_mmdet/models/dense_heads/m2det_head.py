@@ -111,14 +111,14 @@ class M2DetHead(SSDHead):
         dtype: torch.dtype = torch.float32,
     ) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
         """Return the anchors of each image, and which of them lie in its pixels."""
-        anchors = self._priors(featmap_sizes, batch_img_metas, device, dtype)
-        padded_size = _padded_size(batch_img_metas)
+        size = padded_size(batch_img_metas)
+        anchors = self._priors(featmap_sizes, size, device, dtype)
         flags = [
             valid_flags(
                 featmap_sizes,
                 self.num_base_priors,
                 meta.get('pad_shape', meta['img_shape'])[:2],
-                padded_size,
+                size,
                 device,
             )
             for meta in batch_img_metas
@@ -271,34 +271,54 @@ class M2DetHead(SSDHead):
             ``(K,)`` in descending order where suppressed, ``labels`` ``(K,)``.
         """
         cfg = self.test_cfg if cfg is None else cfg
-        boxes, scores = self._decode(cls_scores, bbox_preds, batch_img_metas, rescale)
+        size = padded_size(batch_img_metas)
+        boxes, scores = self.decode(cls_scores, bbox_preds, size)
+        boxes = self._in_image(boxes, batch_img_metas, rescale)
         return select(boxes, scores, cfg, with_nms=with_nms)
 
-    def _decode(
+    def decode(
         self,
         cls_scores: list[Tensor],
         bbox_preds: list[Tensor],
-        batch_img_metas: list[dict],
-        rescale: bool,
+        image_size: tuple[int, int],
         priors: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return the boxes ``(N, A, 4)`` and class scores ``(N, A, C)`` of all anchors.
+        """Turn the outputs of :meth:`forward` into a box and scores of each anchor.
 
         Args:
             cls_scores: Class scores of each scale.
             bbox_preds: Box deltas of each scale.
-            batch_img_metas: Meta information of each image.
-            rescale: Whether to return boxes in pixels of the original image.
+            image_size: Pixels ``(height, width)`` of the network's input.
             priors: Boxes that the deltas move, ``(N, A, 4)``; by default the anchors.
+
+        Returns:
+            Boxes ``(N, A, 4)``, xyxy in input pixels, which may leave the image, and
+            the scores ``(N, A, C)`` of the classes, 0..1.
         """
         scores = flatten_maps(cls_scores, self.cls_out_channels).detach()
         scores = scores.softmax(dim=-1)
         deltas = flatten_maps(bbox_preds, self.bbox_coder.encode_size).detach()
         if priors is None:
-            priors = self._all_priors(cls_scores, batch_img_metas, scores.dtype)
+            priors = self._all_priors(cls_scores, image_size, scores.dtype)
         boxes = self.bbox_coder.decode(priors.flatten(0, 1), deltas.flatten(0, 1))
-        boxes = boxes.view_as(priors)
-        if getattr(self.bbox_coder, 'clip_border', True):
+        return boxes.view_as(priors), scores[..., :-1]
+
+    @property
+    def clips_boxes(self) -> bool:
+        """Whether boxes end at the border of their image."""
+        return getattr(self.bbox_coder, 'clip_border', True)
+
+    def _in_image(
+        self, boxes: Tensor, batch_img_metas: list[dict], rescale: bool
+    ) -> Tensor:
+        """Clip the boxes ``(N, A, 4)`` to their images, and scale them with these.
+
+        Args:
+            boxes: xyxy, input pixels.
+            batch_img_metas: Meta information of each image.
+            rescale: Whether to return boxes in pixels of the original image.
+        """
+        if self.clips_boxes:
             sides = [tuple(meta['img_shape'][1::-1]) * 2 for meta in batch_img_metas]
             boxes = boxes.clamp(min=0).minimum(row_per_image(sides, boxes))
         if rescale:
@@ -307,40 +327,40 @@ class M2DetHead(SSDHead):
                 for meta in batch_img_metas
             ]
             boxes = boxes * row_per_image(shrink, boxes)
-        return boxes, scores[..., :-1]
+        return boxes
 
     def _all_priors(
-        self, maps: list[Tensor], batch_img_metas: list[dict], dtype: torch.dtype
+        self, maps: list[Tensor], image_size: tuple[int, int], dtype: torch.dtype
     ) -> Tensor:
         """Return the anchors ``(N, A, 4)`` of all scales, the same for each image.
 
         Args:
             maps: A map ``(N, C_i, H_i, W_i)`` of each scale.
-            batch_img_metas: Meta information of each image.
+            image_size: Pixels ``(height, width)`` of the network's input.
             dtype: Type of the anchors.
         """
         sizes = [tuple(x.shape[-2:]) for x in maps]
-        priors = self._priors(sizes, batch_img_metas, maps[0].device, dtype)
-        return torch.cat(priors).expand(len(maps[0]), -1, -1)
+        priors = self._priors(sizes, image_size, maps[0].device, dtype)
+        return torch.cat(priors).expand(maps[0].shape[0], -1, -1)
 
     def _priors(
         self,
         featmap_sizes: list[tuple[int, int]],
-        batch_img_metas: list[dict],
+        image_size: tuple[int, int],
         device: torch.device | str,
         dtype: torch.dtype,
     ) -> list[Tensor]:
-        """Return the anchors of each scale for the batch's padded size."""
+        """Return the anchors of each scale for an input of ``image_size`` pixels."""
         return self._prior_cache.get(
             self.prior_generator,
             featmap_sizes,
-            _padded_size(batch_img_metas),
+            image_size,
             dtype,
             device,
         )
 
 
-def _padded_size(batch_img_metas: list[dict]) -> tuple[int, int]:
+def padded_size(batch_img_metas: list[dict]) -> tuple[int, int]:
     """Return the pixels ``(height, width)`` of the network's input."""
     meta = batch_img_metas[0]
     return tuple(meta.get('batch_input_shape', meta['img_shape'])[:2])

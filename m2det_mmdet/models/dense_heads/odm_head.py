@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..utils.rows import flatten_maps
 from ..utils.suppression import select
-from .m2det_head import M2DetHead
+from .m2det_head import M2DetHead, padded_size
 
 Maps = list[Tensor]
 Features = tuple[Sequence[Tensor], Maps, Maps]
@@ -97,7 +97,10 @@ class ODMHead(M2DetHead):
         """
         scores = flatten_maps(cls_scores, self.cls_out_channels)
         anchors, filtered = self._refine(
-            arm_scores, arm_deltas, batch_img_metas, _objectness_thr(self.train_cfg)
+            arm_scores,
+            arm_deltas,
+            padded_size(batch_img_metas),
+            _objectness_thr(self.train_cfg),
         )
         sizes = [tuple(score.shape[-2:]) for score in cls_scores]
         # The place before the move decides whether an anchor takes part.
@@ -133,20 +136,49 @@ class ODMHead(M2DetHead):
             What ``M2DetHead`` returns.
         """
         cfg = self.test_cfg if cfg is None else cfg
-        anchors, filtered = self._refine(
-            arm_scores, arm_deltas, batch_img_metas, _objectness_thr(cfg)
+        boxes, scores = self.decode(
+            cls_scores,
+            bbox_preds,
+            arm_scores,
+            arm_deltas,
+            padded_size(batch_img_metas),
+            cfg,
         )
-        boxes, scores = self._decode(
-            cls_scores, bbox_preds, batch_img_metas, rescale, anchors
-        )
-        scores = scores.masked_fill(filtered[..., None], 0)
+        boxes = self._in_image(boxes, batch_img_metas, rescale)
         return select(boxes, scores, cfg, with_nms=with_nms)
+
+    def decode(
+        self,
+        cls_scores: Maps,
+        bbox_preds: Maps,
+        arm_scores: Maps,
+        arm_deltas: Maps,
+        image_size: tuple[int, int],
+        cfg: ConfigDict | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Turn the outputs of :meth:`forward` into a box and scores of each anchor.
+
+        Args:
+            cls_scores: Class scores of each scale.
+            bbox_preds: Box deltas of each scale.
+            arm_scores: Scores of each scale from the ``ARMHead``.
+            arm_deltas: Its deltas.
+            image_size: Pixels ``(height, width)`` of the network's input.
+            cfg: Replaces ``test_cfg``, whose ``objectness_thr`` it takes.
+
+        Returns:
+            As of :meth:`M2DetHead.decode`; the scores of filtered anchors are 0.
+        """
+        threshold = _objectness_thr(self.test_cfg if cfg is None else cfg)
+        anchors, filtered = self._refine(arm_scores, arm_deltas, image_size, threshold)
+        boxes, scores = super().decode(cls_scores, bbox_preds, image_size, anchors)
+        return boxes, scores.masked_fill(filtered[..., None], 0)
 
     def _refine(
         self,
         arm_scores: Maps,
         arm_deltas: Maps,
-        batch_img_metas: list[dict],
+        image_size: tuple[int, int],
         threshold: float | None,
     ) -> tuple[Tensor, Tensor]:
         """Return the refined anchors ``(N, A, 4)`` and which are filtered ``(N, A)``.
@@ -155,7 +187,7 @@ class ODMHead(M2DetHead):
         """
         scores = flatten_maps(arm_scores, 2).detach()
         deltas = flatten_maps(arm_deltas, self.bbox_coder.encode_size).detach()
-        priors = self._all_priors(arm_scores, batch_img_metas, scores.dtype)
+        priors = self._all_priors(arm_scores, image_size, scores.dtype)
         refined = self.bbox_coder.decode(priors.flatten(0, 1), deltas.flatten(0, 1))
         objectness = scores.softmax(dim=-1)[..., 0]
         if threshold is None:

@@ -118,7 +118,7 @@ class M2DetAnchorGenerator:
                 'the neck has scales.'
             )
         image_size = tuple(image_size or (self.input_size, self.input_size))
-        if self._has_steps(image_size):
+        if not _is_symbolic(image_size) and self._has_steps(image_size):
             self._check_steps(featmap_sizes, image_size)
         # Half precision cannot hold the coordinates of a large image.
         kind = {'dtype': torch.promote_types(dtype, torch.float32), 'device': device}
@@ -129,13 +129,13 @@ class M2DetAnchorGenerator:
             boxes = torch.cat(
                 [
                     centres[:, None].expand(-1, len(shapes), -1),
-                    shapes.expand(len(centres), -1, -1),
+                    shapes.expand(centres.shape[0], -1, -1),
                 ],
                 dim=-1,
             ).reshape(-1, 4)
             if self.clip:
-                height, width = image_size
-                limit = torch.tensor([width, height] * 2, **kind)
+                height, width = (torch.full((), side, **kind) for side in image_size)
+                limit = torch.stack([width, height] * 2)
                 boxes = boxes.clamp(min=0).minimum(limit)
             priors.append(bbox_cxcywh_to_xyxy(boxes).to(dtype))
         return priors
@@ -171,11 +171,26 @@ class M2DetAnchorGenerator:
         self, level: int, map_size: Size, image_size: Size, kind: dict
     ) -> Tensor:
         """Return the centres ``(x, y)`` of a scale's cells, row by row."""
-        step_y, step_x = self.step(level, map_size, image_size)
+        if _is_symbolic(image_size):
+            step_y, step_x = self._traced_step(level, map_size, image_size, kind)
+        else:
+            step_y, step_x = self.step(level, map_size, image_size)
         height, width = map_size
         y = (torch.arange(height, **kind) + 0.5) * step_y
         x = (torch.arange(width, **kind) + 0.5) * step_x
         return torch.cartesian_prod(y, x).reshape(-1, 2).flip(-1)
+
+    def _traced_step(
+        self, level: int, map_size: Size, image_size: Size, kind: dict
+    ) -> tuple[Tensor, Tensor]:
+        """Return :meth:`step` for a size that is known in an exported graph only."""
+        sides = [torch.full((), side, **kind) for side in image_size]
+        steps = [side / cells for side, cells in zip(sides, map_size, strict=True)]
+        if self.steps is None:
+            return tuple(steps)
+        own = torch.full((), self.steps[level], **kind)
+        is_own = (sides[0] == self.input_size) & (sides[1] == self.input_size)
+        return tuple(torch.where(is_own, own, step) for step in steps)
 
     def _has_steps(self, image_size: Size) -> bool:
         """Whether the given steps are used for an image of this size."""
@@ -200,3 +215,8 @@ class M2DetAnchorGenerator:
             f'num_levels={self.num_levels}, steps={self.steps}, clip={self.clip}, '
             f'num_base_priors={self.num_base_priors})'
         )
+
+
+def _is_symbolic(image_size: Size) -> bool:
+    """Whether a graph is exported that takes images of several sizes."""
+    return any(isinstance(side, torch.SymInt) for side in image_size)

@@ -77,6 +77,9 @@ class PriorCache:
         device: torch.device | str,
     ) -> list[Tensor]:
         """Return the result of :func:`grid_priors`, in a new list."""
+        if torch.compiler.is_exporting():
+            # Tensors of a trace are none outside of it.
+            return grid_priors(generator, featmap_sizes, image_size, dtype, device)
         key = (generator, tuple(featmap_sizes), image_size, dtype, str(device))
         priors = self._priors.get(key)
         if priors is None:

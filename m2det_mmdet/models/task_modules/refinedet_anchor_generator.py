@@ -45,6 +45,11 @@ class RefineDetAnchorGenerator(M2DetAnchorGenerator):
             input_size, [*sizes, sizes[-1]], steps=strides, ratios=ratios, clip=clip
         )
 
+    def _traced_step(
+        self, level: int, map_size: Size, image_size: Size, kind: dict
+    ) -> tuple[float, float]:
+        return self.step(level, map_size, image_size)
+
     def _has_steps(self, image_size: Size) -> bool:
         return True
 

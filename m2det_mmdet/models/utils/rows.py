@@ -15,7 +15,7 @@ def flatten_maps(maps: Sequence[Tensor], channels: int) -> Tensor:
         maps: ``(N, anchors of a cell * channels, H_i, W_i)`` of each scale.
         channels: Numbers for each anchor.
     """
-    flat = [x.permute(0, 2, 3, 1).flatten(1).unflatten(1, (-1, channels)) for x in maps]
+    flat = [x.permute(0, 2, 3, 1).reshape(x.shape[0], -1, channels) for x in maps]
     joined = torch.cat(flat, dim=1)
     return joined.to(torch.promote_types(joined.dtype, torch.float32))
 

@@ -43,7 +43,7 @@ def picks(
         final[place] = final[place].maximum(top)
         chosen = corners.gather(1, best[..., None].expand(-1, 1, 4))
         current.scatter_(1, best, -torch.inf)
-        current = _weaken(current, _iou(chosen, corners, settings.offset), settings)
+        current = weaken(current, overlap(chosen, corners, settings.offset), settings)
     return best_rows(final[:-1].view_as(scores), limit)
 
 
@@ -97,7 +97,7 @@ def _by_class(takes_part: Tensor, labels: Tensor) -> Tensor:
     return members
 
 
-def _iou(chosen: Tensor, corners: Tensor, offset: float) -> Tensor:
+def overlap(chosen: Tensor, corners: Tensor, offset: float) -> Tensor:
     """Overlap ``(G, M)`` of a box ``(G, 1, 4)`` with others ``(G, M, 4)``."""
     top_left = torch.maximum(chosen[..., :2], corners[..., :2])
     bottom_right = torch.minimum(chosen[..., 2:], corners[..., 2:])
@@ -107,7 +107,7 @@ def _iou(chosen: Tensor, corners: Tensor, offset: float) -> Tensor:
     return torch.where(union > 0, inter / union, 0)
 
 
-def _weaken(current: Tensor, iou: Tensor, settings: Settings) -> Tensor:
+def weaken(current: Tensor, iou: Tensor, settings: Settings) -> Tensor:
     """Weaken scores ``(G, M)`` and drop those that fall below the limit."""
     if settings.method == 'gaussian':
         factor = (-(iou * iou) / settings.sigma).exp()

@@ -439,7 +439,8 @@ def test_the_gpu_is_waited_for_once_at_the_end(kind: str) -> None:
     expected = head.predict_by_feat(scores, deltas, None, metas, rescale=True)
     torch.cuda.set_sync_debug_mode('error')
     try:
-        boxes, class_scores = head._decode(scores, deltas, metas, rescale=True)
+        boxes, class_scores = head.decode(scores, deltas, META['img_shape'])
+        boxes = head._in_image(boxes, metas, rescale=True)
         class_scores = strongest(class_scores, 9)
         options = suppression_options(head.test_cfg.nms)
         dets, _, _ = multiclass_soft_nms(

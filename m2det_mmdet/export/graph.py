@@ -1,0 +1,119 @@
+"""A detector as one graph: images in, boxes out."""
+
+from typing import Any, NamedTuple
+
+import torch
+from mmdet.models.detectors import SingleStageDetector
+from torch import Tensor, nn
+
+from ..models.utils.suppression import strongest, strongest_of_classes
+from ..ops.traced_soft_nms import traced_soft_nms
+from .decoding import decoder_of
+
+Size = tuple[int, int]
+# Outputs of a graph: of all anchors, and those that are selected.
+RAW = ('all_boxes', 'all_scores')
+DETECTIONS = ('boxes', 'scores', 'labels')
+
+
+class Suppression(NamedTuple):
+    """How a graph selects its boxes.
+
+    Attributes:
+        score_thr: A box takes part in those classes where its score is higher.
+        max_per_img: Boxes of an image that remain; -1: no limit.
+        nms_pre: Best scores of an image that take part; -1: all.
+        nms_pre_per_class: The same for each class.
+        class_agnostic: Whether boxes of different classes act on each other.
+        options: Those of :func:`.traced_soft_nms`.
+    """
+
+    score_thr: float
+    max_per_img: int
+    nms_pre: int
+    nms_pre_per_class: int
+    class_agnostic: bool
+    options: dict[str, Any]
+
+
+class DetectionGraph(nn.Module):
+    """Runs a detector without anything but tensors, so that it can be exported.
+
+    Args:
+        model: A single-stage detector in eval mode. Its weights are shared.
+        suppression: How boxes are selected; ``None`` returns those of all anchors.
+        prepare: What is done to the images first; nothing by default.
+
+    Attributes:
+        names: Those of its outputs.
+
+    Shape:
+        - Input: the network's input ``(N, 3, H, W)``; with ``prepare`` images
+          ``(N, H, W, 3)``.
+        - Output: boxes ``(N, K, 4)``, xyxy in pixels of the input; scores ``(N, K)``,
+          descending; labels ``(N, K)``. An image with fewer boxes has rows of 0 and
+          labels of -1 at the end. Then the boxes ``(N, A, 4)`` and scores
+          ``(N, A, C)`` of all anchors; without suppression these alone.
+
+    Raises:
+        ExportError: If the detector is of a kind that has no such graph.
+    """
+
+    def __init__(
+        self,
+        model: SingleStageDetector,
+        suppression: Suppression | None,
+        prepare: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self._decode = decoder_of(model)
+        self.model = model
+        self.suppression = suppression
+        self.prepare = prepare
+        self.names = RAW if suppression is None else (*DETECTIONS, *RAW)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Find objects; see the class."""
+        inputs = images if self.prepare is None else self.prepare(images)
+        outputs = self.model.bbox_head(self.model.extract_feat(inputs))
+        size = tuple(inputs.shape[-2:])
+        boxes, scores = self._decode(outputs, size)
+        if self.prepare is not None:
+            boxes = boxes * _growth(size, images.shape[1:3], boxes)
+        if self.suppression is None:
+            return boxes, scores
+        return (*suppressed(boxes, scores, self.suppression), boxes, scores)
+
+
+def suppressed(
+    boxes: Tensor, scores: Tensor, how: Suppression
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Select the boxes of each image, within a graph.
+
+    Args:
+        boxes: ``(N, A, 4)``, xyxy.
+        scores: ``(N, A, C)``, 0..1.
+        how: The options.
+
+    Returns:
+        What :class:`DetectionGraph` returns.
+    """
+    scores = strongest_of_classes(scores, how.nms_pre_per_class)
+    scores = strongest(scores, how.nms_pre)
+    return traced_soft_nms(
+        boxes,
+        scores,
+        score_thr=how.score_thr,
+        class_agnostic=how.class_agnostic,
+        max_num=how.max_per_img,
+        **how.options,
+    )
+
+
+def _growth(size: Size, original: Size, like: Tensor) -> Tensor:
+    """Return what corners are multiplied by, from input pixels to those of an image."""
+    height, width = (
+        like.new_full((), other) / side
+        for side, other in zip(size, original, strict=True)
+    )
+    return torch.stack([width, height] * 2)

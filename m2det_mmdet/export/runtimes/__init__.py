@@ -1,0 +1,1 @@
+"""What runs exported files: a module a format."""
