@@ -43,6 +43,7 @@ class DetectionGraph(nn.Module):
         model: A single-stage detector in eval mode. Its weights are shared.
         suppression: How boxes are selected; ``None`` returns those of all anchors.
         prepare: What is done to the images first; nothing by default.
+        everything: Whether to return the boxes of all anchors, too.
 
     Attributes:
         names: Those of its outputs.
@@ -52,8 +53,8 @@ class DetectionGraph(nn.Module):
           ``(N, H, W, 3)``.
         - Output: boxes ``(N, K, 4)``, xyxy in pixels of the input; scores ``(N, K)``,
           descending; labels ``(N, K)``. An image with fewer boxes has rows of 0 and
-          labels of -1 at the end. Then the boxes ``(N, A, 4)`` and scores
-          ``(N, A, C)`` of all anchors; without suppression these alone.
+          labels of -1 at the end. With ``everything`` then the boxes ``(N, A, 4)`` and
+          scores ``(N, A, C)`` of all anchors; without suppression these alone.
 
     Raises:
         ExportError: If the detector is of a kind that has no such graph.
@@ -64,13 +65,17 @@ class DetectionGraph(nn.Module):
         model: SingleStageDetector,
         suppression: Suppression | None,
         prepare: nn.Module | None = None,
+        *,
+        everything: bool = False,
     ) -> None:
         super().__init__()
         self._decode = decoder_of(model)
         self.model = model
         self.suppression = suppression
         self.prepare = prepare
-        self.names = RAW if suppression is None else (*DETECTIONS, *RAW)
+        self.names = DETECTIONS if suppression is not None else ()
+        if everything or suppression is None:
+            self.names += RAW
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Find objects; see the class."""
@@ -80,9 +85,11 @@ class DetectionGraph(nn.Module):
         boxes, scores = self._decode(outputs, size)
         if self.prepare is not None:
             boxes = boxes * _growth(size, images.shape[1:3], boxes)
+        all_ = (boxes, scores)
         if self.suppression is None:
-            return boxes, scores
-        return (*suppressed(boxes, scores, self.suppression), boxes, scores)
+            return all_
+        found = suppressed(boxes, scores, self.suppression)
+        return (*found, *all_) if len(self.names) > len(found) else found
 
 
 def suppressed(
