@@ -23,6 +23,7 @@ from ..export.metadata import Metadata
 from ..export.plan import DYNAMIC, Plan, Size, plan_graph
 from ..export.preparing import Prepare
 from ..export.runtimes.opening import open_exported
+from ..export.standalone import check_standalone, write_standalone
 from ..export.verification import Compared, verify
 from ..models.acceleration import accelerate
 from ..utils.errors import M2DetError, our_errors
@@ -47,7 +48,8 @@ class ExportResult(NamedTuple):
 
     Attributes:
         path: The file that others open.
-        files: All files that belong to it.
+        files: All files that belong to it; the last one of ONNX with suppression is
+            a script that runs it without PyTorch.
         metadata: What it tells about itself.
         compared: What it gave beside the detector.
         remarks: What a user should know, a sentence each.
@@ -118,6 +120,9 @@ def export(
     # Before all that takes long, of a detector that has no graph.
     decoder_of(detector)
     plan = plan_graph(cfg, detector, nms=nms, batch=batch, size=size, inside=preprocess)
+    with_script = form == 'onnx' and plan.suppression is not None
+    if with_script:
+        check_standalone(path.parent, force=force)
     images = [] if data is None else [*_real_images(inferencer, plan, data, read)]
     metadata = _metadata(source, detector, plan)
     with TemporaryDirectory() as folder:
@@ -138,6 +143,8 @@ def export(
         for file in reversed(files):
             content = final.with_suffix(file.suffix).read_bytes()
             write_whole(file, lambda out, content=content: out.write(content))
+    if with_script:
+        files.append(write_standalone(path.parent))
     return ExportResult(
         path, tuple(files), metadata, tuple(compared), tuple(_remarks(plan))
     )

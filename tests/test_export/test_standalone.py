@@ -20,7 +20,7 @@ import pytest
 from m2det_mmdet import Detector
 from m2det_mmdet.datasets.scenes import write_scenes
 from m2det_mmdet.export.metadata import KEY, Metadata, Preparation
-from m2det_mmdet.export.standalone import write_standalone
+from m2det_mmdet.export.standalone import check_standalone, write_standalone
 from m2det_mmdet.utils.errors import M2DetError
 
 # The script must not import what is missing where it runs.
@@ -244,16 +244,16 @@ def test_a_missing_package_is_named(folder: Path) -> None:
 
 
 def test_another_script_is_not_replaced_unasked(tmp_path: Path) -> None:
-    script = write_standalone(tmp_path / 'new')
-    assert write_standalone(tmp_path / 'new') == script
+    script = write_standalone(tmp_path)
+    check_standalone(tmp_path)
     ours = script.read_text()
     script.write_text('mine')
 
     with pytest.raises(M2DetError, match=r'run\.py exists'):
-        write_standalone(tmp_path / 'new')
-    assert script.read_text() == 'mine'
+        check_standalone(tmp_path)
+    check_standalone(tmp_path, force=True)
+    write_standalone(tmp_path)
 
-    write_standalone(tmp_path / 'new', force=True)
     assert script.read_text() == ours
 
 

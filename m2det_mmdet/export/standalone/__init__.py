@@ -11,24 +11,38 @@ from ...utils.files import check_output, write_whole
 SCRIPT = 'run.py'
 
 
-def write_standalone(folder: Path, *, force: bool = False) -> Path:
-    """Write the script into a folder.
+def check_standalone(folder: Path, *, force: bool = False) -> None:
+    """Stop where :func:`write_standalone` could not write the script.
+
+    Raises:
+        M2DetError: If another file of its name is there and ``force`` is off, or the
+            folder takes no files.
+    """
+    script = folder / SCRIPT
+    check_output(script, force=force or _is_it(script))
+
+
+def write_standalone(folder: Path) -> Path:
+    """Write the script into a folder, also over another file of its name.
 
     Args:
-        folder: Where the exported file is; it is made where it is missing.
-        force: Whether another file of this name may be replaced.
+        folder: Where the exported file is.
 
     Returns:
         The script.
 
     Raises:
-        M2DetError: If another file of this name is there and ``force`` is off, or the
-            script cannot be written.
+        M2DetError: If it cannot be written.
     """
-    content = Path(__file__).with_name(SCRIPT).read_bytes()
     script = folder / SCRIPT
-    same = script.is_file() and script.read_bytes() == content
-    path = check_output(script, force=force or same)
-    if not same:
-        write_whole(path, lambda file: file.write(content))
+    if not _is_it(script):
+        write_whole(script, lambda file: file.write(_content()))
     return script
+
+
+def _content() -> bytes:
+    return Path(__file__).with_name(SCRIPT).read_bytes()
+
+
+def _is_it(path: Path) -> bool:
+    return path.is_file() and path.read_bytes() == _content()
