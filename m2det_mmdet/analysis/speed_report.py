@@ -45,6 +45,7 @@ class SpeedReport:
         acceleration: Arguments of
             :func:`.accelerate`, if it was called.
         suppression: What the detector suppresses with; ``None`` if not known.
+        runtime: What runs an exported file; ``None`` for PyTorch's own networks.
         speeds: One entry a batch size that was timed, at least one.
         flops: Operations of the network for an image; ``None`` if not known.
         product_dtype: Type of the matrices that were multiplied.
@@ -67,6 +68,7 @@ class SpeedReport:
     flops: int | None
     product_dtype: str
     product_flops_per_second: float | None
+    runtime: str | None = None
     failures: list[Failure] = field(default_factory=list)
 
     def network_flops_per_second(self, speed: Speed) -> float | None:
@@ -125,6 +127,7 @@ class SpeedReport:
             f'{self.speeds[0].total.calls} calls timed one by one',
             f'acceleration  {", ".join(chosen) or "none"}',
             f'suppression   {self.suppression or ABSENT}',
+            *([] if self.runtime is None else [f'runtime       {self.runtime}']),
             f'machine       {self.machine}',
             f'instructions  {self.instructions or ABSENT}',
             f'versions      {", ".join(map(" ".join, self.versions.items()))}',

@@ -29,11 +29,13 @@ from ..analysis.speed_report import SpeedReport
 from ..analysis.structure import structure_of
 from ..checkpoints.sources import check_checkpoint
 from ..checkpoints.weights import check_weights
+from ..export.detector import ExportedDetector
 from ..models.dense_heads import M2DetHead
 from ..ops.kernels import kernel_name
 from ..utils.configs import config_name, describe, load_config
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
+from ..utils.exported import is_exported
 from ..utils.image_search import find_images
 from ..utils.images import ImageReader, image_problem, read_images
 from ..utils.logs import quiet_log
@@ -45,7 +47,9 @@ from .checks import (
     check_test_pipeline,
     make_faster,
 )
+from .exported import build_of_file, is_exported_config, use_runtime
 from .image_loading import take_reader
+from .model_source import find_model
 
 SEED = 0
 # Height, width, channels: a frequent size in COCO, which the pipeline resizes.
@@ -68,6 +72,8 @@ def benchmark(
     fast: bool = False,
     compile: bool = False,
     autocast: str | None = None,
+    threads: int | None = None,
+    provider: str | None = None,
     options: Mapping[str, Any] | None = None,
     on_event: Callable[[Speed], None] | None = None,
 ) -> SpeedReport:
@@ -78,7 +84,8 @@ def benchmark(
     memory, leaves the rest: the report has both.
 
     Args:
-        config: Path or name of a config, or the config.
+        config: Path or name of a config, or the config; or an exported file, of which
+            only the whole is timed.
         checkpoint: Path, URL or name of the zoo. Without one the weights are random:
             the network takes as long as with others, the suppression does not.
         image_dir: Folder or glob pattern of images; random ones by default.
@@ -90,6 +97,8 @@ def benchmark(
         fast: Whether to fold batch norms and store weights channels last.
         compile: Whether to compile the network.
         autocast: ``'bfloat16'`` or ``'float16'`` inside the network.
+        threads: Threads of a CPU that run an exported file.
+        provider: What runs an exported file, as of :func:`.open_exported`.
         options: Settings of the config to override, by their dotted keys.
         on_event: Gets a :class:`.Speed` after each batch size.
 
@@ -103,12 +112,18 @@ def benchmark(
     check_at_least('warm_up', warm_up, 0)
     for size in batch_sizes:
         check_at_least('batch_sizes', size, 1)
-    if checkpoint is not None:
-        check_checkpoint(str(checkpoint))
-    device = find_device(device)
+    wanted, device = device, find_device(device)
     acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
     repeats, warm_up = _counts(images, warm_up, device)
-    cfg = load_config(config, options)
+    cfg, checkpoint = _source(config, checkpoint, options)
+    use_runtime(
+        cfg,
+        checkpoint,
+        device=wanted,
+        threads=threads,
+        provider=provider,
+        faster=acceleration,
+    )
     model = _build(cfg, checkpoint).to(device)
     inputs = _images(cfg, image_dir, repeats)
     if acceleration is not None:
@@ -119,7 +134,7 @@ def benchmark(
     )
     dtype = autocast or 'float32'
     return SpeedReport(
-        config=config_name(cfg),
+        config=_name(cfg, checkpoint),
         checkpoint=None if checkpoint is None else str(checkpoint),
         images=None if image_dir is None else str(image_dir),
         distinct_images=len(inputs),
@@ -129,6 +144,7 @@ def benchmark(
         versions=versions(),
         acceleration=acceleration,
         suppression=_suppression(model, device),
+        runtime=model.file.runtime if isinstance(model, ExportedDetector) else None,
         speeds=speeds,
         flops=attempt('count of operations', lambda: _flops(cfg, model, speeds[0])),
         product_dtype=dtype,
@@ -148,8 +164,28 @@ def _counts(
     return images, WARM_UP[kind] if warm_up is None else warm_up
 
 
+def _source(
+    config: str | Path | Config,
+    checkpoint: str | Path | None,
+    options: Mapping[str, Any] | None,
+) -> tuple[Config, str | Path | None]:
+    """Return the config, and the checkpoint or the exported file, if there is one."""
+    if isinstance(config, str | Path) and is_exported(config):
+        return find_model(config, checkpoint, options)[:2]
+    if checkpoint is not None:
+        check_checkpoint(str(checkpoint))
+    return load_config(config, options), checkpoint
+
+
+def _name(cfg: Config, checkpoint: str | Path | None) -> str:
+    is_file = is_exported_config(cfg)
+    return Path(str(checkpoint)).stem if is_file else config_name(cfg)
+
+
 def _build(cfg: Config, checkpoint: str | Path | None) -> nn.Module:
     """Build the detector with all weights of a checkpoint, or with random ones."""
+    if is_exported_config(cfg):
+        return build_of_file(cfg)
     structure = structure_of(cfg)
     if checkpoint is not None:
         weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
@@ -242,14 +278,21 @@ def _product(device: torch.device, dtype: str) -> float | None:
 
 def _suppression(model: nn.Module, device: torch.device) -> str | None:
     """Name the suppression of a dense head, and of ours the kernel that serves it."""
+    if isinstance(model, ExportedDetector):
+        is_within = model.file.metadata.suppression is not None
+        return 'within the graph' if is_within else _by_kernel(model.test_cfg, device)
     if not splits(model):
         return None
     head = model.bbox_head
-    nms = (getattr(head, 'test_cfg', None) or {}).get('nms') or {}
-    kind = str(nms.get('type', 'none'))
-    if isinstance(head, M2DetHead) and nms:
-        return f'{kind}, {kernel_name(device)} kernel'
-    return kind
+    test_cfg = getattr(head, 'test_cfg', None) or {}
+    if isinstance(head, M2DetHead):
+        return _by_kernel(test_cfg, device)
+    return str((test_cfg.get('nms') or {}).get('type', 'none'))
+
+
+def _by_kernel(test_cfg: Mapping[str, Any], device: torch.device) -> str:
+    nms = test_cfg.get('nms') or {}
+    return f'{nms["type"]}, {kernel_name(device)} kernel' if nms else 'none'
 
 
 def _flops(cfg: Config, model: nn.Module, speed: Speed) -> int | None:

@@ -16,6 +16,7 @@ from ..datasets.error import DatasetError
 from ..engine.hooks.class_check_hook import check_classes
 from ..utils.configs import describe
 from ..utils.errors import M2DetError, clause_of
+from ..utils.exported import is_exported
 from ..utils.logs import prints_to, quiet_log
 
 
@@ -51,7 +52,12 @@ def class_names(
 
 
 def classes_of_checkpoint(cfg: Config, checkpoint: str) -> tuple[str, ...]:
-    """Names of the classes that a checkpoint predicts; see :func:`class_names`."""
+    """Names of the classes that a checkpoint predicts; see :func:`class_names`.
+
+    Of an exported file those that it tells.
+    """
+    if is_exported(checkpoint):
+        return tuple(cfg.model.classes)
     with prints_to(quiet_log()):
         weights = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
         return class_names(structure_of(cfg), weights, cfg)

@@ -28,6 +28,7 @@ from .checks import (
 from .class_choice import ClassChoice
 from .detection import detect_together
 from .evaluation import EvaluationResult, evaluate
+from .exported import use_runtime
 from .image_loading import scaling_of, take_reader
 from .image_sources import (
     ImageSource,
@@ -59,19 +60,22 @@ class Detector:
     PyTorch has one thread only.
 
     Args:
-        model: A run folder, a name (``m2det zoo`` lists them) or a checkpoint; or a
-            config, by its path or name or itself, with ``checkpoint``.
+        model: A run folder, a name (``m2det zoo`` lists them), a checkpoint or an
+            exported file; or a config, by its path or name or itself, with
+            ``checkpoint``.
         checkpoint: Path, URL or name of a checkpoint, where ``model`` is a config.
         device: ``'cpu'``, ``'cuda'``, ``'cuda:1'``, ...; the best there is by default.
         fast: Whether to fold batch norms and store weights channels last.
         compile: Whether to compile the network.
         autocast: ``'bfloat16'`` or ``'float16'`` inside the network.
+        threads: Threads of a CPU that run an exported file.
+        provider: What runs an exported file, as of :func:`.open_exported`.
         options: Settings of the config to override, by their dotted keys.
 
     Attributes:
         classes: Names of the classes, in the order of the labels.
         config: The config.
-        checkpoint: The checkpoint: path, URL or name.
+        checkpoint: The checkpoint: path, URL or name; or the exported file.
         device: Where the network is.
         inferencer: MMDetection's own, which this class calls; it has the model.
         training: What :meth:`train` has left; ``None`` for other detectors.
@@ -90,6 +94,8 @@ class Detector:
         fast: bool = False,
         compile: bool = False,
         autocast: str | None = None,
+        threads: int | None = None,
+        provider: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         quiet_log()
@@ -100,10 +106,20 @@ class Detector:
             'fast': fast,
             'compile': compile,
             'autocast': autocast,
+            'threads': threads,
+            'provider': provider,
         }
         faster = acceleration_options(fast=fast, compile=compile, autocast=autocast)
         with building:
             self.config, self.checkpoint, _ = find_model(model, checkpoint, options)
+            use_runtime(
+                self.config,
+                self.checkpoint,
+                device=device,
+                threads=threads,
+                provider=provider,
+                faster=faster,
+            )
             check_test_pipeline(self.config)
             cfg = deepcopy(self.config)
             read = take_reader(cfg)
@@ -243,14 +259,12 @@ class Detector:
             M2DetError: One sentence on what is wrong with the data; also if they have
                 a class that the detector does not know.
         """
-        how = {key: self._how[key] for key in ('fast', 'compile', 'autocast')}
         return evaluate(
             self.config,
             self.checkpoint,
             data=data,
             split=split,
-            device=self._how['device'],
-            **{**how, **options},
+            **{**self._how, **options},
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

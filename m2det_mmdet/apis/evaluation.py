@@ -32,6 +32,7 @@ from .checks import (
     start_processes,
 )
 from .evaluation_data import SPLITS, choose_images
+from .exported import check_classes_of_file, is_exported_config, use_runtime
 from .model_source import find_model
 
 # Of CocoMetric and of VOCMetric.
@@ -82,6 +83,8 @@ def evaluate(
     fast: bool = False,
     compile: bool = False,
     autocast: str | None = None,
+    threads: int | None = None,
+    provider: str | None = None,
     launcher: str = 'none',
     options: Mapping[str, Any] | None = None,
     on_event: Callable[[Step | Evaluated], None] | None = None,
@@ -92,8 +95,9 @@ def evaluate(
     goes to a file in the work folder, warnings to standard error.
 
     Args:
-        model: A run folder, a name (``m2det zoo`` lists them) or a checkpoint; or a
-            config, by its path or name or itself, with ``checkpoint``.
+        model: A run folder, a name (``m2det zoo`` lists them), a checkpoint or an
+            exported file; or a config, by its path or name or itself, with
+            ``checkpoint``.
         checkpoint: Path, URL or name of the zoo, where ``model`` is a config.
         data: A folder of your own, in any form that :func:`.check_data` knows. It may
             have some of the detector's classes, in any order.
@@ -113,6 +117,8 @@ def evaluate(
         fast: Whether to fold batch norms and store weights channels last.
         compile: Whether to compile the network.
         autocast: ``'bfloat16'`` or ``'float16'`` inside the network.
+        threads: Threads of a CPU that run an exported file.
+        provider: What runs an exported file, as of :func:`.open_exported`.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
         options: Settings of the config to override, by their dotted keys.
         on_event: Gets a :class:`.Step` after each batch, at the end an
@@ -139,6 +145,15 @@ def evaluate(
     with training_on(None if device is None else find_device(device)):
         source = find_model(model, checkpoint, options)
         cfg, checkpoint = source.cfg, source.checkpoint
+        use_runtime(
+            cfg,
+            checkpoint,
+            device=device,
+            threads=threads,
+            provider=provider,
+            faster=acceleration,
+            tta=tta,
+        )
         start_processes(cfg, launcher)
         set_work_dir(cfg, work_dir, source.name)
         chosen = choose_images(
@@ -192,14 +207,18 @@ def build_test(
 
     Args:
         cfg: The config, with a work folder; changed.
-        checkpoint: Path, URL or name of the zoo; it has to hold all weights.
+        checkpoint: Path, URL or name of the zoo; it has to hold all weights. Or an
+            exported file.
         on_event: As of :func:`evaluate`.
 
     Raises:
         M2DetError: One sentence on what is wrong.
     """
-    cfg.load_from = str(checkpoint)
-    datasets = check_run(cfg, ('test',), checkpoint, complete=True).datasets
+    is_file = is_exported_config(cfg)
+    cfg.load_from = weights = None if is_file else str(checkpoint)
+    datasets = check_run(cfg, ('test',), weights, complete=True).datasets
+    if is_file:
+        check_classes_of_file(cfg, datasets['test'])
     # All weights come from the checkpoint.
     cfg.model = without_pretrained(cfg.model)
     wait_for_all()

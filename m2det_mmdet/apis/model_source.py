@@ -26,8 +26,10 @@ from ..utils.configs import (
     shipped_configs,
 )
 from ..utils.errors import M2DetError
+from ..utils.exported import is_exported
 from ..utils.files import sha256_of
 from ..utils.texts import shown
+from .exported import exported_config, is_exported_config
 from .run_folder import CONFIG
 
 _WEIGHTS = ('.pth', '.pt', SAFETENSORS)
@@ -40,7 +42,7 @@ class ModelSource(NamedTuple):
 
     Attributes:
         cfg: The config, with the caller's settings.
-        checkpoint: Path, URL or name of the zoo.
+        checkpoint: Path, URL or name of the zoo; or an exported file.
         run: The run folder, where one was named.
     """
 
@@ -72,6 +74,7 @@ def find_model(
             - a name of the zoo, which also has a config;
             - a checkpoint, by its path or URL; its config is in it, or that of the zoo
               for a file of the zoo. It is read as data, and nothing of it is run;
+            - a file that was exported; the same holds for its config;
             - a config, by its path or name or itself, and ``checkpoint``.
 
         checkpoint: Path, URL or name of the zoo, where ``model`` is a config, or a run
@@ -85,11 +88,15 @@ def find_model(
     if isinstance(model, Config):
         if checkpoint is None:
             raise _no_checkpoint(describe(model))
+        if is_exported(checkpoint) and is_exported_config(model):
+            return ModelSource(load_config(model, options), str(checkpoint), None)
         return _checked(load_config(model, options), checkpoint)
     if not isinstance(model, str | Path) or not str(model):
         raise M2DetError(
             f'A model is named by a text, a path or a config, got {shown(model)}.'
         )
+    if is_exported(model):
+        return _exported(str(model), checkpoint, options)
     folder = Path(os.path.expanduser(model))
     if folder.is_dir():
         cfg = load_config(_config_of_run(folder), options)
@@ -107,6 +114,17 @@ def find_model(
             'config before it.'
         )
     return _checked(load_config(model, options), checkpoint)
+
+
+def _exported(
+    file: str, checkpoint: str | Path | None, options: Mapping[str, Any] | None
+) -> ModelSource:
+    if checkpoint is not None:
+        raise M2DetError(
+            f'{file} is an exported detector, which needs no checkpoint: leave out '
+            f'{checkpoint}.'
+        )
+    return ModelSource(exported_config(file, options), file, None)
 
 
 def _checked(

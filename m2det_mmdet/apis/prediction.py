@@ -20,6 +20,7 @@ from ..utils.logs import prints_to, quiet_log
 from ..utils.predicted import PICTURES
 from .checks import acceleration_options, check_at_least, check_fraction
 from .class_choice import ClassChoice
+from .exported import use_runtime
 from .model_source import ModelSource, find_model
 from .prediction_events import ImageDone, PredictionResult, PredictionStarted
 from .prediction_folder import PredictionFolder
@@ -51,6 +52,8 @@ def predict(
     fast: bool = False,
     compile: bool = False,
     autocast: str | None = None,
+    threads: int | None = None,
+    provider: str | None = None,
     force: bool = False,
     resume: bool = False,
     keep: bool = True,
@@ -70,8 +73,8 @@ def predict(
     alone.
 
     Args:
-        model: A run folder, a checkpoint or a name of the zoo; or a config, and
-            ``checkpoint``.
+        model: A run folder, a checkpoint, a name of the zoo or an exported file; or a
+            config, and ``checkpoint``.
         inputs: Images, folders (with the folders in them), glob patterns and URLs,
             which come last; or one of them.
         out: Folder for ``results.json``, in COCO's results format, labels, ``pictures``
@@ -97,6 +100,8 @@ def predict(
         fast: Whether to fold batch norms and store weights channels last.
         compile: Whether to compile the network.
         autocast: ``'bfloat16'`` or ``'float16'`` inside the network.
+        threads: Threads of a CPU that run an exported file.
+        provider: What runs an exported file, as of :func:`.open_exported`.
         force: Whether what an earlier prediction wrote to ``out`` may be replaced.
         resume: Whether to go on with a prediction in ``out`` that ended early; images
             that are done are not done again.
@@ -131,6 +136,14 @@ def predict(
     check_mapping('class_score_thr', class_score_thr)
     check_callable('on_event', on_event)
     source = find_model(model, checkpoint, options)
+    use_runtime(
+        source.cfg,
+        source.checkpoint,
+        device=device,
+        threads=threads,
+        provider=provider,
+        faster=acceleration,
+    )
     # What has to be the same where a prediction goes on.
     arguments = {
         **_model_facts(model, source, options),

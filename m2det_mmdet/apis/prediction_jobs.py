@@ -11,8 +11,10 @@ from uuid import uuid4
 
 from ..analysis.machine import check_versions, versions
 from ..checkpoints.sources import find_checkpoint
+from ..export.runtimes.opening import files_of
 from ..jobs import Again, Ended, Engine, Job, Told
 from ..utils.errors import M2DetError
+from ..utils.exported import is_exported
 from ..utils.image_urls import is_url
 from ..utils.logs import quiet_log
 from ..utils.passed_over import PassedOver
@@ -140,7 +142,9 @@ def _with_content(plan: DetectorPlan) -> DetectorPlan:
     found = find_checkpoint(plan.checkpoint)
     if found is None:
         return plan
-    return replace(plan, checkpoint=found.path, content=Path(found.path).read_bytes())
+    files = files_of(found.path) if is_exported(found.path) else [Path(found.path)]
+    contents = {file.name: file.read_bytes() for file in files}
+    return replace(plan, checkpoint=found.path, contents=contents)
 
 
 def _shards(

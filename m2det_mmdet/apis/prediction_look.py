@@ -60,12 +60,13 @@ class DetectorPlan:
 
     Attributes:
         cfg: Its config.
-        checkpoint: Path, URL or name of the zoo.
+        checkpoint: Path, URL or name of the zoo; or an exported file.
         device: ``'cpu'``, ``'cuda'``, ...; the best there is by default.
         acceleration: Options that make it faster.
         tile: Size of tiles, pixels, and the part of one that the next has, too;
             ``None`` without tiles.
-        content: The file of the checkpoint, where it has to travel.
+        contents: The file of the checkpoint, where it has to travel, and what else
+            belongs to it, by their names.
     """
 
     cfg: Config
@@ -73,7 +74,7 @@ class DetectorPlan:
     device: str | None = None
     acceleration: Mapping[str, Any] = field(default_factory=dict)
     tile: tuple[int, float] | None = None
-    content: bytes | None = None
+    contents: Mapping[str, bytes] = field(default_factory=dict)
 
     def build(self) -> 'BuiltDetector':
         """Build it; the config is changed.
@@ -83,13 +84,12 @@ class DetectorPlan:
         """
         check_test_pipeline(self.cfg)
         read = take_reader(self.cfg)
-        if self.content is None:
-            detector = build_inferencer(self.cfg, self.checkpoint, self.device)
-        else:
-            with TemporaryDirectory(prefix='m2det-') as folder:
-                file = Path(folder, Path(self.checkpoint).name)
-                file.write_bytes(self.content)
-                detector = build_inferencer(self.cfg, file, self.device)
+        with TemporaryDirectory(prefix='m2det-') as folder:
+            for name, content in self.contents.items():
+                Path(folder, name).write_bytes(content)
+            file = Path(folder, Path(self.checkpoint).name)
+            place = file if self.contents else self.checkpoint
+            detector = build_inferencer(self.cfg, place, self.device)
         if self.acceleration:
             make_faster(detector.model, dict(self.acceleration))
         look = detector if self.tile is None else TiledInferencer(detector, *self.tile)

@@ -61,6 +61,8 @@ _REFUSED = (
     'mmdet.evaluation.metrics.dump',
     'mmengine.evaluator.metric',
     'mmengine.model.wrappers',
+    # A file that a config names.
+    'm2det_mmdet.export',
 )
 # Where a metric or a data set would write.
 _OUTPUTS = (

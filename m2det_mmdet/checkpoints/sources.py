@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmengine.runner import checkpoint as host
 
 from ..utils.builds import did_you_mean, did_you_mean_file
+from ..utils.exported import is_exported
 from .download import fetch
 from .errors import CheckpointError
 from .zoo import SCHEME, find_weights, is_in_zoo, similar_weights
@@ -78,8 +79,13 @@ def check_checkpoint(name: str) -> None:
 
     Raises:
         CheckpointError: If ``name`` is no URL, no file and no name of the zoo, one of
-            the zoo that does not load, or a config.
+            the zoo that does not load, a config, or an exported file.
     """
+    if is_exported(name):
+        raise CheckpointError(
+            f'{name} is an exported detector, which has no weights to load: name the '
+            'checkpoint that it was made of.'
+        )
     path = Path(os.path.expanduser(name))
     if path.is_file() and path.suffix.lower() in _CONFIGS:
         raise CheckpointError(

@@ -136,6 +136,23 @@ def add_acceleration_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of subcommands that run exported files."""
+    parser.add_argument(
+        '--threads',
+        type=at_least(1),
+        metavar='N',
+        help='threads of a CPU that run an exported file; as many as it has cores by '
+        'default',
+    )
+    parser.add_argument(
+        '--provider',
+        metavar='NAME',
+        help='what runs an exported file: of onnxruntime cpu, cuda or tensorrt, of '
+        'OpenVINO one of its devices (cpu, gpu)',
+    )
+
+
 def at_least(lowest: int) -> Callable[[str], int]:
     """Return a type of whole numbers from ``lowest`` on."""
 

@@ -1,10 +1,12 @@
 """Time a detector: network and suppression apart, and images a second by batch.
 
 m2det bench CONFIG [--checkpoint FILE] [--image-dir DIR] [--batch-sizes 1 4]
+m2det bench EXPORTED_FILE [--threads N] [--provider NAME]
 
 Images lie on the device, resized and normalised, before the clock starts; it stops when
 the device has finished. Without --checkpoint the weights are random: the network takes
-as long as with others, the suppression does not. The exit status is 1 if a part of the
+as long as with others, the suppression does not. Of an exported file the whole is
+timed, since its parts are within one graph. The exit status is 1 if a part of the
 measurement failed; the others are printed and written.
 """
 
@@ -17,6 +19,7 @@ from .arguments import (
     add_acceleration_arguments,
     add_config_arguments,
     add_device_argument,
+    add_runtime_arguments,
     at_least,
     config_options,
 )
@@ -52,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_device_argument(parser)
     add_acceleration_arguments(parser)
+    add_runtime_arguments(parser)
     parser.add_argument('--out', type=Path, metavar='FILE', help='write JSON as well')
     parser.add_argument('--force', action='store_true', help='replace FILE')
 
@@ -84,6 +88,8 @@ def run(args: argparse.Namespace) -> int:
         fast=args.fast,
         compile=args.compile,
         autocast=args.autocast,
+        threads=args.threads,
+        provider=args.provider,
         options=config_options(args.cfg_options),
         on_event=show,
     )

@@ -3,10 +3,10 @@
 m2det predict MODEL INPUT... [-o OUT]
 m2det predict CONFIG CHECKPOINT INPUT... [-o OUT]
 
-MODEL is a checkpoint (.pth, .safetensors, or its URL), a run folder, or a name of
-`m2det zoo`. CONFIG and CHECKPOINT are meant where the first word is a config and the
-second one a checkpoint. INPUT is an image, a folder, a glob pattern, a URL, or - for
-paths and URLs on standard input, one a line.
+MODEL is a checkpoint (.pth, .safetensors, or its URL), a run folder, a name of
+`m2det zoo`, or an exported file (.onnx, .xml, .pt2). CONFIG and CHECKPOINT are meant
+where the first word is a config and the second one a checkpoint. INPUT is an image, a
+folder, a glob pattern, a URL, or - for paths and URLs on standard input, one a line.
 
 Writes OUT/pictures, each image with its boxes under its own name; OUT/results.json in
 COCO's results format: image_id, file_name, category_id, category_name, bbox (x, y,
@@ -37,6 +37,7 @@ from .arguments import (
     add_config_options,
     add_device_argument,
     add_engine_arguments,
+    add_runtime_arguments,
     at_least,
     config_options,
     engine_options,
@@ -58,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'model',
         metavar='MODEL',
-        help='checkpoint, run folder or name of the zoo; or a config and a checkpoint',
+        help='checkpoint, run folder, name of the zoo or exported file; or a config '
+        'and a checkpoint',
     )
     parser.add_argument(
         'inputs',
@@ -114,6 +116,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='images at a time (default: 1)',
     )
     add_acceleration_arguments(parser)
+    add_runtime_arguments(parser)
     add_engine_arguments(parser, 'processes')
     parser.add_argument(
         '--force', action='store_true', help='replace an earlier prediction in OUT'
@@ -162,6 +165,8 @@ def run(args: argparse.Namespace) -> int:
                     fast=args.fast,
                     compile=args.compile,
                     autocast=args.autocast,
+                    threads=args.threads,
+                    provider=args.provider,
                     force=args.force,
                     resume=args.resume,
                     # A run over many images takes no more memory than over few.

@@ -14,6 +14,7 @@ from .arguments import (
     add_config_options,
     add_device_argument,
     add_launch_arguments,
+    add_runtime_arguments,
     config_options,
     data_path,
 )
@@ -24,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'config',
         metavar='model',
-        help='run folder, name (`m2det zoo`) or checkpoint; or the path or name of a '
-        'config, with a checkpoint',
+        help='run folder, name (`m2det zoo`), checkpoint or exported file; or the path '
+        'or name of a config, with a checkpoint',
     )
     parser.add_argument(
         'checkpoint',
@@ -59,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--tta', action='store_true', help="use the config's multi-scale and flip test"
     )
     add_acceleration_arguments(parser)
+    add_runtime_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -85,6 +87,8 @@ def run(args: argparse.Namespace) -> None:
             fast=args.fast,
             compile=args.compile,
             autocast=args.autocast,
+            threads=args.threads,
+            provider=args.provider,
             launcher=args.launcher,
             options=config_options(args.cfg_options),
             on_event=lambda event: (
