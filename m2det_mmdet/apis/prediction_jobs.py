@@ -139,12 +139,14 @@ def look_at_shard(look: Look, shard: Shard) -> Iterator[Looked]:
 
 def _with_content(plan: DetectorPlan) -> DetectorPlan:
     """Let a checkpoint travel; one that is on no disk is read everywhere."""
-    found = find_checkpoint(plan.checkpoint)
-    if found is None:
+    if is_exported(plan.checkpoint):
+        files = files_of(plan.checkpoint)
+    elif (found := find_checkpoint(plan.checkpoint)) is not None:
+        files = [Path(found.path)]
+    else:
         return plan
-    files = files_of(found.path) if is_exported(found.path) else [Path(found.path)]
     contents = {file.name: file.read_bytes() for file in files}
-    return replace(plan, checkpoint=found.path, contents=contents)
+    return replace(plan, checkpoint=str(files[0]), contents=contents)
 
 
 def _shards(

@@ -61,10 +61,11 @@ def find_on_disk(name: str) -> Found:
 
     Raises:
         FileNotFoundError: If there is neither.
-        CheckpointError: As :func:`.find_weights`, or if it is no regular file, as a
-            device, of which there is no end.
+        CheckpointError: As :func:`.find_weights`, or if it is an exported file, or no
+            regular file, as a device, of which there is no end.
     """
     path = os.path.expanduser(name)
+    _check_not_exported(path)
     if os.path.isfile(path):
         return Found(path, path)
     if is_in_zoo(name):
@@ -81,11 +82,7 @@ def check_checkpoint(name: str) -> None:
         CheckpointError: If ``name`` is no URL, no file and no name of the zoo, one of
             the zoo that does not load, a config, or an exported file.
     """
-    if is_exported(name):
-        raise CheckpointError(
-            f'{name} is an exported detector, which has no weights to load: name the '
-            'checkpoint that it was made of.'
-        )
+    _check_not_exported(name)
     path = Path(os.path.expanduser(name))
     if path.is_file() and path.suffix.lower() in _CONFIGS:
         raise CheckpointError(
@@ -101,6 +98,14 @@ def check_checkpoint(name: str) -> None:
     else:
         hint = similar_weights(name) or did_you_mean_file(path) or 'check the path.'
         raise CheckpointError(f'There is no checkpoint {name}: {hint}')
+
+
+def _check_not_exported(name: str) -> None:
+    if is_exported(name):
+        raise CheckpointError(
+            f'{name} is an exported detector, which has no weights to load: name the '
+            'checkpoint that it was made of.'
+        )
 
 
 def _no_file(name: str) -> str:

@@ -100,7 +100,7 @@ class Metadata:
                     f'{one_line(str(version), 20)}, known to {FORMAT}): update m2det.'
                 )
             return cls._of(values)
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (LookupError, TypeError, ValueError, RecursionError) as error:
             raise ExportError(
                 f'The metadata of {source} cannot be read '
                 f'({one_line(str(error), 100)}): export the detector again.'
@@ -114,11 +114,16 @@ class Metadata:
         for key in ('mean', 'std'):
             preparation[key] = _numbers(preparation[key])
         preparation['resize'] = _sides(preparation['resize'])
-        size = values['size']
+        size, batch, classes = (values[x] for x in ('size', 'batch', 'classes'))
+        for number in (*(size or ()), *([] if batch is None else [batch])):
+            if type(number) is not int or number < 1:
+                raise ValueError(f'{number!r} is no number of pixels or images')
+        if not isinstance(classes, list) or not isinstance(values['config'], str):
+            raise ValueError('the classes are no list, or the config is no text')
         return cls(
             **{
                 **values,
-                'classes': tuple(map(str, values['classes'])),
+                'classes': tuple(map(str, classes)),
                 'size': None if size is None else _sides(size),
                 'preparation': Preparation(**preparation),
             }

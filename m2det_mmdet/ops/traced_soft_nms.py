@@ -51,10 +51,12 @@ def traced_soft_nms(
     boxes, scores, labels = _candidates(boxes, scores, score_thr, settings)
     limit = max_num if max_num > 0 else scores.shape[1]
     places = torch.arange(limit, device=scores.device)
+    # For OpenVINO the largest of values that are all minus infinity is this number.
+    nothing = torch.finfo(scores.dtype).min
     groups = torch.zeros_like(labels) if class_agnostic else labels
 
     def has_boxes(step: Tensor, current: Tensor, *_: Tensor) -> Tensor:
-        return (step < limit) & (current.max() > -torch.inf)
+        return (step < limit) & (current.max() > nothing)
 
     def pick(
         step: Tensor, current: Tensor, picked: Tensor, rows: Tensor
@@ -67,7 +69,7 @@ def traced_soft_nms(
         current = current.scatter(1, best, -torch.inf)
         weaker = weaken(current, overlap(chosen, boxes, settings.offset), settings)
         if settings.max_per_class > 0:
-            of_group = (groups.gather(1, rows) == group) & (picked > -torch.inf)
+            of_group = (groups.gather(1, rows) == group) & (picked > nothing)
             is_full = of_group.sum(1, keepdim=True) >= settings.max_per_class
             weaker = torch.where(is_full, -torch.inf, weaker)
         return step + 1, torch.where(groups == group, weaker, current), picked, rows
@@ -75,7 +77,7 @@ def traced_soft_nms(
     picked = scores.new_full((scores.shape[0], limit), -torch.inf)
     start = (places.new_zeros(()), scores, picked, places.new_zeros(picked.shape))
     _, _, picked, rows = while_loop(has_boxes, pick, start)
-    missing = picked == -torch.inf
+    missing = picked <= nothing
     found = boxes.gather(1, rows[..., None].expand(-1, -1, 4))
     return (
         found.masked_fill(missing[..., None], 0),

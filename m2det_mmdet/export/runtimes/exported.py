@@ -18,7 +18,7 @@ class ExportedFile(Protocol):
     Attributes:
         path: The file.
         metadata: What it tells about itself.
-        runtime: What runs it, and where: ``onnxruntime 1.22.0, cpu``.
+        runtime: What runs it, and where: ``onnxruntime 1.22.0, cpu, threads: 1``.
     """
 
     path: Path
@@ -60,6 +60,11 @@ def metadata_in(text: str | None, path: Path) -> Metadata:
             'the size of its images; export a detector by `m2det export`.'
         )
     return Metadata.from_json(text, str(path))
+
+
+def on(place: str, threads: int | None) -> str:
+    """Say where a file is run, and with how many threads where that was given."""
+    return place if threads is None else f'{place}, threads: {threads}'
 
 
 def check_images(file: ExportedFile, images: np.ndarray) -> None:

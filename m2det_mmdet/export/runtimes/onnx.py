@@ -11,7 +11,7 @@ from ..errors import ExportError
 from ..extras import needs
 from ..metadata import KEY, Metadata
 from ..programs import INPUT
-from .exported import check_images, metadata_in
+from .exported import check_images, metadata_in, on
 
 CPU = 'CPUExecutionProvider'
 
@@ -63,7 +63,7 @@ class OnnxFile:
                 'of it is missing: take the provider cpu.'
             )
         name = used.removesuffix('ExecutionProvider').lower()
-        self.runtime = f'onnxruntime {onnxruntime.__version__}, {name}'
+        self.runtime = f'onnxruntime {onnxruntime.__version__}, {on(name, threads)}'
         self._names = [x.name for x in self._session.get_outputs()]
 
     def run(self, images: np.ndarray) -> Mapping[str, np.ndarray]:

@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from ...ops.failures import reason_of
+from ...utils.texts import one_line
 from ..errors import ExportError
 from ..extras import needs
 from ..metadata import KEY, Metadata
 from ..programs import INPUT
-from .exported import check_images, metadata_in
+from .exported import check_images, metadata_in, on
 
 WEIGHTS = '.bin'
+# Bytes within which a graph begins.
+_HEAD = 1024
 
 
 class OpenVinoFile:
@@ -57,7 +60,8 @@ class OpenVinoFile:
                 f'{path} cannot be run by OpenVINO ({reason_of(error)}): export the '
                 'detector again.'
             ) from error
-        self.runtime = f'OpenVINO {openvino.__version__.partition("-")[0]}, {provider}'
+        version = openvino.__version__.partition('-')[0]
+        self.runtime = f'OpenVINO {version}, {on(provider, threads)}'
 
     def run(self, images: np.ndarray) -> Mapping[str, np.ndarray]:
         """Run the graph; see :class:`.ExportedFile`."""
@@ -90,12 +94,19 @@ def _read(path: Path) -> Any:
         raise ExportError(
             f'The weights of {path} are missing: put {weights.name} beside it.'
         )
+    with path.open('rb') as file:
+        # OpenVINO would try all other formats that it knows.
+        is_graph = b'<net' in file.read(_HEAD)
     try:
+        if not is_graph:
+            raise ValueError('it is no graph')
         return openvino.Core().read_model(path, weights)
     except Exception as error:
+        # The first line tells only where OpenVINO fails.
+        reason = one_line(str(error).strip().rpartition('\n')[2])
         raise ExportError(
-            f'{path} cannot be read ({reason_of(error)}): it is damaged, or not of '
-            'OpenVINO; export the detector again.'
+            f'{path} cannot be read ({reason}): it is damaged, or not of OpenVINO; '
+            'export the detector again.'
         ) from error
 
 

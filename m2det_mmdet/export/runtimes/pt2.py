@@ -11,7 +11,7 @@ from ...ops.failures import reason_of
 from ..errors import ExportError
 from ..graph import DETECTIONS, RAW
 from ..programs import quiet_exporter
-from .exported import check_images, metadata_in
+from .exported import check_images, metadata_in, on
 from .pt2_archive import check_archive, metadata_text
 
 # Names of the outputs, which the archive has not, by their number.
@@ -37,7 +37,7 @@ class Pt2File:
         self.metadata = metadata_in(metadata_text(path), path)
         check_archive(path)
         self._threads, self._device = threads, torch.device(device)
-        self.runtime = f'PyTorch {torch.__version__}, {device}'
+        self.runtime = f'PyTorch {torch.__version__}, {on(device, threads)}'
         try:
             with quiet_exporter():
                 program = torch.export.load(path)
