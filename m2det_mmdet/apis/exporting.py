@@ -22,7 +22,7 @@ from ..export.graph import DetectionGraph
 from ..export.metadata import Metadata
 from ..export.plan import DYNAMIC, Plan, Size, plan_graph
 from ..export.preparing import Prepare
-from ..export.runtimes.opening import open_exported
+from ..export.runtimes.opening import open_exported, read_metadata
 from ..export.standalone import check_standalone, write_standalone
 from ..export.verification import Compared, verify
 from ..models.acceleration import accelerate
@@ -157,7 +157,7 @@ def inspect_file(path: str | Path) -> Metadata:
     Raises:
         M2DetError: If it is none of ours, or cannot be read.
     """
-    return open_exported(Path(path)).metadata
+    return read_metadata(path)
 
 
 def _place(

@@ -6,15 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from m2det_mmdet.apis import evaluate, predict
-from m2det_mmdet.apis.inferencer import build_inferencer
-from m2det_mmdet.apis.model_source import find_model
+from m2det_mmdet.apis import ExportResult, evaluate, predict
 from m2det_mmdet.datasets.scenes import write_scenes
-from m2det_mmdet.export.graph import DetectionGraph
-from m2det_mmdet.export.metadata import Metadata
-from m2det_mmdet.export.onnx_file import to_onnx, write_onnx
-from m2det_mmdet.export.plan import plan_graph
-from m2det_mmdet.export.programs import trace
 
 MODEL = 'm2det_r18_scenes'
 
@@ -27,12 +20,11 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('nms', [None, 'none'])
+@pytest.mark.parametrize('name', ['scenes.onnx', 'scenes.xml'])
 def test_a_file_finds_what_its_detector_finds(
-    scenes: Path, tmp_path: Path, metadata: Callable[..., Metadata], nms: str | None
+    scenes: Path, tmp_path: Path, exported: Callable[..., ExportResult], name: str
 ) -> None:
-    file = tmp_path / 'model.onnx'
-    _export(file, metadata, nms)
+    file = exported(name).path
 
     ours, theirs = (
         predict(model, scenes / 'val', tmp_path / name, device='cpu', batch_size=4)
@@ -55,13 +47,3 @@ def test_a_file_finds_what_its_detector_finds(
     )
     assert first == pytest.approx(second, abs=0, nan_ok=True)
     assert len(first) >= 12
-
-
-def _export(path: Path, metadata: Callable[..., Metadata], nms: str | None) -> None:
-    source = find_model(MODEL)
-    model = build_inferencer(source.cfg, source.checkpoint, 'cpu').model
-    plan = plan_graph(source.cfg, model, nms=nms)
-    graph = DetectionGraph(model, plan.suppression).eval()
-    suppression = None if plan.suppression is None else plan.suppression._asdict()
-    facts = metadata(preparation=plan.preparation, suppression=suppression)
-    write_onnx(to_onnx(trace(graph, plan), graph.names), path, facts)

@@ -11,7 +11,9 @@ METADATA = Metadata(
     classes=('cat', 'chat à poils'),
     size=(320, 320),
     batch=None,
-    preparation=Preparation(mean=(1.5, 2.0, 3.0), std=(1.0, 1.0, 2.0), rgb=True),
+    preparation=Preparation(
+        mean=(1.5, 2.0, 3.0), std=(1.0, 1.0, 2.0), resize=(320, 320), rgb=True
+    ),
     suppression={'method': 'linear', 'score_thr': 0.1},
     precision='fp32',
     config='model = dict()',
