@@ -51,10 +51,10 @@ def checked_images(images: Iterable[np.ndarray], max_drop: float) -> list[np.nda
     return found
 
 
-def too_costly(before: float, after: float, kept: int, layers: int) -> ExportError:
+def too_costly(before: float, after: float, layers: int) -> ExportError:
     """Return the error on a model that loses more than it may."""
     return ExportError(
-        f'int8 takes the score from {before:.4f} to {after:.4f}, with {kept} of '
-        f'{layers} layers in float32: take --precision fp16, a larger --max-drop, or '
-        'more images to calibrate with.'
+        f'int8 takes the score from {before:.4f} to {after:.4f} at best, and keeping '
+        f'some of its {layers} layers in float32 is not enough: take --precision fp16, '
+        'a larger --max-drop, or more images to calibrate with.'
     )

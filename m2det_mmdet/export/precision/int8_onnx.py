@@ -13,8 +13,9 @@ from .calibration import OPERATORS, Quantized, Run, Score, checked_images, too_c
 from .network import Parts, cut, join
 
 _LAYER = 'Conv'
-# Images that tell which layers are sensitive.
-_RANKING = 8
+# Images that tell which layers are sensitive, and groups of neighbours among the layers
+# that are told apart, since each costs a quantisation.
+_RANKING, _GROUPS = 8, 32
 # A model that has it is not warned of.
 _PREPARED = {'onnx.quant.pre_process': 'onnxruntime.quant'}
 
@@ -30,8 +31,9 @@ def onnx_to_int8(
 
     Ranges of the maps are the largest of the calibration; weights have one for each
     channel. Preparation, decoding and suppression are left alone. Where the score drops
-    by more than it may, layers stay float32: the 1, 2, 4 and so on whose weights change
-    the maps of the head most. To find these takes a quantisation for each layer.
+    by more than it may, layers stay float32: the 1, 2, 4 and so on that change the maps
+    of the head most, of a large network groups of neighbours. Their weights and results
+    are not rounded; what they read may be.
 
     Args:
         model: An ``onnx.ModelProto``; it is left as it is.
@@ -88,18 +90,20 @@ class _Search:
 
     def run(self, score: Score, before: float, max_drop: float) -> Quantized:
         """Keep layers until the score holds; see :func:`onnx_to_int8`."""
-        ranked: list[str] = []
-        count, best = 0, -np.inf
-        while count < len(self._layers):
-            kept = [x for x in self._layers if x in ranked[:count]]
+        groups: list[list[str]] = []
+        total = len(self._layers)
+        count, best, kept = 0, -np.inf, ()
+        while len(kept) < total:
             model = join(self.quantized(kept), self._parts.rest)
             after = score(run_onnx(model))
             if after >= before - max_drop:
-                return Quantized(model, tuple(kept), before, after)
+                return Quantized(model, kept, before, after)
             best = max(best, after)
-            ranked = ranked or self._ranked()
+            groups = groups or self._ranked()
             count = count * 2 or 1
-        raise too_costly(before, best, count // 2, len(self._layers))
+            chosen = {x for group in groups[:count] for x in group}
+            kept = tuple(x for x in self._layers if x in chosen)
+        raise too_costly(before, best, total)
 
     def quantized(self, kept: Sequence[str] = ()) -> Any:
         """Return the network in int8, but for some layers."""
@@ -123,15 +127,19 @@ class _Search:
         )
         return load(target)
 
-    def _ranked(self) -> list[str]:
-        """Return the layers, the one first that is best left float32."""
+    def _ranked(self) -> list[list[str]]:
+        """Return the layers in groups, the one first that is best left float32."""
         images = self._images[:_RANKING]
         expected = [*_maps(run_onnx(self._parts.network), images)]
-        errors = {}
-        for layer in self._layers:
-            found = _maps(run_onnx(self.quantized([layer])), images)
-            errors[layer] = sum(map(_error, found, expected))
-        return sorted(self._layers, key=errors.__getitem__)
+        size = -(-len(self._layers) // _GROUPS)
+        starts = range(0, len(self._layers), size)
+        groups = [self._layers[i : i + size] for i in starts]
+        errors = []
+        for group in groups:
+            found = _maps(run_onnx(self.quantized(group)), images)
+            errors.append(sum(map(_error, found, expected)))
+        order = sorted(range(len(groups)), key=errors.__getitem__)
+        return [groups[i] for i in order]
 
 
 def _maps(run: Run, images: Sequence[np.ndarray]) -> Iterator[list[np.ndarray]]:

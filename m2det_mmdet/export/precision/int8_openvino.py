@@ -66,7 +66,7 @@ def openvino_to_int8(
     whole = join_openvino(found, rest)
     before, after = validation.scores[0], score(run_openvino(whole))
     if not after >= before - max_drop or len(kept) == len(layers):
-        raise too_costly(before, after, len(kept), len(layers))
+        raise too_costly(before, after, len(layers))
     return Quantized(whole, kept, before, after)
 
 

@@ -106,10 +106,22 @@ def test_a_score_that_no_layer_saves_is_refused(
         runs.append(run)
         return 0.9 if len(runs) == 1 else after
 
-    with pytest.raises(ExportError, match=r'from 0\.9000 to .*, with 2 of 4 layers'):
+    with pytest.raises(ExportError, match=r'from 0\.9000 to .* of its 4 layers'):
         onnx_to_int8(model, images[:2], score=score)
     # Float32, all layers in int8, one kept, two kept.
     assert len(runs) == 4
+
+
+def test_layers_of_a_large_network_stay_float32_in_groups(
+    model: Any, images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('m2det_mmdet.export.precision.int8_onnx._GROUPS', 2)
+    scores = iter([0.9, 0.8])
+
+    found = onnx_to_int8(model, images[:2], score=lambda _: next(scores, 0.9))
+
+    names = [*_layers(model)]
+    assert found.kept in ((names[0], names[1]), (names[2], names[3]))
 
 
 @pytest.mark.parametrize(
