@@ -10,7 +10,7 @@ import numpy as np
 from ..extras import needs
 from ..programs import INPUT
 from .calibration import OPERATORS, Quantized, Run, Score, checked_images, too_costly
-from .network import Parts, cut, join
+from .network import LAYERS, Parts, cut, join
 
 _LAYER = 'Conv'
 # Images that tell which layers are sensitive, and groups of neighbours among the layers
@@ -32,8 +32,8 @@ def onnx_to_int8(
     Ranges of the maps are the largest of the calibration; weights have one for each
     channel. Preparation, decoding and suppression are left alone. Where the score drops
     by more than it may, layers stay float32: the 1, 2, 4 and so on that change the maps
-    of the head most, of a large network groups of neighbours. Their weights and results
-    are not rounded; what they read may be.
+    of the head most, of a large network groups of neighbours. Neither their weights nor
+    what lies between two of them is rounded; what they share with layers in int8 is.
 
     Args:
         model: An ``onnx.ModelProto``; it is left as it is.
@@ -122,10 +122,31 @@ class _Search:
             per_channel=True,
             activation_type=tools.QuantType.QUInt8,
             weight_type=tools.QuantType.QInt8,
-            nodes_to_quantize=[x for x in self._parts.inner if x not in kept],
+            nodes_to_quantize=self._quantizable(kept),
             calibration_cache_path=self._folder / 'ranges.json',
         )
         return load(target)
+
+    def _quantizable(self, kept: Iterable[str]) -> list[str]:
+        """Leave out some layers, and what lies between them and others."""
+        inner = {*self._parts.inner}
+        nodes = [x for x in self._parts.network.graph.node if x.name in inner]
+        floating = {*kept}
+        values = {y for x in nodes if x.name in floating for y in x.output}
+        for node in nodes:
+            if node.op_type not in LAYERS and not values.isdisjoint(node.input):
+                floating.add(node.name)
+                values.update(node.output)
+        layers = {y for x in nodes if x.op_type in LAYERS for y in x.output}
+        values = {y for x in nodes if x.name in {*kept} for y in x.input}
+        for node in reversed(nodes):
+            # onnxruntime makes one of a layer and the Relu behind it.
+            fused = node.op_type == 'Relu' and node.input[0] in layers
+            is_layer = node.op_type in LAYERS or fused
+            if not is_layer and not values.isdisjoint(node.output):
+                floating.add(node.name)
+                values.update(node.input)
+        return [x.name for x in nodes if x.name not in floating]
 
     def _ranked(self) -> list[list[str]]:
         """Return the layers in groups, the one first that is best left float32."""

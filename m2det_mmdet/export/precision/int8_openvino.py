@@ -16,7 +16,7 @@ from .network import Parts, cut
 from .openvino_parts import join_openvino, read_openvino
 
 # Images that tell which layers are sensitive.
-_RANKING = 32
+_RANKING = 8
 # What OpenVINO adds to the name of a convolution.
 _NO_BIAS = '/WithoutBiases'
 

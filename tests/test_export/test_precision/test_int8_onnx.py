@@ -84,6 +84,10 @@ def test_layers_stay_float32_where_the_score_drops(
         for name, layer in _layers(found.model).items()
     }
     assert [name for name, is_float in kept.items() if is_float] == [stem.name]
+    # What is added to its result is not rounded afterwards.
+    add = next(x for x in found.model.graph.node if x.op_type == 'Add')
+    readers = [x for x in found.model.graph.node if add.output[0] in x.input]
+    assert [x.op_type for x in readers] == ['Mul']
 
 
 def test_a_score_that_holds_keeps_no_layer(
