@@ -51,10 +51,12 @@ def traced_soft_nms(
     boxes, scores, labels = _candidates(boxes, scores, score_thr, settings)
     limit = max_num if max_num > 0 else scores.shape[1]
     places = torch.arange(limit, device=scores.device)
+    # A loop takes a tensor from outside, but no number that a graph learns.
+    end = places.new_full((), limit)
     groups = torch.zeros_like(labels) if class_agnostic else labels
 
     def has_boxes(step: Tensor, current: Tensor, *_: Tensor) -> Tensor:
-        return (step < limit) & (current.max() > -torch.inf)
+        return (step < end) & (current.max() > -torch.inf)
 
     def pick(
         step: Tensor, current: Tensor, picked: Tensor, rows: Tensor
