@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..models.utils.suppression import strongest, strongest_of_classes
 from ..ops.traced_soft_nms import traced_soft_nms
-from .decoding import decoder_of
+from .decoding import Decoded, decoder_of
 
 Size = tuple[int, int]
 # Outputs of a graph: of all anchors, and those that are selected.
@@ -22,10 +22,13 @@ class Suppression(NamedTuple):
     Attributes:
         score_thr: A box takes part in those classes where its score is higher.
         max_per_img: Boxes of an image that remain; -1: no limit.
-        nms_pre: Best scores of an image that take part; -1: all.
+        nms_pre: Best scores of an image that take part; -1: all. With a head of
+            MMDetection: of each level.
         nms_pre_per_class: The same for each class.
         class_agnostic: Whether boxes of different classes act on each other.
         options: Those of :func:`.traced_soft_nms`.
+        min_bbox_size: With a head of MMDetection only: boxes whose width or height is
+            not larger, in pixels, take no part; -1: all do.
     """
 
     score_thr: float
@@ -34,6 +37,7 @@ class Suppression(NamedTuple):
     nms_pre_per_class: int
     class_agnostic: bool
     options: dict[str, Any]
+    min_bbox_size: float = -1
 
 
 class DetectionGraph(nn.Module):
@@ -77,37 +81,52 @@ class DetectionGraph(nn.Module):
         inputs = images if self.prepare is None else self.prepare(images)
         outputs = self.model.bbox_head(self.model.extract_feat(inputs))
         size = tuple(inputs.shape[-2:])
-        boxes, scores = self._decode(outputs, size)
+        found = self._decode(outputs, size)
         if self.prepare is not None:
-            boxes = boxes * _growth(size, images.shape[1:3], boxes)
+            growth = _growth(size, images.shape[1:3], found.boxes)
+            found = found._replace(boxes=found.boxes * growth)
         if self.suppression is None:
-            return boxes, scores
-        return (*suppressed(boxes, scores, self.suppression), boxes, scores)
+            return found.boxes, found.scores
+        return (*suppressed(found, self.suppression), found.boxes, found.scores)
 
 
-def suppressed(
-    boxes: Tensor, scores: Tensor, how: Suppression
-) -> tuple[Tensor, Tensor, Tensor]:
+def suppressed(found: Decoded, how: Suppression) -> tuple[Tensor, Tensor, Tensor]:
     """Select the boxes of each image, within a graph.
 
     Args:
-        boxes: ``(N, A, 4)``, xyxy.
-        scores: ``(N, A, C)``, 0..1.
+        found: The boxes and scores of all anchors.
         how: The options.
 
     Returns:
         What :class:`DetectionGraph` returns.
     """
-    scores = strongest_of_classes(scores, how.nms_pre_per_class)
-    scores = strongest(scores, how.nms_pre)
+    if found.ranks is None:
+        scores = strongest_of_classes(found.scores, how.nms_pre_per_class)
+        scores, threshold = strongest(scores, how.nms_pre), how.score_thr
+    else:
+        scores, threshold = _level_by_level(found, how), -1.0
     return traced_soft_nms(
-        boxes,
+        found.boxes,
         scores,
-        score_thr=how.score_thr,
+        score_thr=threshold,
         class_agnostic=how.class_agnostic,
         max_num=how.max_per_img,
         **how.options,
     )
+
+
+def _level_by_level(found: Decoded, how: Suppression) -> Tensor:
+    """Return the scores ``(N, A, C)`` that take part; minus infinity for the others.
+
+    The rule is that of MMDetection's heads: a threshold and the limit of each level hold
+    for the scores before centerness or the like.
+    """
+    ranks = torch.cat([strongest(x, how.nms_pre) for x in found.ranks], dim=1)
+    takes_part = ranks > how.score_thr
+    if how.min_bbox_size >= 0:
+        sides = found.boxes[..., 2:] - found.boxes[..., :2]
+        takes_part &= (sides > how.min_bbox_size).all(2, keepdim=True)
+    return found.scores.masked_fill(~takes_part, -torch.inf)
 
 
 def _growth(size: Size, original: Size, like: Tensor) -> Tensor:
