@@ -14,6 +14,8 @@ from ..comparison.report import Comparison  # noqa: E402
 from ..datasets.scenes import write_scenes  # noqa: E402
 from ..diagnosis import Diagnosis, diagnose  # noqa: E402
 from ..engine.hooks import Evaluated, Step  # noqa: E402
+from ..export.metadata import Metadata  # noqa: E402
+from ..export.verification import Compared  # noqa: E402
 from ..utils.errors import M2DetError  # noqa: E402
 from .anchor_fitting import FittedAnchors, fit_anchors  # noqa: E402
 from .benchmarking import benchmark  # noqa: E402
@@ -23,6 +25,7 @@ from .data_check import DataCheck, check_data  # noqa: E402
 from .detector import Detector  # noqa: E402
 from .drawing import draw  # noqa: E402
 from .evaluation import EvaluationResult, evaluate  # noqa: E402
+from .exporting import ExportResult, export, inspect_file  # noqa: E402
 from .flattening import flatten  # noqa: E402
 from .own_data import DataRead  # noqa: E402
 from .prediction import predict  # noqa: E402
@@ -39,6 +42,7 @@ from .training import TrainingResult, TrainingStarted, train  # noqa: E402
 from .zoo import list_weights, show_weights  # noqa: E402
 
 __all__ = [
+    'Compared',
     'Comparison',
     'ConvertedCheckpoint',
     'DataCheck',
@@ -47,12 +51,14 @@ __all__ = [
     'Diagnosis',
     'Evaluated',
     'EvaluationResult',
+    'ExportResult',
     'Family',
     'FamilyMember',
     'FittedAnchors',
     'FoundObject',
     'ImageDone',
     'M2DetError',
+    'Metadata',
     'Prediction',
     'PredictionResult',
     'PredictionStarted',
@@ -70,8 +76,10 @@ __all__ = [
     'diagnose',
     'draw',
     'evaluate',
+    'export',
     'fit_anchors',
     'flatten',
+    'inspect_file',
     'list_weights',
     'predict',
     'report',

@@ -39,6 +39,8 @@ COMMANDS = {
     'compare': 'train detectors on the same data and compare them',
     'bench': 'time a detector: network, suppression, images a second',
     'zoo': 'list the weights that have a name, and what is known of each',
+    'export': 'write a detector as one file that runs without MMDetection',
+    'inspect': 'tell what an exported file is',
     'convert': "convert a checkpoint of M2Det's authors or RefineDet's port, or back",
     'doctor': 'tell whether the installation works, and what to do where it does not',
 }

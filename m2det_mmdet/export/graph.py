@@ -47,6 +47,7 @@ class DetectionGraph(nn.Module):
         model: A single-stage detector in eval mode. Its weights are shared.
         suppression: How boxes are selected; ``None`` returns those of all anchors.
         prepare: What is done to the images first; nothing by default.
+        everything: Whether to return the boxes of all anchors, too.
 
     Attributes:
         names: Those of its outputs.
@@ -56,8 +57,8 @@ class DetectionGraph(nn.Module):
           ``(N, H, W, 3)``.
         - Output: boxes ``(N, K, 4)``, xyxy in pixels of the input; scores ``(N, K)``,
           descending; labels ``(N, K)``. An image with fewer boxes has rows of 0 and
-          labels of -1 at the end. Then the boxes ``(N, A, 4)`` and scores
-          ``(N, A, C)`` of all anchors; without suppression these alone.
+          labels of -1 at the end. With ``everything`` then the boxes ``(N, A, 4)`` and
+          scores ``(N, A, C)`` of all anchors; without suppression these alone.
 
     Raises:
         ExportError: If the detector is of a kind that has no such graph.
@@ -68,26 +69,32 @@ class DetectionGraph(nn.Module):
         model: SingleStageDetector,
         suppression: Suppression | None,
         prepare: nn.Module | None = None,
+        *,
+        everything: bool = False,
     ) -> None:
         super().__init__()
         self._decode = decoder_of(model)
         self.model = model
         self.suppression = suppression
         self.prepare = prepare
-        self.names = RAW if suppression is None else (*DETECTIONS, *RAW)
+        self.names = DETECTIONS if suppression is not None else ()
+        if everything or suppression is None:
+            self.names += RAW
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Find objects; see the class."""
         inputs = images if self.prepare is None else self.prepare(images)
         outputs = self.model.bbox_head(self.model.extract_feat(inputs))
         size = tuple(inputs.shape[-2:])
-        found = self._decode(outputs, size)
+        decoded = self._decode(outputs, size)
         if self.prepare is not None:
-            growth = _growth(size, images.shape[1:3], found.boxes)
-            found = found._replace(boxes=found.boxes * growth)
+            growth = _growth(size, images.shape[1:3], decoded.boxes)
+            decoded = decoded._replace(boxes=decoded.boxes * growth)
+        all_ = (decoded.boxes, decoded.scores)
         if self.suppression is None:
-            return found.boxes, found.scores
-        return (*suppressed(found, self.suppression), found.boxes, found.scores)
+            return all_
+        found = suppressed(decoded, self.suppression)
+        return (*found, *all_) if len(self.names) > len(found) else found
 
 
 def suppressed(found: Decoded, how: Suppression) -> tuple[Tensor, Tensor, Tensor]:
@@ -118,8 +125,8 @@ def suppressed(found: Decoded, how: Suppression) -> tuple[Tensor, Tensor, Tensor
 def _level_by_level(found: Decoded, how: Suppression) -> Tensor:
     """Return the scores ``(N, A, C)`` that take part; minus infinity for the others.
 
-    The rule is that of MMDetection's heads: a threshold and the limit of each level hold
-    for the scores before centerness or the like.
+    The rule is that of MMDetection's heads: the threshold and the limit of each level
+    hold for the scores before centerness or the like.
     """
     ranks = torch.cat([strongest(x, how.nms_pre) for x in found.ranks], dim=1)
     takes_part = ranks > how.score_thr

@@ -23,16 +23,20 @@ class Preparation:
         mean: Of each channel, in the order of the network.
         std: Likewise.
         rgb: Whether the network takes RGB; BGR otherwise.
+        resize: Pixels ``(height, width)`` that an image is resized to; where it keeps
+            its ratio of sides and the network's input is of any size, the long side of
+            the image has at most the larger one, its short side at most the smaller.
         keep_ratio: Whether an image keeps its ratio of sides when it is resized.
         pad_divisor: The sides of the input are multiples of it, by padding at the right
             and below.
-        pad_value: Pixels of the padding, before the normalisation.
+        pad_value: Pixels of the padding, after the normalisation.
         inside: Whether the graph does it all itself: its input is then
             ``(N, H, W, 3)``, uint8, BGR, of any size, and boxes are in its pixels.
     """
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    resize: tuple[int, int]
     rgb: bool = False
     keep_ratio: bool = False
     pad_divisor: int = 1
@@ -109,12 +113,13 @@ class Metadata:
         preparation = dict(values['preparation'])
         for key in ('mean', 'std'):
             preparation[key] = _numbers(preparation[key])
+        preparation['resize'] = _sides(preparation['resize'])
         size = values['size']
         return cls(
             **{
                 **values,
                 'classes': tuple(map(str, values['classes'])),
-                'size': None if size is None else (int(size[0]), int(size[1])),
+                'size': None if size is None else _sides(size),
                 'preparation': Preparation(**preparation),
             }
         )
@@ -123,3 +128,8 @@ class Metadata:
 def _numbers(values: Any) -> tuple[float, float, float]:
     first, second, third = map(float, values)
     return first, second, third
+
+
+def _sides(values: Any) -> tuple[int, int]:
+    height, width = map(int, values)
+    return height, width

@@ -1,5 +1,6 @@
 """Files of ONNX."""
 
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,18 +10,17 @@ import torch
 from torch.export import ExportedProgram
 
 from ..ops.failures import reason_of
-from ..utils.files import write_whole
 from .errors import ExportError
 from .extras import needs
 from .metadata import KEY, Metadata
 from .programs import INPUT, quiet_exporter
 
 SUFFIX = '.onnx'
+# What PyTorch says of an operator that it cannot translate.
+_UNKNOWN = re.compile(r"No ONNX function found for <OpOverload\(op='([\w.]+)'")
 OPSET = 20
 # Lower ones lack what the loop of the suppression is made of.
 _OPSETS = (18, 23)
-# Axes of inputs and outputs that are not fixed, by name.
-_AXES = ('batch', 'height', 'width')
 
 
 def to_onnx(
@@ -64,9 +64,28 @@ def to_onnx(
             return _slim(exported.model_proto)
     except Exception as error:
         raise ExportError(
-            f'The detector cannot be translated to ONNX ({reason_of(error)}): '
-            'take --format pt2, or another opset.'
+            f'The detector cannot be translated to ONNX ({_reason(program, error)}): '
+            'take format pt2, or another opset.'
         ) from error
+
+
+def _reason(program: ExportedProgram, error: Exception) -> str:
+    """Say why a translation failed; name an operator with the module that calls it."""
+    causes = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    for cause in causes:
+        if found := _UNKNOWN.search(str(cause)):
+            return f'it has no operator for {found[1]}{_module_of(program, found[1])}'
+    return reason_of(causes[-1])
+
+
+def _module_of(program: ExportedProgram, operator: str) -> str:
+    for node in program.graph.nodes:
+        if str(node.target).startswith(f'{operator}.'):
+            path, kind = [*node.meta['nn_module_stack'].values()][-1]
+            return f', which {path.removeprefix("model.")} ({kind}) calls'
+    return ''
 
 
 def _slim(model: Any) -> Any:
@@ -76,24 +95,11 @@ def _slim(model: Any) -> Any:
     return onnxslim.slim(model)
 
 
-def without_outputs(model: Any, names: Sequence[str]) -> Any:
-    """Return a copy of a model that does not give some of its outputs."""
-    import onnx
-
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    kept = [x for x in copy.graph.output if x.name not in names]
-    del copy.graph.output[:]
-    copy.graph.output.extend(kept)
-    return copy
-
-
 def write_onnx(model: Any, path: Path, metadata: Metadata) -> None:
-    """Write a model with what it tells about itself.
+    """Write a model (``onnx.ModelProto``) with what it tells about itself.
 
     Raises:
         ExportError: If it is too large for one file.
-        M2DetError: If the file cannot be written.
     """
     import onnx
 
@@ -106,4 +112,4 @@ def write_onnx(model: Any, path: Path, metadata: Metadata) -> None:
             'The detector is larger than the 2 GiB that one file of ONNX may have: '
             'take --format openvino or pt2.'
         ) from error
-    write_whole(path, lambda file: file.write(content))
+    path.write_bytes(content)

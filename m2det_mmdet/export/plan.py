@@ -1,7 +1,7 @@
 """What a graph is to do, from a detector's config and the caller's wishes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mmdet.models.detectors import SingleStageDetector
@@ -64,8 +64,8 @@ def plan_graph(
     """
     # A two-stage detector has no `bbox_head`.
     decoder_of(model)
-    preparation = _preparation(cfg, model, inside=inside)
     own = _own_size(cfg)
+    preparation = _preparation(cfg, model, own, inside=inside)
     if batch != DYNAMIC and (type(batch) is not int or batch < 1):
         raise ExportError(f'batch must be a number from 1 or dynamic, got {batch!r}.')
     if size is None:
@@ -77,6 +77,7 @@ def plan_graph(
         )
     if size != DYNAMIC:
         size = _checked(size)
+        preparation = replace(preparation, resize=size)
     fixed = None if size == DYNAMIC else size
     return Plan(
         size=fixed,
@@ -121,7 +122,7 @@ def suppression_of(test_cfg: Mapping[str, Any], nms: str | None) -> Suppression 
 
 
 def _preparation(
-    cfg: Config, model: SingleStageDetector, *, inside: bool
+    cfg: Config, model: SingleStageDetector, resize: Size, *, inside: bool
 ) -> Preparation:
     processor = model.data_preprocessor
     has_pixels = hasattr(processor, 'mean')
@@ -131,12 +132,12 @@ def _preparation(
         else (other,) * 3
         for key, other in (('mean', 0.0), ('std', 1.0))
     )
-    resize = resize_of(cfg)
     return Preparation(
         mean=mean,
         std=std,
+        resize=resize,
         rgb=bool(processor._channel_conversion),
-        keep_ratio=bool(resize and resize.get('keep_ratio', False)),
+        keep_ratio=bool(resize_of(cfg).get('keep_ratio', False)),
         pad_divisor=_divisor(cfg, processor),
         pad_value=float(processor.pad_value),
         inside=inside,

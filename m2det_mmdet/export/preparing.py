@@ -10,8 +10,8 @@ from .metadata import Preparation
 class Prepare(nn.Module):
     """Resizes and normalises images.
 
-    Bilinear as OpenCV's, and rounded to whole pixels as its bytes are; OpenCV itself
-    counts in steps of 1/2048, so that one pixel in some hundreds differs by 1.
+    Bilinear as OpenCV's, whose results are rounded to bytes; these are not, so that
+    a channel differs by up to 0.5 of 255.
 
     Args:
         size: Pixels ``(height, width)`` of the network's input.
@@ -34,7 +34,6 @@ class Prepare(nn.Module):
         """Prepare images."""
         pixels = images.permute(0, 3, 1, 2).float()
         pixels = F.interpolate(pixels, self.size, mode='bilinear', align_corners=False)
-        pixels = pixels.round()
         if self.rgb:
             pixels = pixels.flip(1)
         return (pixels - self.mean) / self.std

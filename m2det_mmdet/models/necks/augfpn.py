@@ -10,9 +10,9 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...utils.symbolic import is_symbolic
 from ..layers.spatial_fusion import AdaptiveSpatialFusion
 from ..utils.channels import check_channels
-from ..utils.symbolic import is_symbolic
 
 
 @MODELS.register_module()

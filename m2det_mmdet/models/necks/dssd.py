@@ -10,7 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..utils.symbolic import is_symbolic
+from ...utils.symbolic import is_symbolic
 from .mlfpn import NORM, RELU
 
 MERGES = ('product', 'sum')

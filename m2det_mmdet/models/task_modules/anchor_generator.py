@@ -9,7 +9,7 @@ from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from torch import Tensor
 
-from ..utils.symbolic import is_symbolic
+from ...utils.symbolic import is_symbolic
 from .strides import Size, Stride, stride_fits
 
 
