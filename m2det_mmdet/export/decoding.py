@@ -59,6 +59,12 @@ def decoder_of(model: Any) -> Decoder:
     )
 
 
+def num_ranks(model: SingleStageDetector) -> int:
+    """Return how many tensors :attr:`Decoded.ranks` of a detector has."""
+    head = model.bbox_head
+    return head.prior_generator.num_levels if _selects_as_mmdet(head) else 0
+
+
 def _of_m2det(head: M2DetHead, outputs: Any, size: Size) -> Decoded:
     boxes, scores = head.decode(*outputs, size)
     return Decoded(_clipped(boxes, size) if head.clips_boxes else boxes, scores)

@@ -8,12 +8,16 @@ from torch import Tensor, nn
 
 from ..models.utils.suppression import strongest, strongest_of_classes
 from ..ops.traced_soft_nms import traced_soft_nms
-from .decoding import Decoded, decoder_of
+from .decoding import Decoded, decoder_of, num_ranks
 
 Size = tuple[int, int]
 # Outputs of a graph: of all anchors, and those that are selected.
 RAW = ('all_boxes', 'all_scores')
 DETECTIONS = ('boxes', 'scores', 'labels')
+# What the names of further outputs begin with, one a level: see `Decoded.ranks`.
+RANKS = 'all_ranks_'
+# Below every score.
+_NO_THRESHOLD = -1.0
 
 
 class Suppression(NamedTuple):
@@ -58,7 +62,8 @@ class DetectionGraph(nn.Module):
         - Output: boxes ``(N, K, 4)``, xyxy in pixels of the input; scores ``(N, K)``,
           descending; labels ``(N, K)``. An image with fewer boxes has rows of 0 and
           labels of -1 at the end. With ``everything`` then the boxes ``(N, A, 4)`` and
-          scores ``(N, A, C)`` of all anchors; without suppression these alone.
+          scores ``(N, A, C)`` of all anchors and, of a head that has some, the
+          :attr:`.Decoded.ranks`; without suppression the boxes and scores alone.
 
     Raises:
         ExportError: If the detector is of a kind that has no such graph.
@@ -80,6 +85,8 @@ class DetectionGraph(nn.Module):
         self.names = DETECTIONS if suppression is not None else ()
         if everything or suppression is None:
             self.names += RAW
+        if everything and suppression is not None:
+            self.names += tuple(f'{RANKS}{i}' for i in range(num_ranks(model)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Find objects; see the class."""
@@ -90,10 +97,10 @@ class DetectionGraph(nn.Module):
         if self.prepare is not None:
             growth = _growth(size, images.shape[1:3], decoded.boxes)
             decoded = decoded._replace(boxes=decoded.boxes * growth)
-        all_ = (decoded.boxes, decoded.scores)
         if self.suppression is None:
-            return all_
+            return decoded.boxes, decoded.scores
         found = suppressed(decoded, self.suppression)
+        all_ = (decoded.boxes, decoded.scores, *(decoded.ranks or ()))
         return (*found, *all_) if len(self.names) > len(found) else found
 
 
@@ -107,11 +114,7 @@ def suppressed(found: Decoded, how: Suppression) -> tuple[Tensor, Tensor, Tensor
     Returns:
         What :class:`DetectionGraph` returns.
     """
-    if found.ranks is None:
-        scores = strongest_of_classes(found.scores, how.nms_pre_per_class)
-        scores, threshold = strongest(scores, how.nms_pre), how.score_thr
-    else:
-        scores, threshold = _level_by_level(found, how), -1.0
+    scores, threshold = candidates(found, how)
     return traced_soft_nms(
         found.boxes,
         scores,
@@ -122,18 +125,25 @@ def suppressed(found: Decoded, how: Suppression) -> tuple[Tensor, Tensor, Tensor
     )
 
 
-def _level_by_level(found: Decoded, how: Suppression) -> Tensor:
-    """Return the scores ``(N, A, C)`` that take part; minus infinity for the others.
+def candidates(found: Decoded, how: Suppression) -> tuple[Tensor, float]:
+    """Return the scores that take part in the suppression.
 
-    The rule is that of MMDetection's heads: the threshold and the limit of each level
-    hold for the scores before centerness or the like.
+    With a head of MMDetection the threshold and the limit of each level hold for the
+    scores before centerness or the like, as in its own code.
+
+    Returns:
+        ``(N, A, C)``, minus infinity for those that take no part, and the threshold
+        that still holds for them.
     """
+    if found.ranks is None:
+        scores = strongest_of_classes(found.scores, how.nms_pre_per_class)
+        return strongest(scores, how.nms_pre), how.score_thr
     ranks = torch.cat([strongest(x, how.nms_pre) for x in found.ranks], dim=1)
     takes_part = ranks > how.score_thr
     if how.min_bbox_size >= 0:
         sides = found.boxes[..., 2:] - found.boxes[..., :2]
         takes_part &= (sides > how.min_bbox_size).all(2, keepdim=True)
-    return found.scores.masked_fill(~takes_part, -torch.inf)
+    return found.scores.masked_fill(~takes_part, -torch.inf), _NO_THRESHOLD
 
 
 def _growth(size: Size, original: Size, like: Tensor) -> Tensor:
