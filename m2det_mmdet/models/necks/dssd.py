@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from mmcv.cnn import ConvModule, build_activation_layer
 from mmdet.models.necks import SSDNeck
 from mmdet.registry import MODELS
@@ -192,9 +193,13 @@ class DeconvolutionModule(BaseModule):
                 'neck, or the input size, fit.'
             )
         if is_symbolic(size):
-            # The padding of an operator of ONNX is fixed.
-            (top, left), (height, width) = padding, size
-            return self.deconv(x)[..., top : top + height, left : left + width]
+            # The padding of an operator of ONNX is fixed, and a slice would make the
+            # graph learn whether sides are even.
+            rows, columns = (
+                torch.arange(count, device=x.device) + start
+                for count, start in zip(size, padding, strict=True)
+            )
+            return self.deconv(x).index_select(-2, rows).index_select(-1, columns)
         return F.conv_transpose2d(
             x, self.deconv.weight, self.deconv.bias, stride, padding, output_padding
         )
