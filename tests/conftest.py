@@ -36,7 +36,7 @@ import mmdet  # noqa: E402
 from mmengine.config import Config  # noqa: E402
 from mmengine.config import utils as config_utils  # noqa: E402
 from mmengine.logging import MessageHub  # noqa: E402
-from mmengine.registry import DefaultScope  # noqa: E402
+from mmengine.registry import DefaultScope, init_default_scope  # noqa: E402
 from mmengine.visualization import Visualizer  # noqa: E402
 from yapf.yapflib import yapf_api  # noqa: E402
 
@@ -78,6 +78,20 @@ randomness = dict(seed=0)
 default_hooks = dict(logger=dict(interval=1))
 custom_hooks = [dict(type='ClassCheckHook'), dict(type='WeightsCheckHook')]
 """
+
+ROOT = Path(__file__).parents[1]
+# What :func:`small_config` divides.
+_CHANNELS = {
+    'base_channels',
+    'stem_channels',
+    'in_channels',
+    'out_channels',
+    'feat_channels',
+    'fc_out_channels',
+    'conv_out_channels',
+    'ffm_channels',
+    'tum_channels',
+}
 
 # The tensors of the tests are small, and processes share the cores.
 torch.set_num_threads(1)
@@ -290,3 +304,47 @@ def _travelled(value: Any) -> Any:
 @pytest.fixture
 def unruly_engine() -> UnrulyEngine:
     return UnrulyEngine()
+
+
+@pytest.fixture(scope='session')
+def small_config() -> Callable[[str, str, int, int], Config]:
+    """Load a leaf with fewer channels and smaller images: family, stem, divisor, side.
+
+    The side is the shorter one of its images, in pixels.
+    """
+    return _small
+
+
+def _divide(config: Any, divisor: int) -> None:
+    """Divide all channels of a model's config, but for the colours of its images."""
+    items = config.items() if isinstance(config, dict) else enumerate(config)
+    for key, value in list(items):
+        if key in _CHANNELS:
+            many = isinstance(value, (list, tuple))
+            config[key] = [n // divisor for n in value] if many else value // divisor
+        elif isinstance(value, (dict, list)):
+            _divide(value, divisor)
+
+
+def _small(family: str, stem: str, divisor: int, side: int) -> Config:
+    """The config of a leaf with fewer channels and smaller images."""
+    config = Config.fromfile(ROOT / 'configs' / family / f'{stem}.py')
+    init_default_scope(config.default_scope)
+    config.model.backbone.init_cfg = None
+    if divisor > 1:
+        # What ResNet has by default.
+        config.model.backbone.setdefault('base_channels', 64)
+        config.model.backbone.setdefault('stem_channels', 64)
+        _divide(config.model, divisor)
+    # An untrained detector finds something too.
+    for settings in (config.model.test_cfg, config.model.test_cfg.get('rcnn', {})):
+        if 'score_thr' in settings:
+            settings.update(score_thr=0.0, nms_pre=100)
+    coder = config.model.get('bbox_head', {}).get('bbox_coder', {})
+    if coder.get('type') == 'SSDBBoxCoder':
+        # The released code clips no box.
+        coder.clip_border = True
+    for step in config.test_dataloader.dataset.pipeline:
+        if step.type.endswith('Resize'):
+            step.scale = (side * 3 // 2 if step.get('keep_ratio') else side, side)
+    return config

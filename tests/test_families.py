@@ -1,5 +1,6 @@
 """Of every family of configs one detector, made small, trains and predicts."""
 
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
@@ -46,52 +46,6 @@ SLOW = {
     'm2det_r101_320_release',
     'ssd_vgg_300',
 }
-CHANNELS = {
-    'base_channels',
-    'stem_channels',
-    'in_channels',
-    'out_channels',
-    'feat_channels',
-    'fc_out_channels',
-    'conv_out_channels',
-    'ffm_channels',
-    'tum_channels',
-}
-
-
-def divide(config: Any, divisor: int) -> None:
-    """Divide all channels of a model's config, but for the colours of its images."""
-    items = config.items() if isinstance(config, dict) else enumerate(config)
-    for key, value in list(items):
-        if key in CHANNELS:
-            many = isinstance(value, (list, tuple))
-            config[key] = [n // divisor for n in value] if many else value // divisor
-        elif isinstance(value, (dict, list)):
-            divide(value, divisor)
-
-
-def small(family: str, stem: str, divisor: int, side: int) -> Config:
-    """The config of a leaf with fewer channels and smaller images."""
-    config = Config.fromfile(CONFIGS / family / f'{stem}.py')
-    init_default_scope(config.default_scope)
-    config.model.backbone.init_cfg = None
-    if divisor > 1:
-        # What ResNet has by default.
-        config.model.backbone.setdefault('base_channels', 64)
-        config.model.backbone.setdefault('stem_channels', 64)
-        divide(config.model, divisor)
-    # An untrained detector finds something too.
-    for settings in (config.model.test_cfg, config.model.test_cfg.get('rcnn', {})):
-        if 'score_thr' in settings:
-            settings.update(score_thr=0.0, nms_pre=100)
-    coder = config.model.get('bbox_head', {}).get('bbox_coder', {})
-    if coder.get('type') == 'SSDBBoxCoder':
-        # The released code clips no box.
-        coder.clip_border = True
-    for step in config.test_dataloader.dataset.pipeline:
-        if step.type.endswith('Resize'):
-            step.scale = (side * 3 // 2 if step.get('keep_ratio') else side, side)
-    return config
 
 
 def build(config: Config) -> BaseDetector:
@@ -183,9 +137,11 @@ def test_every_family_has_a_case() -> None:
 
 
 @pytest.mark.parametrize('case', cases())
-def test_it_trains_two_steps_and_predicts(case: tuple[str, str, int, int]) -> None:
+def test_it_trains_two_steps_and_predicts(
+    small_config: Callable[..., Config], case: tuple[str, str, int, int]
+) -> None:
     side = case[-1]
-    config = small(*case)
+    config = small_config(*case)
     model = build(config)
     wide = [(side, side * 5 // 4), (side - 3, side)]
 

@@ -8,12 +8,16 @@ from torch import Tensor, nn
 
 from ..models.utils.suppression import strongest, strongest_of_classes
 from ..ops.traced_soft_nms import traced_soft_nms
-from .decoding import decoder_of
+from .decoding import Decoded, decoder_of, num_ranks
 
 Size = tuple[int, int]
 # Outputs of a graph: of all anchors, and those that are selected.
 RAW = ('all_boxes', 'all_scores')
 DETECTIONS = ('boxes', 'scores', 'labels')
+# What the names of further outputs begin with, one a level: see `Decoded.ranks`.
+RANKS = 'all_ranks_'
+# Below every score.
+_NO_THRESHOLD = -1.0
 
 
 class Suppression(NamedTuple):
@@ -22,10 +26,13 @@ class Suppression(NamedTuple):
     Attributes:
         score_thr: A box takes part in those classes where its score is higher.
         max_per_img: Boxes of an image that remain; -1: no limit.
-        nms_pre: Best scores of an image that take part; -1: all.
+        nms_pre: Best scores of an image that take part; -1: all. With a head of
+            MMDetection: of each level.
         nms_pre_per_class: The same for each class.
         class_agnostic: Whether boxes of different classes act on each other.
         options: Those of :func:`.traced_soft_nms`.
+        min_bbox_size: With a head of MMDetection only: boxes whose width or height is
+            not larger, in pixels, take no part; -1: all do.
     """
 
     score_thr: float
@@ -34,6 +41,7 @@ class Suppression(NamedTuple):
     nms_pre_per_class: int
     class_agnostic: bool
     options: dict[str, Any]
+    min_bbox_size: float = -1
 
 
 class DetectionGraph(nn.Module):
@@ -54,7 +62,8 @@ class DetectionGraph(nn.Module):
         - Output: boxes ``(N, K, 4)``, xyxy in pixels of the input; scores ``(N, K)``,
           descending; labels ``(N, K)``. An image with fewer boxes has rows of 0 and
           labels of -1 at the end. With ``everything`` then the boxes ``(N, A, 4)`` and
-          scores ``(N, A, C)`` of all anchors; without suppression these alone.
+          scores ``(N, A, C)`` of all anchors and, of a head that has some, the
+          :attr:`.Decoded.ranks`; without suppression the boxes and scores alone.
 
     Raises:
         ExportError: If the detector is of a kind that has no such graph.
@@ -76,45 +85,65 @@ class DetectionGraph(nn.Module):
         self.names = DETECTIONS if suppression is not None else ()
         if everything or suppression is None:
             self.names += RAW
+        if everything and suppression is not None:
+            self.names += tuple(f'{RANKS}{i}' for i in range(num_ranks(model)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Find objects; see the class."""
         inputs = images if self.prepare is None else self.prepare(images)
         outputs = self.model.bbox_head(self.model.extract_feat(inputs))
         size = tuple(inputs.shape[-2:])
-        boxes, scores = self._decode(outputs, size)
+        decoded = self._decode(outputs, size)
         if self.prepare is not None:
-            boxes = boxes * _growth(size, images.shape[1:3], boxes)
-        all_ = (boxes, scores)
+            growth = _growth(size, images.shape[1:3], decoded.boxes)
+            decoded = decoded._replace(boxes=decoded.boxes * growth)
         if self.suppression is None:
-            return all_
-        found = suppressed(boxes, scores, self.suppression)
+            return decoded.boxes, decoded.scores
+        found = suppressed(decoded, self.suppression)
+        all_ = (decoded.boxes, decoded.scores, *(decoded.ranks or ()))
         return (*found, *all_) if len(self.names) > len(found) else found
 
 
-def suppressed(
-    boxes: Tensor, scores: Tensor, how: Suppression
-) -> tuple[Tensor, Tensor, Tensor]:
+def suppressed(found: Decoded, how: Suppression) -> tuple[Tensor, Tensor, Tensor]:
     """Select the boxes of each image, within a graph.
 
     Args:
-        boxes: ``(N, A, 4)``, xyxy.
-        scores: ``(N, A, C)``, 0..1.
+        found: The boxes and scores of all anchors.
         how: The options.
 
     Returns:
         What :class:`DetectionGraph` returns.
     """
-    scores = strongest_of_classes(scores, how.nms_pre_per_class)
-    scores = strongest(scores, how.nms_pre)
+    scores, threshold = candidates(found, how)
     return traced_soft_nms(
-        boxes,
+        found.boxes,
         scores,
-        score_thr=how.score_thr,
+        score_thr=threshold,
         class_agnostic=how.class_agnostic,
         max_num=how.max_per_img,
         **how.options,
     )
+
+
+def candidates(found: Decoded, how: Suppression) -> tuple[Tensor, float]:
+    """Return the scores that take part in the suppression.
+
+    With a head of MMDetection the threshold and the limit of each level hold for the
+    scores before centerness or the like, as in its own code.
+
+    Returns:
+        ``(N, A, C)``, minus infinity for those that take no part, and the threshold
+        that still holds for them.
+    """
+    if found.ranks is None:
+        scores = strongest_of_classes(found.scores, how.nms_pre_per_class)
+        return strongest(scores, how.nms_pre), how.score_thr
+    ranks = torch.cat([strongest(x, how.nms_pre) for x in found.ranks], dim=1)
+    takes_part = ranks > how.score_thr
+    if how.min_bbox_size >= 0:
+        sides = found.boxes[..., 2:] - found.boxes[..., :2]
+        takes_part &= (sides > how.min_bbox_size).all(2, keepdim=True)
+    return found.scores.masked_fill(~takes_part, -torch.inf), _NO_THRESHOLD
 
 
 def _growth(size: Size, original: Size, like: Tensor) -> Tensor:

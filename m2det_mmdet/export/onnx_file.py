@@ -24,13 +24,18 @@ _OPSETS = (18, 23)
 
 
 def to_onnx(
-    program: ExportedProgram, names: Sequence[str], *, opset: int = OPSET
+    program: ExportedProgram,
+    names: Sequence[str],
+    *,
+    inputs: Sequence[str] = (INPUT,),
+    opset: int = OPSET,
 ) -> Any:
     """Translate a program to a model of ONNX, and simplify it.
 
     Args:
         program: The program.
         names: Names of its outputs.
+        inputs: Names of its inputs.
         opset: Version of ONNX's operators.
 
     Returns:
@@ -52,7 +57,7 @@ def to_onnx(
                 program,
                 dynamo=True,
                 opset_version=opset,
-                input_names=[INPUT],
+                input_names=[*inputs],
                 output_names=[*names],
                 verbose=False,
             )

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from ..models.utils.suppression import check_suppression, suppression_options
 from ..utils.pipelines import kind_of, resize_of, scale_of, transforms_of_dataset
+from .decoding import decoder_of
 from .errors import ExportError
 from .graph import Suppression
 from .metadata import Preparation
@@ -61,6 +62,8 @@ def plan_graph(
     Raises:
         ExportError: One sentence on what does not fit.
     """
+    # A two-stage detector has no `bbox_head`.
+    decoder_of(model)
     own = _own_size(cfg)
     preparation = _preparation(cfg, model, own, inside=inside)
     if batch != DYNAMIC and (type(batch) is not int or batch < 1):
@@ -114,6 +117,7 @@ def suppression_of(test_cfg: Mapping[str, Any], nms: str | None) -> Suppression 
         nms_pre_per_class=test_cfg.get('nms_pre_per_class', -1),
         class_agnostic=options.pop('class_agnostic', False),
         options=options,
+        min_bbox_size=test_cfg.get('min_bbox_size', -1),
     )
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..models.utils.suppression import strongest, strongest_of_classes
 from ..ops import multiclass_soft_nms
+from .decoding import Decoded
 from .errors import ExportError
-from .graph import DETECTIONS, RAW, DetectionGraph, Suppression
+from .graph import DETECTIONS, RANKS, RAW, DetectionGraph, Suppression, candidates
 
 # Of the largest number of an output: what another order of sums may change.
 TOLERANCE = 1e-4
@@ -120,13 +120,13 @@ def _difference(given: Tensor, expected: Tensor) -> float:
 
 def _suppressed(given: Mapping[str, Tensor], how: Suppression) -> Sequence[Tensor]:
     """Select boxes as the package does, by its kernels."""
-    boxes, scores = (given[name] for name in RAW)
-    scores = strongest_of_classes(scores, how.nms_pre_per_class)
-    scores = strongest(scores, how.nms_pre)
+    ranks = [x for name, x in given.items() if name.startswith(RANKS)]
+    found = Decoded(*(given[name] for name in RAW), tuple(ranks) or None)
+    scores, threshold = candidates(found, how)
     dets, labels, _ = multiclass_soft_nms(
-        boxes,
+        found.boxes,
         scores,
-        score_thr=how.score_thr,
+        score_thr=threshold,
         class_agnostic=how.class_agnostic,
         max_num=how.max_per_img,
         **how.options,

@@ -51,12 +51,14 @@ def traced_soft_nms(
     boxes, scores, labels = _candidates(boxes, scores, score_thr, settings)
     limit = max_num if max_num > 0 else scores.shape[1]
     places = torch.arange(limit, device=scores.device)
+    # A loop takes a tensor from outside, but no number that a graph learns.
+    end = places.new_full((), limit)
     # For OpenVINO the largest of values that are all minus infinity is this number.
     nothing = torch.finfo(scores.dtype).min
     groups = torch.zeros_like(labels) if class_agnostic else labels
 
     def has_boxes(step: Tensor, current: Tensor, *_: Tensor) -> Tensor:
-        return (step < limit) & (current.max() > nothing)
+        return (step < end) & (current.max() > nothing)
 
     def pick(
         step: Tensor, current: Tensor, picked: Tensor, rows: Tensor

@@ -1,16 +1,27 @@
-"""Decoding, threshold and Soft-NMS equal those of the released code."""
+"""Decoding, threshold and Soft-NMS equal those of the released code.
+
+So do they in an exported graph.
+"""
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from mmengine.config import ConfigDict
+from torch import Tensor, nn
+from torch.export import Dim, export
 
+from m2det_mmdet.export.decoding import Decoded
+from m2det_mmdet.export.graph import DETECTIONS, RAW, suppressed
+from m2det_mmdet.export.onnx_file import to_onnx
+from m2det_mmdet.export.plan import suppression_of
 from m2det_mmdet.models.dense_heads import M2DetHead
 from m2det_mmdet.ops import batched_soft_nms
 
 SIZE, NUM_PRIORS = 320, 12810
+# Boxes and scores of any number of images.
+BATCHES = ({0: Dim.DYNAMIC}, {0: Dim.DYNAMIC})
 Reference = Callable[[str], dict[str, np.ndarray]]
 # Settings in place of those of the release config.
 MODES = {
@@ -38,6 +49,28 @@ def outputs(data: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return logits.astype(np.float32), deltas
 
 
+def settings_of(head: M2DetHead, mode: str) -> ConfigDict:
+    """The ``test_cfg`` of a mode."""
+    settings = head.test_cfg.copy()
+    settings.nms = settings.nms.copy()
+    for key, value in MODES[mode].items():
+        owner, name = (settings.nms, key[4:]) if '.' in key else (settings, key)
+        owner[name] = value
+    return settings
+
+
+def check(boxes: Tensor, scores: Tensor, labels: Tensor, expected: np.ndarray) -> None:
+    """Compare detections of an image with those of the release, class by class."""
+    assert (scores.diff() <= 0).all()
+    rows = torch.cat([labels[:, None] + 1.0, boxes, scores[:, None]], dim=1).numpy()
+    assert len(rows) == len(expected) > 0
+    # Class by class, best first.
+    rows, expected = (x[np.lexsort((-x[:, 5], x[:, 0]))] for x in (rows, expected))
+    assert np.array_equal(rows[:, 0], expected[:, 0])
+    np.testing.assert_allclose(rows[:, 1:5], expected[:, 1:5], rtol=0, atol=1e-3)
+    np.testing.assert_allclose(rows[:, 5], expected[:, 5], rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize('mode', MODES)
 @pytest.mark.parametrize('image', [0, 1, 2])
 def test_detections_of_the_release(
@@ -50,27 +83,55 @@ def test_detections_of_the_release(
     data = reference(f'post_{image}')
     width, height = data['size']
     meta = {'img_shape': (SIZE, SIZE), 'scale_factor': (SIZE / width, SIZE / height)}
-    settings = release_head.test_cfg.copy()
-    settings.nms = settings.nms.copy()
-    for key, value in MODES[mode].items():
-        owner, name = (settings.nms, key[4:]) if '.' in key else (settings, key)
-        owner[name] = value
 
     scores, deltas = map(to_maps, outputs(data))
     (found,) = release_head.predict_by_feat(
-        scores, deltas, batch_img_metas=[meta], cfg=settings, rescale=True
+        scores,
+        deltas,
+        batch_img_metas=[meta],
+        cfg=settings_of(release_head, mode),
+        rescale=True,
     )
-    assert (found.scores.diff() <= 0).all()
-    rows = torch.cat(
-        [found.labels[:, None] + 1.0, found.bboxes, found.scores[:, None]], dim=1
-    ).numpy()
-    expected = data[f'dets_{mode}']
-    assert len(rows) == len(expected) > 0
-    # Class by class, best first.
-    rows, expected = (x[np.lexsort((-x[:, 5], x[:, 0]))] for x in (rows, expected))
-    assert np.array_equal(rows[:, 0], expected[:, 0])
-    np.testing.assert_allclose(rows[:, 1:5], expected[:, 1:5], rtol=0, atol=1e-3)
-    np.testing.assert_allclose(rows[:, 5], expected[:, 5], rtol=0, atol=1e-5)
+    check(found.bboxes, found.scores, found.labels, data[f'dets_{mode}'])
+
+
+class Selection(nn.Module):
+    """What an exported graph does behind the head, as a graph of its own."""
+
+    def __init__(self, settings: ConfigDict) -> None:
+        super().__init__()
+        self.how = suppression_of(settings, None)
+
+    def forward(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, ...]:
+        return suppressed(Decoded(boxes, scores), self.how)
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_detections_of_an_exported_graph(
+    release_head: M2DetHead,
+    reference: Reference,
+    to_maps: Callable[[np.ndarray], list[Tensor]],
+    mode: str,
+) -> None:
+    runtime = pytest.importorskip('onnxruntime')
+    images = [reference(f'post_{image}') for image in range(3)]
+    maps = [map(to_maps, outputs(data)) for data in images]
+    decoded = [release_head.decode(*x, (SIZE, SIZE)) for x in maps]
+    boxes, scores = map(torch.cat, zip(*decoded, strict=True))
+    sides = torch.tensor(np.array([data['size'] for data in images])).repeat(1, 2)
+    boxes = boxes * (sides / SIZE)[:, None]
+    selection = Selection(settings_of(release_head, mode))
+
+    program = export(selection, (boxes[:2], scores[:2]), dynamic_shapes=BATCHES)
+    session = runtime.InferenceSession(
+        to_onnx(program, DETECTIONS, inputs=RAW).SerializeToString()
+    )
+    arrays = (boxes.numpy(), scores.numpy())
+    found = session.run(None, dict(zip(RAW, arrays, strict=True)))
+
+    for data, *own in zip(images, *map(torch.from_numpy, found), strict=True):
+        count = (own[2] >= 0).sum()
+        check(*(x[:count] for x in own), data[f'dets_{mode}'])
 
 
 def test_soft_nms_of_the_release(reference: Reference) -> None:

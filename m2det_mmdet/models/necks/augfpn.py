@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from mmdet.models.necks import FPN
 from mmdet.registry import MODELS
 from mmdet.utils import OptMultiConfig
@@ -9,6 +10,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...utils.symbolic import is_symbolic
 from ..layers.spatial_fusion import AdaptiveSpatialFusion
 from ..utils.channels import check_channels
 
@@ -225,6 +227,8 @@ class ResidualFeatureAugmentation(BaseModule):
     def forward(self, x: Tensor) -> Tensor:
         """Return the context of each cell."""
         size = x.shape[-2:]
+        if is_symbolic(size):
+            return self.fusion(self._traced_maps(x))
         maps = []
         for conv, pooled_size in zip(self.reduce, self.pooled_sizes(size), strict=True):
             pooled = conv(F.adaptive_avg_pool2d(x, pooled_size))
@@ -232,3 +236,40 @@ class ResidualFeatureAugmentation(BaseModule):
                 F.interpolate(pooled, size=size, mode='bilinear', align_corners=True)
             )
         return self.fusion(maps)
+
+    def _traced_maps(self, x: Tensor) -> list[Tensor]:
+        """Pool, reduce and enlarge where an exported graph learns the size of ``x``.
+
+        ONNX has no adaptive pooling. Pooling and enlarging are one linear map of each
+        side here, which may come before a 1x1 convolution.
+        """
+        maps = []
+        for conv, ratio in zip(self.reduce, self.pool_ratios, strict=True):
+            rows, columns = (_pooled_and_enlarged(x, dim, ratio) for dim in (-2, -1))
+            maps.append(conv(rows @ x @ columns.mT))
+        return maps
+
+
+def _pooled_and_enlarged(x: Tensor, dim: int, ratio: float) -> Tensor:
+    """Return the matrix that pools a side of ``x`` to a fraction and enlarges it again.
+
+    Returns:
+        ``(cells, cells)``, the cells being those of dimension ``dim``: the share of the
+        cells before, in each row, in a cell after it.
+    """
+    places = torch.arange(x.shape[dim], device=x.device, dtype=torch.float64)
+    cells = places.new_full((), x.shape[dim])
+    pooled = (cells * ratio).floor().clamp(min=1)
+    # The outer cells of both grids lie on each other.
+    position = places * (pooled - 1) / (cells - 1).clamp(min=1)
+    below = position.floor()
+    share = (position - below)[:, None]
+
+    def mean_of(index: Tensor) -> Tensor:
+        first = (index * cells / pooled).floor()[:, None]
+        last = ((index + 1) * cells / pooled).ceil()[:, None]
+        inside = ((places >= first) & (places < last)).double()
+        return inside / inside.sum(dim=1, keepdim=True)
+
+    above = (below + 1).minimum(pooled - 1)
+    return ((1 - share) * mean_of(below) + share * mean_of(above)).to(x.dtype)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from mmcv.cnn import ConvModule, build_activation_layer
 from mmdet.models.necks import SSDNeck
 from mmdet.registry import MODELS
@@ -10,6 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...utils.symbolic import is_symbolic
 from .mlfpn import NORM, RELU
 
 MERGES = ('product', 'sum')
@@ -183,13 +185,21 @@ class DeconvolutionModule(BaseModule):
         ]
         padding = [(n + 1) // 2 for n in excess]
         output_padding = [n % 2 for n in excess]
-        if min(excess) < 0 or max(excess) >= kernel or max(output_padding) >= stride:
+        if any(not 0 <= n < kernel or n % 2 >= stride for n in excess):
             raise ValueError(
                 f'A deconvolution of kernel {kernel} and stride {stride} cannot turn '
                 f'a map of {cells[0]}x{cells[1]} cells into one of '
                 f'{size[0]}x{size[1]}: make level_strides and level_paddings of the '
                 'neck, or the input size, fit.'
             )
+        if is_symbolic(size):
+            # The padding of an operator of ONNX is fixed, and a slice would make the
+            # graph learn whether sides are even.
+            rows, columns = (
+                torch.arange(count, device=x.device) + start
+                for count, start in zip(size, padding, strict=True)
+            )
+            return self.deconv(x).index_select(-2, rows).index_select(-1, columns)
         return F.conv_transpose2d(
             x, self.deconv.weight, self.deconv.bias, stride, padding, output_padding
         )

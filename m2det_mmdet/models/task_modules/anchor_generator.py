@@ -9,6 +9,7 @@ from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from torch import Tensor
 
+from ...utils.symbolic import is_symbolic
 from .strides import Size, Stride, stride_fits
 
 
@@ -118,7 +119,7 @@ class M2DetAnchorGenerator:
                 'the neck has scales.'
             )
         image_size = tuple(image_size or (self.input_size, self.input_size))
-        if not _is_symbolic(image_size) and self._has_steps(image_size):
+        if not is_symbolic(image_size) and self._has_steps(image_size):
             self._check_steps(featmap_sizes, image_size)
         # Half precision cannot hold the coordinates of a large image.
         kind = {'dtype': torch.promote_types(dtype, torch.float32), 'device': device}
@@ -171,7 +172,7 @@ class M2DetAnchorGenerator:
         self, level: int, map_size: Size, image_size: Size, kind: dict
     ) -> Tensor:
         """Return the centres ``(x, y)`` of a scale's cells, row by row."""
-        if _is_symbolic(image_size):
+        if is_symbolic(image_size):
             step_y, step_x = self._traced_step(level, map_size, image_size, kind)
         else:
             step_y, step_x = self.step(level, map_size, image_size)
@@ -215,8 +216,3 @@ class M2DetAnchorGenerator:
             f'num_levels={self.num_levels}, steps={self.steps}, clip={self.clip}, '
             f'num_base_priors={self.num_base_priors})'
         )
-
-
-def _is_symbolic(image_size: Size) -> bool:
-    """Whether a graph is exported that takes images of several sizes."""
-    return any(isinstance(side, torch.SymInt) for side in image_size)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ...ops import batched_soft_nms, multiclass_soft_nms
 from ...ops.kernels import Settings, check_limit, check_number
+from ...utils.symbolic import is_symbolic
 
 # Below every normal positive number of float32.
 _SMALLEST = 1.2e-38
@@ -89,7 +90,9 @@ def strongest(scores: Tensor, limit: int) -> Tensor:
         scores: ``(N, A, C)``.
         limit: Number of scores to keep; all if it is not positive.
     """
-    if not 0 < limit < scores.shape[1:].numel():
+    # `torch.Size.numel` would fix the size of an exported graph.
+    limit = _at_most(limit, scores.shape[1] * scores.shape[2])
+    if limit is None:
         return scores
     # NaN would rank first.
     best, places = scores.flatten(1).nan_to_num(nan=-torch.inf).topk(limit)
@@ -99,11 +102,21 @@ def strongest(scores: Tensor, limit: int) -> Tensor:
 
 def strongest_of_classes(scores: Tensor, limit: int) -> Tensor:
     """Keep the highest scores of each class of an image, as :func:`strongest` does."""
-    if not 0 < limit < scores.shape[1]:
+    limit = _at_most(limit, scores.shape[1])
+    if limit is None:
         return scores
     by_class = scores.transpose(1, 2)
     left = strongest(by_class.flatten(0, 1)[..., None], limit)
     return left.view(by_class.shape).transpose(1, 2)
+
+
+def _at_most(limit: int, count: int) -> int | None:
+    """Return a limit of ``count`` scores; ``None`` if all are kept."""
+    if isinstance(limit, int) and limit <= 0:
+        return None
+    if is_symbolic([count]):
+        return torch.sym_min(limit, count)
+    return limit if limit < count else None
 
 
 def above(boxes: Tensor, scores: Tensor, threshold: float) -> list[InstanceData]:

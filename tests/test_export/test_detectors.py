@@ -1,0 +1,118 @@
+"""The detectors of the configs, made small, in graphs and in files of ONNX."""
+
+from collections.abc import Callable, Iterable
+
+import pytest
+import torch
+from mmdet.models.detectors import SingleStageDetector
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from torch import Tensor
+
+from m2det_mmdet.export.errors import ExportError
+from m2det_mmdet.export.graph import DetectionGraph
+from m2det_mmdet.export.onnx_file import to_onnx
+from m2det_mmdet.export.plan import DYNAMIC, plan_graph
+from m2det_mmdet.export.programs import trace
+
+NECKS = ('fpn', 'pafpn', 'nasfpn', 'rfp', 'bifpn', 'augfpn', 'tcb', 'ssd', 'mlfpn')
+NARROW = 'm2det/ablation_narrow'
+# Family, leaf, by how much its channels are divided, and pixels of its images. VGG-16
+# has no narrower form.
+OF_ANY_SIZE = [
+    *(('necks/necks_narrow', f'necks_{neck}_r18_scenes', 1, 128) for neck in NECKS),
+    (NARROW, 'ablation_narrow_dssd_scenes', 1, 128),
+    (NARROW, 'ablation_narrow_8_stum_scenes', 1, 128),
+    ('m2det', 'm2det_r18_scenes', 1, 128),
+    ('refinedet', 'refinedet_r18_scenes', 1, 128),
+    ('mlfpn', 'retinanet_r50_mlfpn_1x_coco', 8, 256),
+    ('mlfpn', 'atss_r50_mlfpn_1x_coco', 8, 256),
+    ('mlfpn', 'gfl_r50_mlfpn_1x_coco', 8, 256),
+    ('mlfpn', 'fcos_r50-caffe_mlfpn_gn-head_1x_coco', 8, 256),
+    ('augfpn', 'retinanet_r50_augfpn_1x_coco', 8, 256),
+    ('augfpn', 'fcos_r50-caffe_augfpn_gn-head_1x_coco', 8, 256),
+    ('necks', 'retinanet_r50_bifpn_1x_coco', 8, 256),
+    ('necks', 'retinanet_r50_nasfpn_1x_coco', 8, 256),
+    ('necks', 'retinanet_r50_pafpn_1x_coco', 8, 256),
+    ('necks', 'retinanet_r50_rfp_1x_coco', 8, 256),
+    ('necks', 'retinanet_r50_tcb_1x_coco', 8, 256),
+]
+OF_ONE_SIZE = [
+    ('m2det', 'm2det_vgg_320', 1, 320),
+    ('m2det', 'm2det_r50_320', 8, 320),
+    ('m2det', 'm2det_r101_320', 8, 320),
+    ('m2det/release', 'm2det_vgg_320_release', 1, 320),
+    ('refinedet', 'refinedet_vgg_320', 1, 320),
+    ('refinedet', 'refinedet_r101_320', 8, 320),
+    ('ssd', 'ssd_vgg_300', 1, 300),
+    ('ssd', 'ssd_vgg_512', 1, 512),
+]
+Case = tuple[str, str, int, int]
+
+
+def built(config: Config) -> SingleStageDetector:
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    return model.eval()
+
+
+def check(config: Config, size: object, shapes: list[tuple[int, ...]]) -> None:
+    """Compare a graph and a file of ONNX with the detector that they are made of."""
+    runtime = pytest.importorskip('onnxruntime')
+    model = built(config)
+    plan = plan_graph(config, model, size=size, nms='none')
+    graph = DetectionGraph(model, plan.suppression).eval()
+
+    program = trace(graph, plan)
+    session = runtime.InferenceSession(
+        to_onnx(program, graph.names).SerializeToString()
+    )
+
+    for shape in shapes:
+        images = torch.randn(shape)
+        with torch.no_grad():
+            expected = graph(images)
+            equal(program.module()(images), expected)
+        equal(
+            map(torch.from_numpy, session.run(None, {'images': images.numpy()})),
+            expected,
+        )
+
+
+def equal(found: Iterable[Tensor], expected: tuple[Tensor, ...]) -> None:
+    for own, other in zip(found, expected, strict=True):
+        assert (own - other).abs().max() <= 1e-4 * other.abs().max()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('case', OF_ANY_SIZE, ids=[x[1] for x in OF_ANY_SIZE])
+def test_a_graph_of_any_size(small_config: Callable[..., Config], case: Case) -> None:
+    side = case[-1]
+    shapes = [(1, 3, side, side), (3, 3, side + 128, side + 64)]
+    check(small_config(*case), DYNAMIC, shapes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('case', OF_ONE_SIZE, ids=[x[1] for x in OF_ONE_SIZE])
+def test_a_graph_of_one_size(small_config: Callable[..., Config], case: Case) -> None:
+    side = case[-1]
+    shapes = [(1, 3, side, side), (3, 3, side, side)]
+    check(small_config(*case), (side, side), shapes)
+
+
+@pytest.mark.parametrize(
+    ('case', 'kind'),
+    [
+        (('mlfpn', 'faster-rcnn_r50_mlfpn_1x_coco', 8, 256), 'FasterRCNN'),
+        (('mlfpn', 'mask-rcnn_r50_mlfpn_1x_coco', 8, 256), 'MaskRCNN'),
+    ],
+)
+def test_a_two_stage_detector_is_refused_by_its_name(
+    small_config: Callable[..., Config], case: Case, kind: str
+) -> None:
+    config = small_config(*case)
+    model = MODELS.build(config.model)
+
+    with pytest.raises(ExportError, match=f'^{kind} cannot be exported: single-stage'):
+        plan_graph(config, model)
