@@ -35,10 +35,10 @@ from m2det_mmdet.apis.inferencer import build_inferencer
 from m2det_mmdet.apis.model_source import find_model
 from m2det_mmdet.export.graph import RAW, DetectionGraph
 from m2det_mmdet.export.onnx_file import to_onnx
+from m2det_mmdet.export.openvino_file import to_openvino
 from m2det_mmdet.export.plan import Plan, plan_graph
 from m2det_mmdet.export.precision.int8_onnx import onnx_to_int8
 from m2det_mmdet.export.precision.int8_openvino import openvino_to_int8
-from m2det_mmdet.export.precision.openvino_parts import read_openvino
 from m2det_mmdet.export.programs import INPUT, trace
 from m2det_mmdet.models.acceleration import accelerate
 from m2det_mmdet.utils.configs import SUFFIXES
@@ -144,7 +144,7 @@ def variants(
         'compiled': lambda: _eager(accelerate(copy.deepcopy(model), compile=True)),
         'ort': lambda: _onnx(exported, threads),
         'ort int8': lambda: _onnx(onnx_to_int8(exported, calibration).model, threads),
-        'openvino': lambda: _openvino(read_openvino(exported), threads),
+        'openvino': lambda: _openvino(to_openvino(exported), threads),
         'openvino int8': lambda: _openvino(
             openvino_to_int8(exported, calibration).model, threads
         ),

@@ -1,6 +1,7 @@
 """A detector as one file, which is compared with the detector before it is kept."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from hashlib import sha256
 from pathlib import Path
@@ -21,10 +22,13 @@ from ..export.formats import FORMATS
 from ..export.graph import DetectionGraph
 from ..export.metadata import Metadata
 from ..export.plan import DYNAMIC, Plan, Size, plan_graph
+from ..export.precision.calibration import Run, check_max_drop
+from ..export.precision.int8_onnx import run_onnx
+from ..export.precision.int8_openvino import run_openvino
 from ..export.preparing import Prepare
 from ..export.runtimes.opening import open_exported, read_metadata
 from ..export.standalone import check_standalone, write_standalone
-from ..export.verification import Compared, verify
+from ..export.verification import TOLERANCE, Compared, verify
 from ..models.acceleration import accelerate
 from ..utils.errors import M2DetError, our_errors
 from ..utils.files import check_output, write_whole
@@ -32,10 +36,13 @@ from ..utils.image_search import find_images
 from ..utils.images import ImageReader, image_problem, read_images
 from ..utils.logs import quiet_log
 from ..utils.upright import read_upright
+from .checks import check_one_of
+from .exported_scores import ScoreOnData
 from .image_loading import take_reader
 from .inferencer import build_inferencer
 from .model_source import ModelSource, find_model
 
+PRECISIONS = ('fp32', 'fp16', 'int8')
 # Images of ``data`` that a file is compared on.
 _REAL = 8
 # Images at a time, and a size beside the config's, that it is compared with.
@@ -53,6 +60,8 @@ class ExportResult(NamedTuple):
         metadata: What it tells about itself.
         compared: What it gave beside the detector.
         remarks: What a user should know, a sentence each.
+        ap: The box AP on ``data`` before and after a change of precision, 0..1.
+        kept: Layers that stay float32 in int8.
     """
 
     path: Path
@@ -60,6 +69,8 @@ class ExportResult(NamedTuple):
     metadata: Metadata
     compared: tuple[Compared, ...]
     remarks: tuple[str, ...]
+    ap: tuple[float, float] | None = None
+    kept: tuple[str, ...] = ()
 
 
 @our_errors()
@@ -72,6 +83,8 @@ def export(
     nms: str | None = None,
     batch: int | str = DYNAMIC,
     size: Size | str | None = None,
+    precision: str = 'fp32',
+    max_drop: float = 0.01,
     opset: int = onnx_file.OPSET,
     preprocess: bool = False,
     data: str | Path | None = None,
@@ -95,10 +108,15 @@ def export(
         batch: Images at a time, or ``'dynamic'``.
         size: Pixels ``(height, width)`` of the network's input, or ``'dynamic'``; by
             default that of the config.
+        precision: ``fp32``; ``fp16`` or ``int8``: the network's, where decoding and
+            suppression stay float32.
+        max_drop: What the box AP on ``data`` may lose by the precision, 0..1.
         opset: Version of ONNX's operators.
         preprocess: Whether the file takes images as OpenCV reads them, of any size, and
             gives boxes in their pixels.
-        data: Images to compare on, too: a folder, a file or a pattern.
+        data: Images to compare on, too: a folder, a file or a pattern. With another
+            precision a folder with annotations: its training images calibrate int8, its
+            validation images tell the AP.
         force: Whether to replace ``out``.
         options: Settings of the config to override, by their dotted keys.
 
@@ -108,6 +126,8 @@ def export(
             left of it.
     """
     quiet_log()
+    check_one_of('precision', precision, PRECISIONS)
+    check_max_drop(max_drop)
     source = find_model(model, checkpoint, options)
     path, form = _place(out, form, source)
     files = [path.with_suffix(suffix) for suffix in FORMATS[form].suffixes]
@@ -124,20 +144,23 @@ def export(
     if with_script:
         check_standalone(path.parent, force=force)
     images = [] if data is None else [*_real_images(inferencer, plan, data, read)]
-    metadata = _metadata(source, detector, plan)
+    metadata = _metadata(source, detector, plan, precision)
     with TemporaryDirectory() as folder:
-        final = Path(folder, path.name)
-        # With the boxes of all anchors, which the suppression is checked by.
-        whole = Path(folder, f'whole{path.suffix}')
-        folded = accelerate(deepcopy(detector), channels_last=False)
-        for file in (whole, final):
-            graph = _graph(folded, plan, everything=file is whole)
-            FORMATS[form].write(graph, plan, metadata, file, opset)
+        graph = _graph(accelerate(deepcopy(detector), channels_last=False), plan)
+        change = _Change(precision, data, max_drop, Path(folder))
+        if precision != 'fp32':
+            change.prepare(graph, plan, metadata, form, opset)
+        models = FORMATS[form].translate(graph, plan, opset, change.function)
+        whole, final = Path(folder, f'whole{path.suffix}'), Path(folder, path.name)
+        for model, file in ((models.whole, whole), (models.final, final)):
+            FORMATS[form].write(model, file, metadata)
         compared = verify(
-            _graph(detector, plan, everything=True),
+            _graph(detector, plan),
             open_exported(whole).run,
             open_exported(final).run,
             _examples(plan, images),
+            # What the precision changes is judged by the AP.
+            tolerance=TOLERANCE if precision == 'fp32' else math.inf,
         )
         # That which names the others comes last.
         for file in reversed(files):
@@ -146,8 +169,92 @@ def export(
     if with_script:
         files.append(write_standalone(path.parent))
     return ExportResult(
-        path, tuple(files), metadata, tuple(compared), tuple(_remarks(plan))
+        path,
+        tuple(files),
+        metadata,
+        tuple(compared),
+        tuple(_remarks(plan)),
+        change.ap,
+        change.kept,
     )
+
+
+class _Change:
+    """Changes the precision of a model, and keeps what that has cost.
+
+    Attributes:
+        function: What :class:`.Format` takes; ``None`` for float32.
+        ap: As of :class:`ExportResult`.
+        kept: Likewise.
+    """
+
+    def __init__(
+        self, precision: str, data: str | Path | None, max_drop: float, folder: Path
+    ) -> None:
+        self._precision, self._data, self._max_drop = precision, data, max_drop
+        self._folder = folder
+        self.function: Callable[[Any], Any] | None = None
+        self.ap: tuple[float, float] | None = None
+        self.kept: tuple[str, ...] = ()
+
+    def prepare(
+        self,
+        graph: DetectionGraph,
+        plan: Plan,
+        metadata: Metadata,
+        form: str,
+        opset: int,
+    ) -> None:
+        """Measure the model in float32, and make the function that changes it.
+
+        Raises:
+            M2DetError: If the format has no such precision, or the data are not those
+                that it needs.
+        """
+        self._format = FORMATS[form]
+        if self._format.to_int8 is None:
+            raise M2DetError(
+                f'{form} files are of precision fp32: take the format onnx or openvino.'
+            )
+        self.function = self._to_fp16 if self._precision == 'fp16' else self._to_int8
+        if self._data is None:
+            if self._precision == 'int8':
+                raise M2DetError(
+                    'int8 needs images like those that the detector is for: give a '
+                    'folder with annotations as data.'
+                )
+            return
+        # Any float32 file of the detector tells what the data are for.
+        models = FORMATS['onnx'].translate(graph, plan, opset, None)
+        file = self._folder / 'fp32.onnx'
+        FORMATS['onnx'].write(models.final, file, metadata)
+        self._score = ScoreOnData(file, metadata, self._data, self._folder / 'data')
+
+    def _to_fp16(self, model: Any) -> Any:
+        changed = self._format.to_fp16(model)
+        if self._data is not None:
+            before = self._score(run_onnx(model))
+            after = self._score(self._runner()(changed))
+            self.ap = before, after
+            if not before - after <= self._max_drop:
+                raise M2DetError(
+                    f'fp16 takes the AP from {before:.4f} to {after:.4f}: take fp32, '
+                    'or a larger max_drop.'
+                )
+        return changed
+
+    def _to_int8(self, model: Any) -> Any:
+        found = self._format.to_int8(
+            model,
+            self._score.calibration(),
+            score=self._score,
+            max_drop=self._max_drop,
+        )
+        self.ap, self.kept = (found.before, found.after), found.kept
+        return found.model
+
+    def _runner(self) -> Callable[[Any], Run]:
+        return run_onnx if self._format is FORMATS['onnx'] else run_openvino
 
 
 @our_errors()
@@ -182,7 +289,9 @@ def _place(
     return path, named
 
 
-def _metadata(source: ModelSource, model: SingleStageDetector, plan: Plan) -> Metadata:
+def _metadata(
+    source: ModelSource, model: SingleStageDetector, plan: Plan, precision: str
+) -> Metadata:
     text, how = source.cfg.pretty_text, plan.suppression
     settings = None
     if how is not None:
@@ -195,20 +304,18 @@ def _metadata(source: ModelSource, model: SingleStageDetector, plan: Plan) -> Me
         batch=plan.batch,
         preparation=plan.preparation,
         suppression=settings,
-        precision='fp32',
+        precision=precision,
         config=text,
         config_sha256=sha256(text.encode()).hexdigest(),
         versions=versions(),
     )
 
 
-def _graph(
-    model: SingleStageDetector, plan: Plan, *, everything: bool
-) -> DetectionGraph:
+def _graph(model: SingleStageDetector, plan: Plan) -> DetectionGraph:
     prepare = None
     if plan.preparation.inside:
         prepare = Prepare(plan.size, plan.preparation)
-    graph = DetectionGraph(model, plan.suppression, prepare, everything=everything)
+    graph = DetectionGraph(model, plan.suppression, prepare, everything=True)
     return graph.eval()
 
 

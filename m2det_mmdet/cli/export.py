@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .arguments import add_config_options, config_options, data_path
+from .arguments import add_config_options, config_options, data_path, fraction
 
 if TYPE_CHECKING:
     from ..apis import Compared, ExportResult
@@ -71,12 +71,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'them, boxes in their pixels',
     )
     parser.add_argument(
+        '--precision',
+        choices=['fp32', 'fp16', 'int8'],
+        default='fp32',
+        help="the network's; decoding and suppression stay float32 (default: fp32)",
+    )
+    parser.add_argument(
+        '--max-drop',
+        type=fraction,
+        default=0.01,
+        metavar='AP',
+        help='what the AP on --data may lose by the precision (default: 0.01)',
+    )
+    parser.add_argument(
         '--opset', type=int, default=20, help="version of ONNX's operators (20)"
     )
     parser.add_argument(
         '--data',
         type=data_path,
-        help='images to compare on, too: a folder, file or pattern',
+        help='images to compare on, too: a folder, file or pattern; with another '
+        'precision a folder with annotations',
     )
     add_config_options(parser)
     parser.add_argument('--force', action='store_true', help='replace OUT')
@@ -94,6 +108,8 @@ def run(args: argparse.Namespace) -> None:
         nms=args.nms,
         batch=args.batch,
         size=_size(args.size),
+        precision=args.precision,
+        max_drop=args.max_drop,
         opset=args.opset,
         preprocess=args.preprocess,
         data=args.data,
@@ -128,9 +144,17 @@ def _summary(result: 'ExportResult') -> Iterator[str]:
     yield to_markdown([_row(compared) for compared in result.compared])
     yield ''
     yield from result.remarks
+    if result.ap is not None:
+        before, after = result.ap
+        yield f'Box AP on the data: {before:.4f} in fp32, {after:.4f} in this file.'
+    if result.kept:
+        yield f'Layers that stay float32: {", ".join(result.kept)}.'
     names = ' and '.join(str(path) for path in result.files)
     size = sum(path.stat().st_size for path in result.files) / 1e6
-    yield f'Wrote {names} ({size:.1f} MB): it gives what the detector does.'
+    same = 'gives what the detector does'
+    if result.metadata.precision != 'fp32':
+        same = "selects its boxes as the detector does, from its own network's"
+    yield f'Wrote {names} ({size:.1f} MB): it {same}.'
 
 
 def _row(compared: 'Compared') -> dict[str, str]:

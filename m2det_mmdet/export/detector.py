@@ -94,13 +94,13 @@ class ExportedDetector(BaseDetector):
         """
         metas = [sample.metainfo for sample in batch_data_samples]
         found = []
-        for images in self._alike(batch_inputs, metas):
+        for images in self.inputs_of(batch_inputs, metas):
             outputs = self._run(images, batch_inputs.device)
             part = metas[len(found) : len(found) + len(images)]
             found += self._selected(outputs, part, rescale)
         return self.add_pred_to_datasample(batch_data_samples, found)
 
-    def _alike(self, inputs: Tensor, metas: Sequence[dict]) -> Iterator[np.ndarray]:
+    def inputs_of(self, inputs: Tensor, metas: Sequence[dict]) -> Iterator[np.ndarray]:
         """Yield the images as the graph takes them, those of one size together."""
         if self.file.metadata.preparation.inside:
             # Without the padding that made them equal, which would be resized, too.

@@ -95,6 +95,18 @@ def _slim(model: Any) -> Any:
     return onnxslim.slim(model)
 
 
+def without_outputs(model: Any, names: Sequence[str]) -> Any:
+    """Return a copy of a model that does not give some of its outputs."""
+    import onnx
+
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    kept = [x for x in model.graph.output if x.name not in names]
+    del copy.graph.output[:]
+    copy.graph.output.extend(kept)
+    return copy
+
+
 def write_onnx(model: Any, path: Path, metadata: Metadata) -> None:
     """Write a model (``onnx.ModelProto``) with what it tells about itself.
 

@@ -1,5 +1,6 @@
 """Files of OpenVINO: ``NAME.xml`` and ``NAME.bin``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +30,24 @@ def to_openvino(model: Any) -> Any:
         ) from error
 
 
-def write_openvino(
-    model: Any, path: Path, metadata: Metadata, *, half: bool = False
-) -> None:
-    """Write a model with what it tells about itself.
+def without_outputs(model: Any, names: Sequence[str]) -> Any:
+    """Return a copy of a model that does not give some of its outputs."""
+    copy = model.clone()
+    for result in copy.get_results():
+        if result.input_value(0).get_names() & {*names}:
+            copy.remove_result(result)
+    return copy
+
+
+def write_openvino(model: Any, path: Path, metadata: Metadata) -> None:
+    """Write a model (``openvino.Model``) with what it tells about itself.
 
     Args:
-        model: The model.
+        model: The model, in the precision that it is to have.
         path: The ``.xml``; the weights lie beside it.
         metadata: What it tells.
-        half: Whether to store the weights as float16.
-
     """
     import openvino
 
     model.set_rt_info(metadata.to_json(), KEY)
-    openvino.save_model(model, path, compress_to_fp16=half)
+    openvino.save_model(model, path, compress_to_fp16=False)

@@ -34,14 +34,19 @@ class Quantized(NamedTuple):
     after: float | None
 
 
+def check_max_drop(max_drop: float) -> None:
+    """Raise :class:`ExportError` if ``max_drop`` is no part of a score."""
+    if not (isinstance(max_drop, int | float) and 0 <= max_drop < math.inf):
+        raise ExportError(f'max_drop must be a number from 0, got {max_drop!r}.')
+
+
 def checked_images(images: Iterable[np.ndarray], max_drop: float) -> list[np.ndarray]:
     """Return the images to calibrate with.
 
     Raises:
         ExportError: If there is none, or ``max_drop`` is no part of a score.
     """
-    if not (isinstance(max_drop, int | float) and 0 <= max_drop < math.inf):
-        raise ExportError(f'max_drop must be a number from 0, got {max_drop!r}.')
+    check_max_drop(max_drop)
     found = list(images)
     if not found:
         raise ExportError(

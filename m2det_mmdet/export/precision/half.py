@@ -6,8 +6,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..extras import needs
+from ..openvino_file import to_openvino
 from .network import cut, reads
-from .openvino_parts import join_openvino, read_openvino
+from .openvino_parts import join_openvino
 
 # What computes in float16 without harm; others stay as they are. A sum of squares would
 # leave the range of float16.
@@ -87,7 +88,7 @@ def openvino_to_fp16(model: Any) -> Any:
     import openvino
 
     parts = cut(model)
-    network = read_openvino(parts.network)
+    network = to_openvino(parts.network)
     core = openvino.Core()
     # It would read weights when it needs them, from a file that is gone by then.
     core.set_property({'ENABLE_MMAP': False})
@@ -95,7 +96,7 @@ def openvino_to_fp16(model: Any) -> Any:
         path = Path(folder, 'network.xml')
         openvino.save_model(network, path, compress_to_fp16=True)
         network = core.read_model(path)
-    return join_openvino(network, read_openvino(parts.rest))
+    return join_openvino(network, to_openvino(parts.rest))
 
 
 def _bears_half(node: Any) -> bool:

@@ -11,9 +11,10 @@ from unittest import mock
 import numpy as np
 
 from ..extras import needs
+from ..openvino_file import to_openvino
 from .calibration import OPERATORS, Quantized, Run, Score, checked_images, too_costly
 from .network import Parts, cut
-from .openvino_parts import join_openvino, read_openvino
+from .openvino_parts import join_openvino
 
 # Images that tell which layers are sensitive.
 _RANKING = 8
@@ -46,7 +47,7 @@ def openvino_to_int8(
     needs('onnx', 'openvino', 'nncf', extra='openvino')
     images = checked_images(calibration, max_drop)
     parts = cut(model)
-    network, rest = read_openvino(parts.network), read_openvino(parts.rest)
+    network, rest = to_openvino(parts.network), to_openvino(parts.rest)
     with _quiet() as nncf:
         options = _options(nncf, parts, len(images))
         data = nncf.Dataset(images)

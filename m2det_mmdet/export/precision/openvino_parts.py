@@ -2,28 +2,6 @@
 
 from typing import Any
 
-from ...ops.failures import reason_of
-from ..errors import ExportError
-from ..extras import needs
-
-
-def read_openvino(model: Any) -> Any:
-    """Translate a model of ONNX (``onnx.ModelProto``) to ``openvino.Model``.
-
-    Raises:
-        ExportError: If OpenVINO is missing, or does not take the model.
-    """
-    needs('openvino', extra='openvino')
-    import openvino
-
-    try:
-        return openvino.Core().read_model(model.SerializeToString())
-    except Exception as error:
-        raise ExportError(
-            f'OpenVINO does not take the detector ({reason_of(error)}): take --format '
-            'onnx.'
-        ) from error
-
 
 def join_openvino(network: Any, rest: Any) -> Any:
     """Put the parts of :func:`.cut` together again; both are used up.
