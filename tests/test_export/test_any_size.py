@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, export
 
-from m2det_mmdet.models.necks import AugFPN, BiFPN, DSSDNeck
+from m2det_mmdet.models.necks import TCB, AugFPN, BiFPN, DSSDNeck
 from m2det_mmdet.models.utils.suppression import strongest, strongest_of_classes
 
 # Channels of the maps that a neck takes, and the neck.
@@ -18,6 +18,7 @@ NECKS = {
         lambda x: AugFPN(x, 4, num_outs=4, add_extra_convs='on_input'),
     ),
     'BiFPN': ((4, 6, 8), lambda x: BiFPN(x, out_channels=4, num_outs=5, num_stages=1)),
+    'TCB': ((4, 6, 8), lambda x: TCB(x, out_channels=4)),
     'DSSD': (
         (4, 6),
         lambda x: DSSDNeck(

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from mmcv.cnn import ConvModule, build_activation_layer
 from mmdet.models.necks import SSDNeck
 from mmdet.registry import MODELS
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...utils.symbolic import is_symbolic
+from ..utils.cropping import cropped
 from .mlfpn import NORM, RELU
 
 MERGES = ('product', 'sum')
@@ -193,13 +193,8 @@ class DeconvolutionModule(BaseModule):
                 'neck, or the input size, fit.'
             )
         if is_symbolic(size):
-            # The padding of an operator of ONNX is fixed, and a slice would make the
-            # graph learn whether sides are even.
-            rows, columns = (
-                torch.arange(count, device=x.device) + start
-                for count, start in zip(size, padding, strict=True)
-            )
-            return self.deconv(x).index_select(-2, rows).index_select(-1, columns)
+            # The padding of an operator of ONNX is fixed.
+            return cropped(self.deconv(x), size, padding)
         return F.conv_transpose2d(
             x, self.deconv.weight, self.deconv.bias, stride, padding, output_padding
         )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..utils.channels import check_channels
+from ..utils.cropping import cropped
 from ..utils.defaults import FrozenConfig
 
 XAVIER = FrozenConfig(
@@ -150,5 +151,4 @@ class TransferConnectionBlock(nn.Module):
                 'choose maps of the backbone with strides that double, or another '
                 'input size.'
             )
-        enlarged = self.norm(self.deconv(coarse))
-        return enlarged[..., :height, :width]
+        return cropped(self.norm(self.deconv(coarse)), size)
