@@ -76,7 +76,9 @@ class ScoreOnData:
     def calibration(self) -> Iterator[np.ndarray]:
         """Yield inputs of the graph, one image each, of the training images."""
         runner = self._build('train')
-        for batch in islice(runner.test_dataloader, CALIBRATION):
+        with prints_to(quiet_log()):
+            loader = runner.test_dataloader
+        for batch in islice(loader, CALIBRATION):
             data = runner.model.data_preprocessor(batch, False)
             metas = [sample.metainfo for sample in data['data_samples']]
             for images in runner.model.inputs_of(data['inputs'], metas):
@@ -95,4 +97,6 @@ class ScoreOnData:
                 default=split,
                 out=Path(cfg.work_dir, 'data'),
             )
+            # Processes that are forked beside the threads of OpenVINO crash.
+            cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
             return build_test(cfg, str(self._file))
