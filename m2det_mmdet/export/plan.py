@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mmdet.models.detectors import SingleStageDetector
+from mmdet.models.necks import NASFPN
 from mmengine.config import Config
 
 from ..models.utils.suppression import check_suppression, suppression_options
@@ -79,6 +80,11 @@ def plan_graph(
         size = _checked(size)
         preparation = replace(preparation, resize=size)
     fixed = None if size == DYNAMIC else size
+    if fixed is None and any(isinstance(x, NASFPN) for x in model.modules()):
+        raise ExportError(
+            'NASFPN fixes the ratio of its maps in a graph: give the size of the '
+            f'input, such as {own}.'
+        )
     return Plan(
         size=fixed,
         example=fixed or own,

@@ -35,6 +35,9 @@ def trace(graph: DetectionGraph, plan: Plan) -> ExportedProgram:
     if plan.preparation.inside or plan.size is None:
         height, width = (1, 2) if plan.preparation.inside else (2, 3)
         axes.update({height: Dim.DYNAMIC, width: Dim.DYNAMIC})
+    # PyTorch would look whether the loop of an earlier graph fits this one, and fail
+    # at a number that only the graph knows.
+    torch.compiler.reset()
     try:
         with torch.no_grad(), quiet_exporter():
             return export(graph, (images,), dynamic_shapes=(axes,))

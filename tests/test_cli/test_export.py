@@ -11,6 +11,7 @@ import torch
 from m2det_mmdet.apis import exporting
 from m2det_mmdet.cli import main
 from m2det_mmdet.export.errors import ExportError
+from m2det_mmdet.export.formats import Models
 from m2det_mmdet.export.onnx_file import to_onnx
 from m2det_mmdet.export.standalone import SCRIPT
 
@@ -107,13 +108,11 @@ def test_a_file_that_differs_leaves_nothing(
     file = tmp_path / 'x.onnx'
     monkeypatch.setattr(exporting, 'verify', differ)
     monkeypatch.setattr(exporting, 'open_exported', lambda _: SimpleNamespace(run=None))
-    monkeypatch.setitem(
-        exporting.FORMATS,
-        'onnx',
-        exporting.FORMATS['onnx']._replace(
-            write=lambda graph, plan, metadata, path, opset: path.write_text('x')
-        ),
+    quick = exporting.FORMATS['onnx']._replace(
+        translate=lambda *_: Models('whole', 'final'),
+        write=lambda model, path, metadata: path.write_text(model),
     )
+    monkeypatch.setitem(exporting.FORMATS, 'onnx', quick)
 
     assert main(['export', MODEL, '-o', str(file)]) == 2
 

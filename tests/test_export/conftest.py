@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-import openvino
 import pytest
 import torch
 from mmdet.apis import DetInferencer
@@ -21,6 +20,8 @@ from m2det_mmdet.apis.model_source import find_model
 from m2det_mmdet.export.metadata import KEY, Metadata, Preparation
 
 MODEL = 'm2det_r18_scenes'
+# Tests with OpenVINO are slow ones: its threads do not bear the processes that other
+# tests fork, and end them all.
 CLASSES = (
     *('disc', 'square', 'triangle', 'striped', 'checkered'),
     *('dotted', 'car', 'robot', 'flower', 'paw'),
@@ -109,6 +110,8 @@ def tiny_file(tmp_path: Path, metadata: Callable[..., Metadata]) -> Callable[...
         if path.suffix == '.onnx':
             onnx.save(model, path)
             return path
+        import openvino
+
         onnx.save(model, path.with_suffix('.onnx'))
         graph = openvino.convert_model(path.with_suffix('.onnx'))
         graph.set_rt_info(facts.to_json(), KEY)

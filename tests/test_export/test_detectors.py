@@ -17,7 +17,7 @@ from m2det_mmdet.export.plan import DYNAMIC, plan_graph
 from m2det_mmdet.export.programs import trace
 from m2det_mmdet.models.dense_heads import M2DetHead
 
-NECKS = ('fpn', 'pafpn', 'nasfpn', 'rfp', 'bifpn', 'augfpn', 'tcb', 'ssd', 'mlfpn')
+NECKS = ('fpn', 'pafpn', 'rfp', 'bifpn', 'augfpn', 'tcb', 'ssd', 'mlfpn')
 NARROW = 'm2det/ablation_narrow'
 # Family, leaf, by how much its channels are divided, and pixels of its images. VGG-16
 # has no narrower form.
@@ -38,7 +38,10 @@ OF_ANY_SIZE = [
     ('necks', 'retinanet_r50_rfp_1x_coco', 1, 256),
     ('necks', 'retinanet_r50_tcb_1x_coco', 1, 256),
 ]
+NASFPN = ('necks', 'retinanet_r50_nasfpn_1x_coco', 8, 256)
 OF_ONE_SIZE = [
+    NASFPN,
+    ('necks/necks_narrow', 'necks_nasfpn_r18_scenes', 1, 128),
     ('m2det', 'm2det_vgg_320', 1, 320),
     ('m2det', 'm2det_r50_320', 8, 320),
     ('m2det', 'm2det_r101_320', 8, 320),
@@ -46,7 +49,6 @@ OF_ONE_SIZE = [
     ('refinedet', 'refinedet_vgg_320', 1, 320),
     ('refinedet', 'refinedet_r101_320', 1, 320),
     # Its pooling follows the sizes that it was traced with.
-    ('necks', 'retinanet_r50_nasfpn_1x_coco', 8, 256),
     ('ssd', 'ssd_vgg_300', 1, 300),
     ('ssd', 'ssd_vgg_512', 1, 512),
 ]
@@ -147,3 +149,14 @@ def test_a_two_stage_detector_is_refused_by_its_name(
 
     with pytest.raises(ExportError, match=f'^{kind} cannot be exported: single-stage'):
         plan_graph(config, model)
+
+
+def test_a_neck_that_fixes_the_ratio_of_its_maps_needs_a_size(
+    small_config: Callable[..., Config],
+) -> None:
+    config = small_config(*NASFPN)
+    model = MODELS.build(config.model)
+
+    with pytest.raises(ExportError, match='NASFPN .* give the size of the input'):
+        plan_graph(config, model)
+    assert plan_graph(config, model, size=(256, 256)).size == (256, 256)

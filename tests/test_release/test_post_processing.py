@@ -122,6 +122,8 @@ def test_detections_of_an_exported_graph(
     boxes = boxes * (sides / SIZE)[:, None]
     selection = Selection(settings_of(release_head, mode))
 
+    # As `programs.trace` does.
+    torch.compiler.reset()
     program = export(selection, (boxes[:2], scores[:2]), dynamic_shapes=BATCHES)
     session = runtime.InferenceSession(
         to_onnx(program, DETECTIONS, inputs=RAW).SerializeToString()
