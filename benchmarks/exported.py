@@ -33,9 +33,8 @@ from m2det_mmdet.analysis.machine import describe_machine, load_average, version
 from m2det_mmdet.analysis.random_weights import build_random
 from m2det_mmdet.apis.inferencer import build_inferencer
 from m2det_mmdet.apis.model_source import find_model
+from m2det_mmdet.export import onnx_file, openvino_file
 from m2det_mmdet.export.graph import RAW, DetectionGraph
-from m2det_mmdet.export.onnx_file import to_onnx
-from m2det_mmdet.export.openvino_file import to_openvino
 from m2det_mmdet.export.plan import Plan, plan_graph
 from m2det_mmdet.export.precision.int8_onnx import onnx_to_int8
 from m2det_mmdet.export.precision.int8_openvino import openvino_to_int8
@@ -136,15 +135,16 @@ def variants(
     threads: int | None,
 ) -> dict[str, Pair]:
     """Return what is timed, by its name."""
-    graph = DetectionGraph(model, plan.suppression).eval()
-    exported = to_onnx(trace(graph, plan), graph.names)
+    folded = accelerate(copy.deepcopy(model), channels_last=False)
+    graph = DetectionGraph(folded, plan.suppression, everything=True).eval()
+    exported = onnx_file.to_onnx(trace(graph, plan), graph.names)
     calibration = [images[:1]]
     makers: Mapping[str, Callable[[], Pair]] = {
         'eager': lambda: _eager(model),
         'compiled': lambda: _eager(accelerate(copy.deepcopy(model), compile=True)),
         'ort': lambda: _onnx(exported, threads),
         'ort int8': lambda: _onnx(onnx_to_int8(exported, calibration).model, threads),
-        'openvino': lambda: _openvino(to_openvino(exported), threads),
+        'openvino': lambda: _openvino(openvino_file.to_openvino(exported), threads),
         'openvino int8': lambda: _openvino(
             openvino_to_int8(exported, calibration).model, threads
         ),
@@ -184,7 +184,7 @@ def _onnx(model: Any, threads: int | None) -> Pair:
         onnxruntime.InferenceSession(
             x.SerializeToString(), options, providers=['CPUExecutionProvider']
         )
-        for x in (raw, model)
+        for x in (raw, onnx_file.without_outputs(model, RAW))
     ]
     first, second = (
         lambda images, session=session: session.run(None, {INPUT: images})
@@ -201,7 +201,8 @@ def _openvino(model: Any, threads: int | None) -> Pair:
         settings['INFERENCE_NUM_THREADS'] = threads
     outputs = [x for x in model.outputs if x.get_names() & {*RAW}]
     raw = openvino.Model(outputs, model.get_parameters())
-    compiled = [openvino.Core().compile_model(x, 'CPU', settings) for x in (raw, model)]
+    final = openvino_file.without_outputs(model, RAW)
+    compiled = [openvino.Core().compile_model(x, 'CPU', settings) for x in (raw, final)]
     first, second = (lambda images, x=x: x([images]) for x in compiled)
     return first, second
 
