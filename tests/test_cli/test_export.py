@@ -102,7 +102,7 @@ def test_an_opset_that_cannot_hold_the_loop_is_named(
 def test_a_file_that_differs_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    def differ(*_: object) -> None:
+    def differ(*_: object, **__: object) -> None:
         raise ExportError('The file differs from the detector: by 1.')
 
     file = tmp_path / 'x.onnx'
