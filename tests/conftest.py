@@ -41,15 +41,11 @@ from mmengine.visualization import Visualizer  # noqa: E402
 from yapf.yapflib import yapf_api  # noqa: E402
 
 import m2det_mmdet  # noqa: E402, F401
-from m2det_mmdet.apis import train  # noqa: E402
-from m2det_mmdet.apis.inferencer import build_inferencer  # noqa: E402
-from m2det_mmdet.apis.model_source import find_model  # noqa: E402
+from m2det_mmdet.apis import (
+    export,  # noqa: E402
+    train,  # noqa: E402
+)
 from m2det_mmdet.datasets.scenes import write_scenes  # noqa: E402
-from m2det_mmdet.export.graph import DetectionGraph  # noqa: E402
-from m2det_mmdet.export.metadata import Metadata  # noqa: E402
-from m2det_mmdet.export.onnx_file import to_onnx, write_onnx  # noqa: E402
-from m2det_mmdet.export.plan import plan_graph  # noqa: E402
-from m2det_mmdet.export.programs import trace  # noqa: E402
 from m2det_mmdet.jobs import Event, Job, Told  # noqa: E402
 from m2det_mmdet.jobs.events import JobQueue, Task, perform  # noqa: E402
 
@@ -251,24 +247,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 @pytest.fixture(scope='session')
 def scenes_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The detector of the package as a file of ONNX."""
-    cfg, checkpoint, _ = find_model('m2det_r18_scenes')
-    model = build_inferencer(cfg, checkpoint, 'cpu').model
-    plan = plan_graph(cfg, model)
-    graph = DetectionGraph(model, plan.suppression).eval()
-    path = tmp_path_factory.mktemp('onnx') / 'm2det_r18_scenes.onnx'
-    metadata = Metadata(
-        name=path.stem,
-        classes=model.dataset_meta['classes'],
-        size=plan.size,
-        batch=plan.batch,
-        preparation=plan.preparation,
-        suppression=plan.suppression._asdict(),
-        precision='fp32',
-        config='',
-        config_sha256='',
-    )
-    write_onnx(to_onnx(trace(graph, plan), graph.names), path, metadata)
-    return path
+    folder = tmp_path_factory.mktemp('onnx')
+    return export('m2det_r18_scenes', out=folder / 'm2det_r18_scenes.onnx').path
 
 
 class UnrulyEngine:

@@ -1,8 +1,9 @@
 """A detector as one file, which is compared with the detector before it is kept."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,14 +18,11 @@ from torch import Tensor
 
 from ..analysis.machine import versions
 from ..export import onnx_file
-from ..export.decoding import decoder_of
+from ..export.examples import examples_to_compare
 from ..export.formats import FORMATS
 from ..export.graph import DetectionGraph
 from ..export.metadata import Metadata
 from ..export.plan import DYNAMIC, Plan, Size, plan_graph
-from ..export.precision.calibration import Run, check_max_drop
-from ..export.precision.int8_onnx import run_onnx
-from ..export.precision.int8_openvino import run_openvino
 from ..export.preparing import Prepare
 from ..export.runtimes.opening import open_exported, read_metadata
 from ..export.standalone import check_standalone, write_standalone
@@ -37,17 +35,13 @@ from ..utils.images import ImageReader, image_problem, read_images
 from ..utils.logs import quiet_log
 from ..utils.upright import read_upright
 from .checks import check_one_of
-from .exported_scores import ScoreOnData
 from .image_loading import take_reader
 from .inferencer import build_inferencer
 from .model_source import ModelSource, find_model
+from .precision_change import FP32, PrecisionChange
 
-PRECISIONS = ('fp32', 'fp16', 'int8')
 # Images of ``data`` that a file is compared on.
 _REAL = 8
-# Images at a time, and a size beside the config's, that it is compared with.
-_BATCHES = (1, 2, 5)
-_GROWTH = (64, -32)  # pixels of the height and of the width
 
 
 class ExportResult(NamedTuple):
@@ -83,7 +77,7 @@ def export(
     nms: str | None = None,
     batch: int | str = DYNAMIC,
     size: Size | str | None = None,
-    precision: str = 'fp32',
+    precision: str = FP32,
     max_drop: float = 0.01,
     opset: int = onnx_file.OPSET,
     preprocess: bool = False,
@@ -126,10 +120,9 @@ def export(
             left of it.
     """
     quiet_log()
-    check_one_of('precision', precision, PRECISIONS)
-    check_max_drop(max_drop)
     source = find_model(model, checkpoint, options)
     path, form = _place(out, form, source)
+    change = PrecisionChange(precision, form, data, max_drop)
     files = [path.with_suffix(suffix) for suffix in FORMATS[form].suffixes]
     for file in files:
         check_output(file, force=force)
@@ -137,8 +130,6 @@ def export(
     read = take_reader(cfg)
     inferencer = build_inferencer(cfg, source.checkpoint, 'cpu')
     detector = inferencer.model
-    # Before all that takes long, of a detector that has no graph.
-    decoder_of(detector)
     plan = plan_graph(cfg, detector, nms=nms, batch=batch, size=size, inside=preprocess)
     with_script = form == 'onnx' and plan.suppression is not None
     if with_script:
@@ -147,10 +138,9 @@ def export(
     metadata = _metadata(source, detector, plan, precision)
     with TemporaryDirectory() as folder:
         graph = _graph(accelerate(deepcopy(detector), channels_last=False), plan)
-        change = _Change(precision, data, max_drop, Path(folder))
-        if precision != 'fp32':
-            change.prepare(graph, plan, metadata, form, opset)
-        models = FORMATS[form].translate(graph, plan, opset, change.function)
+        change.read_data(graph, plan, metadata, Path(folder))
+        function = change.apply if change.changes else None
+        models = FORMATS[form].translate(graph, plan, opset=opset, change=function)
         whole, final = Path(folder, f'whole{path.suffix}'), Path(folder, path.name)
         for model, file in ((models.whole, whole), (models.final, final)):
             FORMATS[form].write(model, file, metadata)
@@ -158,9 +148,9 @@ def export(
             _graph(detector, plan),
             open_exported(whole).run,
             open_exported(final).run,
-            _examples(plan, images),
+            examples_to_compare(plan, images),
             # What the precision changes is judged by the AP.
-            tolerance=TOLERANCE if precision == 'fp32' else math.inf,
+            tolerance=math.inf if change.changes else TOLERANCE,
         )
         # That which names the others comes last.
         for file in reversed(files):
@@ -177,84 +167,6 @@ def export(
         change.ap,
         change.kept,
     )
-
-
-class _Change:
-    """Changes the precision of a model, and keeps what that has cost.
-
-    Attributes:
-        function: What :class:`.Format` takes; ``None`` for float32.
-        ap: As of :class:`ExportResult`.
-        kept: Likewise.
-    """
-
-    def __init__(
-        self, precision: str, data: str | Path | None, max_drop: float, folder: Path
-    ) -> None:
-        self._precision, self._data, self._max_drop = precision, data, max_drop
-        self._folder = folder
-        self.function: Callable[[Any], Any] | None = None
-        self.ap: tuple[float, float] | None = None
-        self.kept: tuple[str, ...] = ()
-
-    def prepare(
-        self,
-        graph: DetectionGraph,
-        plan: Plan,
-        metadata: Metadata,
-        form: str,
-        opset: int,
-    ) -> None:
-        """Measure the model in float32, and make the function that changes it.
-
-        Raises:
-            M2DetError: If the format has no such precision, or the data are not those
-                that it needs.
-        """
-        self._format = FORMATS[form]
-        if self._format.to_int8 is None:
-            raise M2DetError(
-                f'{form} files are of precision fp32: take the format onnx or openvino.'
-            )
-        self.function = self._to_fp16 if self._precision == 'fp16' else self._to_int8
-        if self._data is None:
-            if self._precision == 'int8':
-                raise M2DetError(
-                    'int8 needs images like those that the detector is for: give a '
-                    'folder with annotations as data.'
-                )
-            return
-        # Any float32 file of the detector tells what the data are for.
-        models = FORMATS['onnx'].translate(graph, plan, opset, None)
-        file = self._folder / 'fp32.onnx'
-        FORMATS['onnx'].write(models.final, file, metadata)
-        self._score = ScoreOnData(file, metadata, self._data, self._folder / 'data')
-
-    def _to_fp16(self, model: Any) -> Any:
-        changed = self._format.to_fp16(model)
-        if self._data is not None:
-            before = self._score(run_onnx(model))
-            after = self._score(self._runner()(changed))
-            self.ap = before, after
-            if not before - after <= self._max_drop:
-                raise M2DetError(
-                    f'fp16 takes the AP from {before:.4f} to {after:.4f}: take fp32, '
-                    'or a larger max_drop.'
-                )
-        return changed
-
-    def _to_int8(self, model: Any) -> Any:
-        found = self._format.to_int8(
-            model,
-            self._score.calibration(),
-            score=self._score,
-            max_drop=self._max_drop,
-        )
-        self.ap, self.kept = (found.before, found.after), found.kept
-        return found.model
-
-    def _runner(self) -> Callable[[Any], Run]:
-        return run_onnx if self._format is FORMATS['onnx'] else run_openvino
 
 
 @our_errors()
@@ -275,8 +187,7 @@ def _place(
     Raises:
         M2DetError: If there is no such format, or the name does not go with it.
     """
-    if form is not None and form not in FORMATS:
-        raise M2DetError(f'format must be one of {", ".join(FORMATS)}, got {form!r}.')
+    check_one_of('format', form, tuple(FORMATS))
     if out is None:
         form = form or 'onnx'
         return Path(f'{source.name}{FORMATS[form].suffixes[0]}'), form
@@ -319,30 +230,6 @@ def _graph(model: SingleStageDetector, plan: Plan) -> DetectionGraph:
     return graph.eval()
 
 
-def _examples(plan: Plan, real: Sequence[Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """Yield images to compare a file on, with words for them."""
-    batches = _BATCHES if plan.batch is None else (plan.batch,)
-    height, width = plan.example
-    sizes = [(height, width)]
-    if plan.size is None or plan.preparation.inside:
-        grow, shrink = _GROWTH
-        sizes.append((height + grow, max(width + shrink, 1)))
-    for size in sizes:
-        for batch in batches:
-            yield 'random images', _random(plan, batch, size)
-        yield 'a blank image', _random(plan, batches[0], size) * 0
-    for image in real:
-        yield 'a real image', image.expand(batches[0], *image.shape[1:]).contiguous()
-
-
-def _random(plan: Plan, batch: int, size: Size) -> Tensor:
-    generator = torch.Generator().manual_seed(batch)
-    if plan.preparation.inside:
-        shape = (batch, *size, 3)
-        return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
-    return torch.randn(batch, 3, *size, generator=generator)
-
-
 def _real_images(
     inferencer: DetInferencer, plan: Plan, data: str | Path, read: ImageReader
 ) -> Iterator[Tensor]:
@@ -353,7 +240,7 @@ def _real_images(
     """
     paths = find_images([str(data)])
     step = max(1, len(paths) // _REAL)
-    reader = lambda path, **kwargs: read_upright(path, read=read, **kwargs)  # noqa: E731
+    reader = partial(read_upright, read=read)
     for path, image in read_images(paths[::step][:_REAL], reader):
         if image is None:
             raise M2DetError(f'{path} {image_problem(path)}: give other data.')

@@ -146,7 +146,7 @@ def _summary(result: 'ExportResult') -> Iterator[str]:
     yield from result.remarks
     if result.ap is not None:
         before, after = result.ap
-        yield f'Box AP on the data: {before:.4f} in fp32, {after:.4f} in this file.'
+        yield f'Box AP on the data: {before:.3f} in fp32, {after:.3f} in this file.'
     if result.kept:
         yield f'Layers that stay float32: {", ".join(result.kept)}.'
     names = ' and '.join(str(path) for path in result.files)

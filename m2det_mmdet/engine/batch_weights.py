@@ -51,15 +51,12 @@ class BatchWeights:
         return loss * (max(positives, 1.0) / self.state['first'])
 
     def finish(self, gradients: Iterable[Tensor]) -> None:
-        """Divide what was accumulated by the positives of the whole step."""
+        """End a step: divide its gradients by the positives of all its batches."""
         if self.state is None:
             return
         factor = self.state['batches'] * self.state['first']
         factor /= max(self.state['positives'], 1.0)
         torch._foreach_mul_([*gradients], factor)
-
-    def begin(self) -> None:
-        """Forget the step that has ended."""
         self.state = None
 
 

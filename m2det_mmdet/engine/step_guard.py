@@ -88,7 +88,6 @@ class StepGuard:
         @wraps(before)
         def step(**kwargs: Any) -> None:
             self.weights.finish(self._gradients())
-            self.weights.begin()
             gradients = [] if self._follows_overflow else [*self._gradients()]
             was_bad = self.is_bad
             self.is_bad |= not self._finite_everywhere(gradients)

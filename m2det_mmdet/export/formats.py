@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import onnx_file, openvino_file, pt2_file
-from .errors import ExportError
 from .graph import RAW, DetectionGraph
 from .metadata import Metadata
 from .plan import Plan
+from .precision.calibration import Quantized
 from .precision.half import onnx_to_fp16, openvino_to_fp16
-from .precision.int8_onnx import onnx_to_int8
-from .precision.int8_openvino import openvino_to_int8
+from .precision.int8_onnx import onnx_to_int8, run_onnx
+from .precision.int8_openvino import openvino_to_int8, run_openvino
 from .programs import trace
+from .runtimes.exported import Run
 
 
 class Models(NamedTuple):
@@ -27,29 +28,44 @@ class Models(NamedTuple):
     final: Any
 
 
+class Precisions(NamedTuple):
+    """How the precision of a format is changed.
+
+    Attributes:
+        to_fp16: Takes a model of ONNX, returns one of the format.
+        to_int8: Takes and returns what :func:`.onnx_to_int8` does.
+        run: Returns what runs a model of the format.
+    """
+
+    to_fp16: Callable[[Any], Any]
+    to_int8: Callable[..., Quantized]
+    run: Callable[[Any], Run]
+
+
 class Format(NamedTuple):
     """A format.
 
     Attributes:
         suffixes: Of its files, of which the first names the others.
-        translate: Makes a model of a graph that gives the boxes of all anchors, too;
-            further arguments are its plan, the opset of ONNX, and what changes the
-            precision: it takes a model of ONNX and returns one of the format.
+        translate: Makes a model of a graph that gives the boxes of all anchors, too,
+            and its plan. Options: ``opset`` of ONNX, and ``change``, which takes a
+            model of ONNX and returns one of the format in another precision.
         write: Writes a model, for oneself alone: others may see it half-written.
-        to_fp16: Changes the precision.
-        to_int8: Changes the precision; takes and returns what
-            :func:`.onnx_to_int8` does.
+        precisions: Its other precisions; ``None``: it has none.
     """
 
     suffixes: tuple[str, ...]
-    translate: Callable[[DetectionGraph, Plan, int, Callable | None], Models]
+    translate: Callable[..., Models]
     write: Callable[[Any, Path, Metadata], None]
-    to_fp16: Callable | None = None
-    to_int8: Callable | None = None
+    precisions: Precisions | None = None
 
 
 def _onnx(
-    graph: DetectionGraph, plan: Plan, opset: int, change: Callable | None
+    graph: DetectionGraph,
+    plan: Plan,
+    *,
+    opset: int = onnx_file.OPSET,
+    change: Callable[[Any], Any] | None = None,
 ) -> Models:
     model = onnx_file.to_onnx(trace(graph, plan), graph.names, opset=opset)
     model = model if change is None else change(model)
@@ -57,20 +73,18 @@ def _onnx(
 
 
 def _openvino(
-    graph: DetectionGraph, plan: Plan, opset: int, change: Callable | None
+    graph: DetectionGraph,
+    plan: Plan,
+    *,
+    opset: int = onnx_file.OPSET,
+    change: Callable[[Any], Any] | None = None,
 ) -> Models:
     model = onnx_file.to_onnx(trace(graph, plan), graph.names, opset=opset)
     model = (change or openvino_file.to_openvino)(model)
     return Models(model, openvino_file.without_outputs(model, _unkept(graph)))
 
 
-def _pt2(
-    graph: DetectionGraph, plan: Plan, opset: int, change: Callable | None
-) -> Models:
-    if change is not None:
-        raise ExportError(
-            'The pt2 format is of precision fp32: take --format onnx or openvino.'
-        )
+def _pt2(graph: DetectionGraph, plan: Plan, **_: Any) -> Models:
     final = DetectionGraph(graph.model, graph.suppression, graph.prepare).eval()
     return Models(trace(graph, plan), trace(final, plan))
 
@@ -84,14 +98,16 @@ def _unkept(graph: DetectionGraph) -> tuple[str, ...]:
 
 FORMATS = {
     'onnx': Format(
-        (onnx_file.SUFFIX,), _onnx, onnx_file.write_onnx, onnx_to_fp16, onnx_to_int8
+        (onnx_file.SUFFIX,),
+        _onnx,
+        onnx_file.write_onnx,
+        Precisions(onnx_to_fp16, onnx_to_int8, run_onnx),
     ),
     'openvino': Format(
         (openvino_file.SUFFIX, openvino_file.WEIGHTS),
         _openvino,
         openvino_file.write_openvino,
-        openvino_to_fp16,
-        openvino_to_int8,
+        Precisions(openvino_to_fp16, openvino_to_int8, run_openvino),
     ),
     'pt2': Format((pt2_file.SUFFIX,), _pt2, pt2_file.write_pt2),
 }

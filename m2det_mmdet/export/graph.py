@@ -153,3 +153,11 @@ def _growth(size: Size, original: Size, like: Tensor) -> Tensor:
         for side, other in zip(size, original, strict=True)
     )
     return torch.stack([width, height] * 2)
+
+
+def output_names(count: int) -> tuple[str, ...]:
+    """Return the names of so many outputs of a graph, which not all formats keep."""
+    if count == len(RAW):
+        return RAW
+    ranks = (f'{RANKS}{i}' for i in range(count))
+    return (*DETECTIONS, *RAW, *ranks)[:count]

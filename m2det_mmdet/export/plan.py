@@ -168,7 +168,7 @@ def _own_size(cfg: Config) -> Size:
     if resize is None:
         raise ExportError(
             'The test pipeline of the config has no Resize, so that the size of the '
-            'images is unknown: give size.'
+            'images is unknown: add one.'
         )
     width, height = scale_of(resize)
     return height, width

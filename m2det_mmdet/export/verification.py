@@ -1,9 +1,8 @@
 """Whether an exported file gives what the detector does."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,6 +10,7 @@ from ..ops import multiclass_soft_nms
 from .decoding import Decoded
 from .errors import ExportError
 from .graph import DETECTIONS, RANKS, RAW, DetectionGraph, Suppression, candidates
+from .runtimes.exported import Run
 
 # Of the largest number of an output: what another order of sums may change.
 TOLERANCE = 1e-4
@@ -18,8 +18,6 @@ TOLERANCE = 1e-4
 SCORE_TOLERANCE = 1e-5
 # What one box may differ by: corners (pixels), score, class.
 _NEAR = {'boxes': 0.05, 'scores': 1e-3, 'labels': 0}
-
-Run = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
 
 class Compared(NamedTuple):

@@ -28,14 +28,12 @@ def traced_soft_nms(
     overlaps. The loop ends when no image has a box left.
 
     Args:
-        boxes: Corners ``(B, A, 4)``, xyxy in pixels. A box with a corner that is not
-            finite takes no part.
-        scores: Scores of each class ``(B, A, C)``, not negative.
-        score_thr: A box takes part in those classes where its score is higher.
-        class_agnostic: Whether boxes of different classes act on each other.
-        max_num: Most boxes of an image over all classes; no limit if it is not
-            positive.
-        **options: As for :func:`.batched_soft_nms`.
+        boxes: ``(B, A, 4)``, and the others: as of :func:`.multiclass_soft_nms`.
+        scores: ``(B, A, C)``.
+        score_thr: Likewise.
+        class_agnostic: Likewise.
+        max_num: Likewise.
+        **options: Likewise.
 
     Returns:
         Boxes ``(B, K, 4)``, scores ``(B, K)``, descending, and labels ``(B, K)``. ``K``

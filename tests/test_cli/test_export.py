@@ -70,6 +70,9 @@ def test_a_file_is_written_compared_and_inspected(
         ([MODEL, '--size', '64', '64', '3'], 'size must be a height and a width'),
         ([MODEL, '--size', 'dynamic', '--preprocess'], 'needs the size to resize'),
         ([MODEL, '--data', 'taken.onnx'], 'taken.onnx'),
+        ([MODEL, '--precision', 'int8'], 'give a folder with annotations as data'),
+        ([MODEL, '-o', 'x.pt2', '--precision', 'fp16'], 'A pt2 file is of precision'),
+        ([MODEL, '--max-drop', '2'], 'must be from 0 to 1, got 2'),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(
@@ -109,7 +112,7 @@ def test_a_file_that_differs_leaves_nothing(
     monkeypatch.setattr(exporting, 'verify', differ)
     monkeypatch.setattr(exporting, 'open_exported', lambda _: SimpleNamespace(run=None))
     quick = exporting.FORMATS['onnx']._replace(
-        translate=lambda *_: Models('whole', 'final'),
+        translate=lambda *_, **__: Models('whole', 'final'),
         write=lambda model, path, metadata: path.write_text(model),
     )
     monkeypatch.setitem(exporting.FORMATS, 'onnx', quick)

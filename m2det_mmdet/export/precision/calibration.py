@@ -1,15 +1,14 @@
 """What every way to int8 takes, and what it returns."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import ExportError
+from ..runtimes.exported import Run
 
-# Runs a graph: images in, outputs by name out.
-Run = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 # Tells how well detections are, e.g. AP, 0..1; the higher the better.
 Score = Callable[[Run], float]
 # What computes in int8: convolutions, and what lies between them, so that maps stay in
@@ -34,19 +33,14 @@ class Quantized(NamedTuple):
     after: float | None
 
 
-def check_max_drop(max_drop: float) -> None:
-    """Raise :class:`ExportError` if ``max_drop`` is no part of a score."""
-    if not (isinstance(max_drop, int | float) and 0 <= max_drop < math.inf):
-        raise ExportError(f'max_drop must be a number from 0, got {max_drop!r}.')
-
-
 def checked_images(images: Iterable[np.ndarray], max_drop: float) -> list[np.ndarray]:
     """Return the images to calibrate with.
 
     Raises:
         ExportError: If there is none, or ``max_drop`` is no part of a score.
     """
-    check_max_drop(max_drop)
+    if not (isinstance(max_drop, int | float) and 0 <= max_drop < math.inf):
+        raise ExportError(f'max_drop must be a number from 0, got {max_drop!r}.')
     found = list(images)
     if not found:
         raise ExportError(

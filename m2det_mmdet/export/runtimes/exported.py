@@ -1,6 +1,6 @@
 """An exported file that is open, whatever runs it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +9,8 @@ import numpy as np
 from ..errors import ExportError
 from ..metadata import Metadata
 
+# Runs a graph: images in, outputs by name out.
+Run = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 _CHANNELS = 3
 
 

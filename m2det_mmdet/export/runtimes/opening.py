@@ -11,6 +11,7 @@ from ...utils.exported import EXPORTED, is_exported
 from ..errors import ExportError
 from ..extras import needs
 from ..metadata import Metadata
+from ..openvino_file import WEIGHTS
 from .exported import ExportedFile, metadata_in
 
 _PROVIDERS = {
@@ -72,8 +73,6 @@ def files_of(path: str | Path) -> list[Path]:
     path = Path(os.path.expanduser(path))
     if path.suffix.lower() != '.xml':
         return [path]
-    from .openvino import WEIGHTS
-
     return [path, path.with_suffix(WEIGHTS)]
 
 

@@ -11,10 +11,10 @@ from ...utils.texts import one_line
 from ..errors import ExportError
 from ..extras import needs
 from ..metadata import KEY, Metadata
+from ..openvino_file import WEIGHTS
 from ..programs import INPUT
 from .exported import check_images, metadata_in, on
 
-WEIGHTS = '.bin'
 # Bytes within which a graph begins.
 _HEAD = 1024
 

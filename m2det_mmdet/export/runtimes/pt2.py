@@ -9,13 +9,10 @@ import torch
 
 from ...ops.failures import reason_of
 from ..errors import ExportError
-from ..graph import DETECTIONS, RAW
+from ..graph import output_names
 from ..programs import quiet_exporter
 from .exported import check_images, metadata_in, on
 from .pt2_archive import check_archive, metadata_text
-
-# Names of the outputs, which the archive has not, by their number.
-_NAMES = {len(names): names for names in (RAW, DETECTIONS, (*DETECTIONS, *RAW))}
 
 
 class Pt2File:
@@ -65,7 +62,7 @@ class Pt2File:
                 f'{self.path} fails with images {images.shape} of {images.dtype} '
                 f'({reason_of(error)}).'
             ) from error
-        return dict(zip(_NAMES[len(found)], found, strict=True))
+        return dict(zip(output_names(len(found)), found, strict=True))
 
 
 @contextmanager

@@ -20,9 +20,9 @@ import torch
 from ...ops.failures import reason_of
 from ...utils.texts import shown
 from ..errors import ExportError
-from ..metadata import KEY
+from ..pt2_file import EXTRA
 
-_EXTRA = f'extra/{KEY}.json'
+_EXTRA = f'extra/{EXTRA}'
 _PROGRAM = 'models/model.json'
 _EXAMPLE = 'data/sample_inputs/model.pt'
 _PAYLOADS = {
