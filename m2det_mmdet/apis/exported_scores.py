@@ -97,6 +97,4 @@ class ScoreOnData:
                 default=split,
                 out=Path(cfg.work_dir, 'data'),
             )
-            # Processes that are forked beside the threads of OpenVINO crash.
-            cfg.test_dataloader.update(num_workers=0, persistent_workers=False)
             return build_test(cfg, str(self._file))

@@ -1,6 +1,6 @@
 """Files of OpenVINO: ``NAME.xml`` and ``NAME.bin``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from ..ops.failures import reason_of
 from .errors import ExportError
 from .extras import needs
 from .metadata import KEY, Metadata
+from .signal_stack import kept_signal_stack
 
 SUFFIX, WEIGHTS = '.xml', '.bin'
 
@@ -28,6 +29,24 @@ def to_openvino(model: Any) -> Any:
             f'OpenVINO does not take the detector ({reason_of(error)}): take --format '
             'onnx.'
         ) from error
+
+
+def compile_openvino(
+    model: Any, provider: str = 'cpu', options: Mapping[str, Any] | None = None
+) -> Any:
+    """Compile a model (``openvino.Model``).
+
+    Args:
+        model: The model.
+        provider: One of OpenVINO's devices, in lower case.
+        options: OpenVINO's; by default it computes in float32, which it does not where
+            a processor has bfloat16.
+    """
+    import openvino
+
+    settings = {'INFERENCE_PRECISION_HINT': 'f32'} if options is None else options
+    with kept_signal_stack():
+        return openvino.Core().compile_model(model, provider.upper(), {**settings})
 
 
 def without_outputs(model: Any, names: Sequence[str]) -> Any:

@@ -20,8 +20,6 @@ from m2det_mmdet.apis.model_source import find_model
 from m2det_mmdet.export.metadata import KEY, Metadata, Preparation
 
 MODEL = 'm2det_r18_scenes'
-# Tests with OpenVINO are slow ones: its threads do not bear the processes that other
-# tests fork, and end them all.
 CLASSES = (
     *('disc', 'square', 'triangle', 'striped', 'checkered'),
     *('dotted', 'car', 'robot', 'flower', 'paw'),

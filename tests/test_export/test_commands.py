@@ -34,7 +34,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     'suffix',
-    ['.onnx', pytest.param('.xml', marks=pytest.mark.slow), '.pt2'],
+    ['.onnx', '.xml', '.pt2'],
 )
 def test_a_detector_of_a_file(tiny_file: Callable[..., Path], suffix: str) -> None:
     path = tiny_file('tiny' + suffix)
@@ -214,7 +214,6 @@ def test_a_checkpoint_may_not_name_an_exported_file() -> None:
         embedded_config(text, 'x.pth')
 
 
-@pytest.mark.slow
 def test_both_files_of_openvino_travel(tiny_file: Callable[..., Path]) -> None:
     path = tiny_file('tiny.xml')
     source = find_model(path)

@@ -41,7 +41,8 @@ def test_a_file_finds_what_its_detector_finds(
     for one, other in zip(ours, theirs, strict=True):
         assert one['file_name'] == other['file_name']
         assert one['category_id'] == other['category_id']
-        assert one['bbox'] == pytest.approx(other['bbox'], abs=1e-3)
+        # One step of the last digit that is written.
+        assert one['bbox'] == pytest.approx(other['bbox'], abs=0.011)
         assert one['score'] == pytest.approx(other['score'], abs=1.1e-5)
     first, second = (
         {k: v for k, v in x.metrics.items() if k.startswith('coco/')} for x in figures

@@ -11,7 +11,8 @@ from unittest import mock
 import numpy as np
 
 from ..extras import needs
-from ..openvino_file import to_openvino
+from ..openvino_file import compile_openvino, to_openvino
+from ..signal_stack import kept_signal_stack
 from .calibration import OPERATORS, Quantized, Run, Score, checked_images, too_costly
 from .network import Parts, cut
 from .openvino_parts import join_openvino
@@ -73,10 +74,7 @@ def openvino_to_int8(
 
 def run_openvino(model: Any) -> Run:
     """Return what runs a model on the CPU."""
-    import openvino
-
-    core = openvino.Core()
-    compiled = core.compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
+    compiled = compile_openvino(model)
     return lambda images: _by_name(compiled, [images])
 
 
@@ -92,11 +90,7 @@ class _Validation:
     """
 
     def __init__(self, rest: Any, score: Score) -> None:
-        import openvino
-
-        self._rest = openvino.Core().compile_model(
-            rest, 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'}
-        )
+        self._rest = compile_openvino(rest)
         self._score = score
         self.scores: list[float] = []
         # NNCF asks twice for the first one.
@@ -163,7 +157,9 @@ def _is_quantized(weights: Any) -> bool:
 @contextmanager
 def _quiet() -> Iterator[Any]:
     """Import NNCF; it writes nothing, and sends nobody what it is used for."""
-    with redirect_stdout(io.StringIO()), mock.patch.dict(os.environ, NNCF_CI='1'):
+    environment = mock.patch.dict(os.environ, NNCF_CI='1')
+    # It compiles networks itself.
+    with redirect_stdout(io.StringIO()), environment, kept_signal_stack():
         import nncf
 
         yield nncf

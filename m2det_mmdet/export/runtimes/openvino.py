@@ -11,7 +11,7 @@ from ...utils.texts import one_line
 from ..errors import ExportError
 from ..extras import needs
 from ..metadata import KEY, Metadata
-from ..openvino_file import WEIGHTS
+from ..openvino_file import WEIGHTS, compile_openvino
 from ..programs import INPUT
 from .exported import check_images, metadata_in, on
 
@@ -40,8 +40,7 @@ class OpenVinoFile:
         self.metadata = _metadata_of(model, path)
         import openvino
 
-        core = openvino.Core()
-        known = [name.lower() for name in core.available_devices]
+        known = [name.lower() for name in openvino.Core().available_devices]
         if provider not in known:
             raise ExportError(
                 f'OpenVINO has no device {provider} here: choose one of '
@@ -54,7 +53,7 @@ class OpenVinoFile:
             # Else it computes in bfloat16 where the processor can.
             options['INFERENCE_PRECISION_HINT'] = 'f32'
         try:
-            self._compiled = core.compile_model(model, provider.upper(), options)
+            self._compiled = compile_openvino(model, provider, options)
         except Exception as error:
             raise ExportError(
                 f'{path} cannot be run by OpenVINO ({reason_of(error)}): export the '

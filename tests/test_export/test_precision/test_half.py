@@ -54,7 +54,6 @@ def test_squares_beyond_the_range_of_float16_stay_float32(model: Any) -> None:
     assert power.output[0] == sums.input[0]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(find_spec('openvino') is None, reason='needs openvino')
 def test_openvino_stores_the_weights_of_the_network_alone_in_float16(
     model: Any, images: list[np.ndarray]

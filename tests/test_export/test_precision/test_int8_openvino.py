@@ -9,7 +9,6 @@ from m2det_mmdet.export.precision.calibration import Run
 from m2det_mmdet.export.precision.int8_onnx import run_onnx
 from m2det_mmdet.export.precision.int8_openvino import openvino_to_int8, run_openvino
 
-pytestmark = pytest.mark.slow
 needs_nncf = pytest.mark.skipif(find_spec('nncf') is None, reason='needs nncf')
 
 

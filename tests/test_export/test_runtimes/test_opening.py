@@ -12,8 +12,7 @@ from m2det_mmdet.export.runtimes.opening import (
     read_metadata,
 )
 
-XML = pytest.param('.xml', marks=pytest.mark.slow)
-FORMATS = ['.onnx', XML, '.pt2']
+FORMATS = ['.onnx', '.xml', '.pt2']
 RUNTIMES = {'.onnx': 'onnxruntime', '.xml': 'OpenVINO', '.pt2': 'PyTorch'}
 
 
@@ -42,9 +41,7 @@ def test_each_format_gives_the_same_answer(
     ('suffix', 'images'),
     [
         ('.onnx', np.zeros((1, 4, 128, 128), np.float32)),
-        pytest.param(
-            '.xml', np.zeros((1, 3, 64, 128), np.float32), marks=pytest.mark.slow
-        ),
+        ('.xml', np.zeros((1, 3, 64, 128), np.float32)),
         ('.pt2', np.zeros((1, 3, 128, 128), np.float64)),
         ('.onnx', np.zeros((0, 3, 128, 128), np.float32)),
         ('.onnx', np.zeros((3, 128, 128), np.float32)),
@@ -94,14 +91,7 @@ def test_a_provider_that_is_not_there_is_told_with_the_others(
 
 @pytest.mark.parametrize(
     ('suffix', 'match'),
-    [
-        pytest.param(
-            '.xml',
-            r'no device cuda here: choose one of .*cpu',
-            marks=pytest.mark.slow,
-        ),
-        ('.pt2', 'no providers'),
-    ],
+    [('.xml', r'no device cuda here: choose one of .*cpu'), ('.pt2', 'no providers')],
 )
 def test_providers_are_those_of_the_format(
     tiny_file: Callable[..., Path], suffix: str, match: str

@@ -6,8 +6,6 @@ import pytest
 from m2det_mmdet.export.errors import ExportError
 from m2det_mmdet.export.runtimes.openvino import OpenVinoFile
 
-pytestmark = pytest.mark.slow
-
 
 def test_missing_weights_are_told(tiny_file: Callable[..., Path]) -> None:
     path = tiny_file('tiny.xml')
