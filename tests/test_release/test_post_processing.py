@@ -4,6 +4,7 @@ So do they in an exported graph.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from m2det_mmdet.export.onnx_file import to_onnx
 from m2det_mmdet.export.plan import suppression_of
 from m2det_mmdet.models.dense_heads import M2DetHead
 from m2det_mmdet.ops import batched_soft_nms
+from m2det_mmdet.ops.traced_soft_nms import traced_soft_nms
 
 SIZE, NUM_PRIORS = 320, 12810
 # Boxes and scores of any number of images.
@@ -136,24 +138,72 @@ def test_detections_of_an_exported_graph(
         check(*(x[:count] for x in own), data[f'dets_{mode}'])
 
 
-def test_soft_nms_of_the_release(reference: Reference) -> None:
-    data = reference('soft_nms')
+def check_lists(
+    data: dict[str, np.ndarray], suppress: Callable[..., tuple[Tensor, Tensor]]
+) -> None:
+    """Compare what ``suppress`` makes of lists of boxes with what the release makes."""
     methods = {'linear': 'linear', 'hard': 'naive', 'gaussian': 'gaussian'}
     results = [name for name in data if not name.endswith('_in')]
     assert len(results) == 28
     for name in results:
         boxes_name, method, setting = name.rsplit('_', 2)
-        boxes = torch.from_numpy(data[f'{boxes_name}_in']).float()
+        rows = torch.from_numpy(data[f'{boxes_name}_in']).float()
         key = 'sigma' if method == 'gaussian' else 'iou_threshold'
-        dets, _ = batched_soft_nms(
-            boxes[:, :4],
-            boxes[:, 4],
-            torch.zeros(len(boxes), dtype=torch.long),
+        boxes, scores = suppress(
+            rows[:, :4],
+            rows[:, 4],
             method=methods[method],
             offset=1,
             variant='original',
             **{key: float(setting.lstrip('sigmant'))},
         )
-        dets = dets.numpy()
+        dets = torch.cat([boxes, scores[:, None]], dim=1).numpy()
         dets = dets[np.lexsort((dets[:, 0], -dets[:, 4]))]
         np.testing.assert_allclose(dets, data[name], rtol=0, atol=1e-5, err_msg=name)
+
+
+def test_soft_nms_of_the_release(reference: Reference) -> None:
+    def suppress(boxes: Tensor, scores: Tensor, **options) -> tuple[Tensor, Tensor]:  # noqa: ANN003
+        one_class = torch.zeros(len(boxes), dtype=torch.long)
+        dets, _ = batched_soft_nms(boxes, scores, one_class, **options)
+        return dets[:, :4], dets[:, 4]
+
+    check_lists(reference('soft_nms'), suppress)
+
+
+class SoftNMS(nn.Module):
+    """Soft-NMS of one class as a graph."""
+
+    def __init__(self, options: dict[str, float | str]) -> None:
+        super().__init__()
+        self.options = options
+
+    def forward(self, boxes: Tensor, scores: Tensor) -> tuple[Tensor, ...]:
+        return traced_soft_nms(boxes, scores, **self.options)
+
+
+@pytest.mark.slow
+def test_soft_nms_of_an_exported_graph(reference: Reference) -> None:
+    runtime = pytest.importorskip('onnxruntime')
+    sessions = {}
+
+    def session_of(options: dict[str, float | str]) -> Any:
+        torch.compiler.reset()
+        program = export(
+            SoftNMS(options),
+            (torch.rand(1, 5, 4), torch.rand(1, 5, 1)),
+            dynamic_shapes=({1: Dim('boxes')},) * 2,
+        )
+        model = to_onnx(program, DETECTIONS, inputs=RAW)
+        return runtime.InferenceSession(model.SerializeToString())
+
+    def suppress(boxes: Tensor, scores: Tensor, **options) -> tuple[Tensor, Tensor]:  # noqa: ANN003
+        key = tuple(options.items())
+        sessions[key] = sessions.get(key) or session_of(options)
+        arrays = (boxes[None].numpy(), scores[None, :, None].numpy())
+        found = sessions[key].run(None, dict(zip(RAW, arrays, strict=True)))
+        boxes, scores, labels = (torch.from_numpy(x[0]) for x in found)
+        return boxes[labels == 0], scores[labels == 0]
+
+    check_lists(reference('soft_nms'), suppress)
+    assert len(sessions) == 7
