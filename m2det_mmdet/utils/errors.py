@@ -19,6 +19,10 @@ from .texts import one_line, printable, shown
 _LONGEST = 300
 # How Python tells of paths that it cannot hand to the operating system.
 _NULL, _NO_UNICODE = 'embedded null', 'surrogates not allowed'
+# What PyTorch and others write, in errors of several types, where memory is not enough.
+_NO_MEMORY = re.compile(
+    "out of memory|can't allocate memory|Cannot allocate memory|bad_?alloc"
+)
 _PACKAGE = Path(__file__).resolve().parent.parent
 # Site packages first: they lie within the standard library.
 _LIBRARIES = tuple(
@@ -58,8 +62,8 @@ def mendable(error: BaseException) -> str | None:
     """Return the sentence on an error that a user can mend; ``None`` for others.
 
     These are our own errors, those of the operating system on a file, those of Python
-    on a path that no file can have, and those of MMEngine on a module of a config with
-    an unknown type or argument.
+    on a path that no file can have, those of MMEngine on a module of a config with an
+    unknown type or argument, and too little memory.
     """
     if isinstance(error, M2DetError):
         return sentence_of(error)
@@ -73,6 +77,14 @@ def mendable(error: BaseException) -> str | None:
         return f'{shown(error.object)} has signs that no file can have: give another.'
     if isinstance(error, ValueError) and str(error).startswith(_NULL):
         return 'A path has a null byte in it, which no file can have: give another.'
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))
+    ):
+        what = one_line(sentence_of(error), _LONGEST).rstrip('.')
+        return (
+            f'There is not enough memory{what and f" ({what})"}: take a smaller batch '
+            'or smaller images, or close other programs.'
+        )
     return wrong_argument(error) or unknown_type(error)
 
 

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import NoReturn
 
 import pytest
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from m2det_mmdet.datasets.coco import DatasetError
@@ -149,6 +150,31 @@ def test_our_own_error_of_a_worker_is_its_sentence() -> None:
 )
 def test_some_errors_can_be_mended(error: Exception, sentence: str | None) -> None:
     assert mendable(error) == sentence
+
+
+@pytest.mark.parametrize(
+    ('error', 'said'),
+    [
+        (MemoryError(), ''),
+        (MemoryError('Unable to allocate 7 TiB.'), ' (Unable to allocate 7 TiB)'),
+        (
+            torch.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB'),
+            ' (CUDA out of memory. Tried to allocate 2 GiB)',
+        ),
+        (RuntimeError('std::bad_alloc'), ' (std::bad_alloc)'),
+    ],
+)
+def test_too_little_memory_is_one_sentence(error: Exception, said: str) -> None:
+    assert mendable(error) == (
+        f'There is not enough memory{said}: take a smaller batch or smaller images, or '
+        'close other programs.'
+    )
+
+
+def test_memory_that_was_asked_for_in_vain_is_told() -> None:
+    with pytest.raises(RuntimeError) as error:
+        torch.empty(1 << 60)
+    assert mendable(error.value).startswith('There is not enough memory (')
 
 
 def test_a_file_is_named_that_cannot_be_opened(tmp_path: Path) -> None:
