@@ -102,11 +102,13 @@ def suppression_of(test_cfg: Mapping[str, Any], nms: str | None) -> Suppression 
         nms: ``soft``, ``hard`` or ``none``; ``None``: as ``test_cfg`` says.
 
     Raises:
-        ExportError: If ``nms`` is another word.
+        ExportError: If ``nms`` is another word, or a graph has no such suppression.
     """
     if nms not in (None, *NMS):
         raise ExportError(f'nms must be one of {", ".join(NMS)}, got {nms!r}.')
     own = dict(test_cfg.get('nms') or {})
+    # From how many boxes on mmcv works class by class: the boxes that remain are equal.
+    own.pop('split_thr', None)
     if nms == 'none' or (nms is None and not own):
         return None
     wanted = {'soft': 'soft_nms', 'hard': 'nms'}.get(nms, own.get('type'))
@@ -114,7 +116,10 @@ def suppression_of(test_cfg: Mapping[str, Any], nms: str | None) -> Suppression 
         threshold = own.get('iou_threshold', 0.5 if wanted == 'nms' else 0.3)
         kept = {x: own[x] for x in ('offset', 'class_agnostic') if x in own}
         own = {'type': wanted, 'iou_threshold': threshold, **kept}
-    check_suppression({**test_cfg, 'nms': own})
+    try:
+        check_suppression({**test_cfg, 'nms': own})
+    except ValueError as error:
+        raise ExportError(f'test_cfg of the head: {error}') from error
     options = suppression_options(own)
     return Suppression(
         score_thr=test_cfg.get('score_thr', 0),

@@ -48,6 +48,7 @@ def test_a_config_that_keeps_the_ratio_of_sides_takes_any_size(
             {'iou_threshold': 0.5, 'method': 'naive', 'offset': 1},
         ),
         ('soft', {'type': 'nms', 'iou_threshold': 0.45}, {'iou_threshold': 0.45}),
+        (None, {**LINEAR, 'split_thr': 7}, {'iou_threshold': 0.3}),
     ],
 )
 def test_suppressions(nms: str | None, own: dict, expected: dict) -> None:
@@ -55,6 +56,18 @@ def test_suppressions(nms: str | None, own: dict, expected: dict) -> None:
 
     assert (how.score_thr, how.max_per_img) == (0.1, 9)
     assert expected.items() <= how.options.items()
+
+
+@pytest.mark.parametrize(
+    ('own', 'message'),
+    [
+        ({'type': 'soft_nms', 'max_num': 5}, 'soft_nms has no option max_num'),
+        ({'type': 'wbf'}, "nms.type must be one of .* got 'wbf'"),
+    ],
+)
+def test_a_suppression_that_no_graph_has(own: dict, message: str) -> None:
+    with pytest.raises(ExportError, match=f'test_cfg of the head: {message}'):
+        suppression_of({'nms': own}, None)
 
 
 @pytest.mark.parametrize(
