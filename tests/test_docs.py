@@ -88,7 +88,8 @@ def test_a_config_builds_and_its_parts_fit(place: str, tmp_path: Path) -> None:
         maps = model.extract_feat(torch.empty(1, 3, 320, 320, device='meta'))
 
     strides = [320 / x.shape[-1] for x in maps]
-    head = model.bbox_head
+    # Of two stages the first has the anchors.
+    head = getattr(model, 'rpn_head', None) or model.bbox_head
     generator = head.prior_generator
     expected = getattr(generator, 'strides', None) or generator.steps
     for stride, steps in zip(strides, expected, strict=True):
