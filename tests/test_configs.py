@@ -10,6 +10,7 @@ import mmengine
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS, init_default_scope
 from torch import Tensor, nn
 
@@ -56,6 +57,8 @@ TABLES = {
     'release_model',
     'release_dataloaders',
     'schedule_160e',
+    'mean_of_weights',
+    'last_epochs',
 }
 
 each_paper_leaf = pytest.mark.parametrize('leaf', PAPER, ids=lambda leaf: leaf.stem)
@@ -217,6 +220,7 @@ def test_its_images_have_the_size_of_its_anchors(leaf: Path) -> None:
 def test_classes_of_heads_and_data_agree(leaf: Path) -> None:
     config, model = load(leaf), build(leaf)
     dataset = inner(config.train_dataloader.dataset)
+    dataset = dataset.get('dataset', dataset)
     classes = dataset.get('metainfo', {}).get('classes')
     expected = 20 if dataset.type == 'VOCDataset' else 80
     if classes:
@@ -235,6 +239,39 @@ def test_classes_of_heads_and_data_agree(leaf: Path) -> None:
 @each_leaf
 def test_every_config_imports_the_package(leaf: Path) -> None:
     assert load(leaf).custom_imports['imports'] == ['m2det_mmdet']
+
+
+def test_the_last_epochs_leave_out_what_mixes_images() -> None:
+    config = load(CONFIGS / 'm2det' / 'm2det_r18_scenes_modern.py')
+    mixing = config.train_dataloader.dataset.pipeline
+    switch = config.custom_hooks[-1]
+
+    assert {step.type for step in mixing} >= {'Mosaic', 'MixUp'}
+    unmixed = [step for step in mixing if step.type not in ('Mosaic', 'MixUp')]
+    assert switch.switch_pipeline == unmixed
+    assert 0 < switch.switch_epoch < config.train_cfg.max_epochs
+
+
+def test_norms_and_biases_are_not_decayed_and_layers_may_have_rates() -> None:
+    leaf = CONFIGS / 'm2det' / 'm2det_r18_scenes_modern.py'
+    settings, model = deepcopy(load(leaf).optim_wrapper), build(leaf)
+    stages = {f'backbone.layer{i}': 0.5 ** (4 - i) for i in (1, 2, 3)}
+    settings.paramwise_cfg['custom_keys'] = {
+        name: {'lr_mult': rate} for name, rate in stages.items()
+    }
+
+    groups = build_optim_wrapper(model, settings).optimizer.param_groups
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    found = {names[id(group['params'][0])]: group for group in groups}
+
+    # What is named has its rate, and none of the other rules.
+    first = found['backbone.layer1.0.bn1.weight']
+    assert (first['lr'], first['weight_decay']) == (3e-3 / 8, 0.05)
+    assert found['backbone.layer3.1.conv2.weight']['lr'] == 3e-3 / 2
+    assert found['backbone.bn1.weight']['weight_decay'] == 0
+    assert found['backbone.conv1.weight']['weight_decay'] == 0.05
+    assert found['bbox_head.cls_convs.0.0.bias']['weight_decay'] == 0
+    assert found['bbox_head.cls_convs.0.0.weight']['lr'] == 3e-3
 
 
 @each_paper_leaf

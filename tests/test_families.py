@@ -36,6 +36,8 @@ SMALL = {
     'mlfpn/mlfpn_narrow': [('faster-rcnn_r18_mlfpn_scenes', 1, 128)],
     'necks': [('retinanet_r50_bifpn_1x_coco', 8, 128)],
     'necks/necks_narrow': [(f'necks_{neck}_r18_scenes', 1, 128) for neck in NECKS],
+    'panet': [('faster-rcnn_r50_panet_1x_coco', 8, 128)],
+    'panet/panet_narrow': [('faster-rcnn_r18_panet_scenes', 1, 128)],
     'refinedet': [('refinedet_r18_scenes', 1, 128)],
     'ssd': [('ssd_vgg_300', 1, 300)],
 }

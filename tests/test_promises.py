@@ -19,8 +19,9 @@ REGISTERED = {
     'TrainingCostHook WeightsCheckHook',
     'LOOPS': 'TimeBudgetTrainLoop',
     'METRICS': 'GradedCocoMetric InclusiveCocoMetric',
-    'MODELS': 'ARMHead AugFPN AugFPNSingleStageDetector AugFPNTwoStageDetector BiFPN '
-    'ConsistentSupervision DSSDNeck M2Det M2DetHead M2DetTTAModel MLFPN ODMHead '
+    'MODELS': 'ARMHead AllLevelRoIExtractor AugFPN AugFPNSingleStageDetector '
+    'AugFPNTwoStageDetector BiFPN ConsistentSupervision DSSDNeck FusedRoIExtractor '
+    'M2Det M2DetHead M2DetTTAModel MLFPN ODMHead PANetBBoxHead PANetMaskHead '
     'RefineDet RefineDetResNet RefineDetVGG SoftRoIExtractor TCB',
     'PARAM_SCHEDULERS': 'WarmupStepLR',
     'TASK_UTILS': 'M2DetAnchorGenerator RefineDetAnchorGenerator SSDBBoxCoder',

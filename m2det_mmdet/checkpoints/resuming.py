@@ -83,16 +83,30 @@ def _unlike_optimizer(saved: Any, wrapper: OptimWrapper) -> str | None:
     whole = _is_list_of_mappings(groups) and isinstance(state, Mapping)
     if not whole or not all(isinstance(group.get('params'), list) for group in groups):
         return 'its optimizer is none of PyTorch'
+    # Those of the wrapper have MMEngine's settings of no parameter beside them.
+    own = wrapper.optimizer.param_groups
     sizes = [len(group['params']) for group in groups]
-    ours = [len(group['params']) for group in wrapper.param_groups]
+    ours = [len(group['params']) for group in own]
     if sizes != ours:
         return (
             f'its optimizer has {sum(sizes)} parameters in {len(sizes)} groups, that '
             f'of the config {sum(ours)} in {len(ours)}'
         )
-    pairs = zip(groups, wrapper.param_groups, strict=True)
-    problems = (_unlike_group(group, own, state) for group, own in pairs)
+    if not _are_base_settings(saved.get('base_param_settings'), wrapper):
+        return 'its optimizer.base_param_settings are none of MMEngine'
+    pairs = zip(groups, own, strict=True)
+    problems = (_unlike_group(group, mine, state) for group, mine in pairs)
     return next(filter(None, problems), None)
+
+
+def _are_base_settings(saved: Any, wrapper: OptimWrapper) -> bool:
+    """Whether MMEngine may keep this beside the rates of single parameters."""
+    own = wrapper.base_param_settings
+    if saved is None or own is None:
+        return saved is None
+    return isinstance(saved, Mapping) and all(
+        key in own and _is_like(value, own[key]) for key, value in saved.items()
+    )
 
 
 def _is_scaler_like(saved: Mapping[str, Any], wrapper: AmpOptimWrapper) -> bool:

@@ -2,6 +2,7 @@
 
 from . import (
     backbones,
+    data_preprocessors,
     dense_heads,
     detectors,
     layers,
@@ -16,6 +17,7 @@ from .acceleration import accelerate
 __all__ = [
     'accelerate',
     'backbones',
+    'data_preprocessors',
     'dense_heads',
     'detectors',
     'layers',

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import get_world_size
 
 from ..utils.pipelines import kind_of
 from .data import count_images
@@ -26,7 +27,7 @@ _ENDLESS = 100_000
 
 
 def epoch_length(cfg: Config) -> int:
-    """Batches that one pass over the training images takes.
+    """Batches of a process that one pass over the training images takes.
 
     Raises:
         RecipeError: If the data do not load, or are not one whole batch.
@@ -37,10 +38,11 @@ def epoch_length(cfg: Config) -> int:
     # PyTorch's own default is 1.
     batch = loader.get('batch_size') or sampler.get('batch_size') or 1
     whole = loader.get('drop_last') or sampler.get('drop_last')
-    batches = images // batch if whole else math.ceil(images / batch)
+    own = math.ceil(images / get_world_size())
+    batches = own // batch if whole else math.ceil(own / batch)
     if batches == 0:
         raise RecipeError(
-            f'{images} training images are not one whole batch of {batch}, and '
+            f'{own} training images are not one whole batch of {batch}, and '
             'drop_last leaves others out: give a smaller --batch-size.'
         )
     return batches

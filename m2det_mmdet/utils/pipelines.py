@@ -7,11 +7,16 @@ from mmengine.config import Config
 
 
 def transforms_of(cfg: Config) -> Iterator[dict]:
-    """Yield the transforms of all loaders of a config, also those within others."""
+    """Yield the transforms of all loaders of a config, also those within others.
+
+    With those that mmdet's ``PipelineSwitchHook`` puts in their place later.
+    """
     for key in ('train', 'val', 'test'):
         loader = cfg.get(f'{key}_dataloader')
         if loader:
             yield from transforms_of_dataset(loader.dataset)
+    for hook in cfg.get('custom_hooks') or []:
+        yield from nested(hook.get('switch_pipeline') or [])
 
 
 def transforms_of_dataset(dataset: dict) -> Iterator[dict]:

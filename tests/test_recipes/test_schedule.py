@@ -444,3 +444,13 @@ def test_an_epoch_of_seven_images_has_as_many_batches_as_its_loader(
     monkeypatch.setattr(schedule, 'count_images', lambda cfg, key: 7)
 
     assert epoch_length(Config({'train_dataloader': loader})) == length
+
+
+def test_each_of_several_processes_has_its_part_of_an_epoch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(schedule, 'count_images', lambda cfg, key: 7)
+    monkeypatch.setattr(schedule, 'get_world_size', lambda: 2)
+
+    # Four images of each, in twos.
+    assert epoch_length(Config({'train_dataloader': {'batch_size': 2}})) == 2

@@ -45,6 +45,18 @@ def test_what_a_mosaic_cuts_off_follows() -> None:
     assert affine.border == (-160, -160)
 
 
+def test_the_last_epochs_have_the_same_size() -> None:
+    cfg = load_config('m2det_r18_scenes_modern')
+
+    set_image_size(cfg, 256)
+
+    mosaic, _, resize, mixup, *_ = cfg.train_dataloader.dataset.pipeline
+    assert mosaic.img_scale == mixup.img_scale == resize.scale == (256, 256)
+    assert cfg.custom_hooks[-1].switch_pipeline[1].scale == (256, 256)
+    (batches,) = cfg.model.data_preprocessor.batch_augments
+    assert batches.random_size_range == (192, 320)
+
+
 def test_shares_are_no_sizes() -> None:
     cfg = load_config('m2det_r18_scenes')
 

@@ -25,10 +25,17 @@ def test_a_type_has_its_name_by_text_and_by_class() -> None:
 def test_transforms_within_wrappers_and_others_are_found() -> None:
     choice = {'type': 'RandomChoice', 'transforms': [[{'type': 'A'}], [{'type': 'B'}]]}
     train = {'type': 'ConcatDataset', 'datasets': [{'pipeline': [choice]}, WRAPPER]}
-    cfg = Config({'train_dataloader': {'dataset': train}, 'val_dataloader': None})
+    later = {'type': 'PipelineSwitchHook', 'switch_pipeline': [{'type': 'C'}]}
+    cfg = Config(
+        {
+            'train_dataloader': {'dataset': train},
+            'val_dataloader': None,
+            'custom_hooks': [{'type': 'EMAHook'}, later],
+        }
+    )
 
     kinds = [kind_of(step) for step in transforms_of(cfg)]
-    assert kinds == ['RandomChoice', 'A', 'B', 'Load', 'Resize']
+    assert kinds == ['RandomChoice', 'A', 'B', 'Load', 'Resize', 'C']
     assert wrapped_in(WRAPPER) == [INNER]
     assert wrapped_in(INNER) == []
     assert [*nested([{'a': {'b': 1}}])] == [{'a': {'b': 1}}, {'b': 1}]

@@ -67,6 +67,32 @@ def own(size: int) -> list[dict]:
     return cropped(size, 0.5, flip, dict(type='SSDPhotometricDistortion'))
 
 
+def mixed(size: int, *colours: dict) -> tuple[list[dict], list[dict], list[dict]]:
+    """Several images in one: steps for each of them, for all, and without mixing."""
+    loading = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
+    mosaic = dict(type='Mosaic', img_scale=(size, size), prob=0.5)
+    mixup = dict(type='MixUp', img_scale=(size, size), ratio_range=(0.8, 1.6))
+    # A crop without an object stays: here it would be tried again and again.
+    crop = dict(
+        type='RandomCrop',
+        crop_type='relative_range',
+        crop_size=(0.5, 0.5),
+        allow_negative_crop=True,
+    )
+    last = [
+        # What a border leaves of an object may be a line.
+        dict(type='FilterAnnotations', min_gt_bbox_wh=(2, 2), keep_empty=False),
+        dict(type='RandomFlip', prob=0.5),
+        *colours,
+        dict(type='PackDetInputs'),
+    ]
+    return (
+        loading,
+        [mosaic, crop, resize(size), mixup, *last],
+        [crop, resize(size), *last],
+    )
+
+
 def test(size: int) -> list[dict]:
     return [
         dict(type='LoadImageFromFile'),
@@ -118,5 +144,7 @@ pipelines = dict(
     scenes={128: (scenes(128), test(128), multi_scale([96, 128, 160, 192]))},
     cells={320: (cells(320), test(320), multi_scale([288, 320, 416, 480]))},
     own={320: (own(320), test(320), multi_scale([256, 320, 416, 480]))},
+    # These come beside those for tests, which are the scenes' and one's own.
+    mixed={128: mixed(128), 320: mixed(320, dict(type='SSDPhotometricDistortion'))},
     refinedet_r18={320: (cells(320), test(320), multi_scale([256, 320, 416, 480]))},
 )

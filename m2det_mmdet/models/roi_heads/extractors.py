@@ -1,6 +1,7 @@
 """RoI extractors that take each RoI from all levels of a pyramid."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmdet.models.roi_heads.roi_extractors import BaseRoIExtractor
@@ -8,17 +9,19 @@ from mmdet.registry import MODELS
 from mmdet.utils import OptMultiConfig
 from torch import Tensor, nn
 
+from ..layers.level_fusion import LevelFusion
 from ..layers.spatial_fusion import AdaptiveSpatialFusion
 from ..utils.defaults import FrozenConfig
 
 XAVIER = FrozenConfig(type='Xavier', layer='Conv2d', distribution='uniform')
 
 
+@MODELS.register_module()
 class AllLevelRoIExtractor(BaseRoIExtractor):
     """Pool each RoI from every level, whatever its size.
 
-    Arguments are those of
-    :class:`mmdet.models.roi_heads.roi_extractors.BaseRoIExtractor`.
+    For heads that take the levels apart, as :class:`.PANetBBoxHead`. Arguments are
+    those of :class:`mmdet.models.roi_heads.roi_extractors.BaseRoIExtractor`.
 
     Shape:
         - Input: a map ``(N, C, H_i, W_i)`` for each of ``featmap_strides``; RoIs
@@ -97,6 +100,42 @@ class SoftRoIExtractor(AllLevelRoIExtractor):
     ) -> None:
         super().__init__(roi_layer, out_channels, featmap_strides, init_cfg=init_cfg)
         self.fusion = AdaptiveSpatialFusion(out_channels, len(featmap_strides))
+
+    def forward(
+        self,
+        feats: Sequence[Tensor],
+        rois: Tensor,
+        roi_scale_factor: float | None = None,
+    ) -> Tensor:
+        """Return the fused RoIs; arguments as for :class:`AllLevelRoIExtractor`."""
+        return self.fusion(super().forward(feats, rois, roi_scale_factor))
+
+
+@MODELS.register_module()
+class FusedRoIExtractor(AllLevelRoIExtractor):
+    """Pool each RoI from all levels, and fuse these by their maximum or sum.
+
+    It replaces mmdet's ``SingleRoIExtractor`` before any head. `PANet
+    <https://arxiv.org/abs/1803.01534>`_ fuses behind the first layer of the head
+    instead, which its paper found better: :class:`.PANetBBoxHead`,
+    :class:`.PANetMaskHead`.
+
+    Args:
+        *args: Arguments of :class:`AllLevelRoIExtractor`.
+        fusion: ``'max'`` or ``'sum'``.
+        **kwargs: Arguments of :class:`AllLevelRoIExtractor`.
+
+    Shape:
+        - Input: as for :class:`AllLevelRoIExtractor`.
+        - Output: ``(K, C, h, w)``, the size of the RoI layer.
+
+    Raises:
+        ValueError: If ``fusion`` is not known.
+    """
+
+    def __init__(self, *args: Any, fusion: str = 'max', **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fusion = LevelFusion(fusion)
 
     def forward(
         self,

@@ -107,6 +107,40 @@ def test_gradients_of_an_incomplete_step_are_kept(
     assert differences(state, whole(**settings)) == []
 
 
+def with_own_rates(folder: Path) -> dict[str, Any]:
+    """Settings by which parameters differ in their rate and decay."""
+    config = toy_config(folder, every_iterations=1)
+    config['optim_wrapper']['optimizer']['weight_decay'] = 0.1
+    config['optim_wrapper']['paramwise_cfg'] = {
+        'norm_decay_mult': 0,
+        'custom_keys': {'layers.3': {'lr_mult': 0.1}},
+    }
+    return config
+
+
+def test_rates_of_single_parameters_go_on(tmp_path: Path) -> None:
+    uninterrupted = run(with_own_rates(tmp_path / 'whole'))
+    with pytest.raises(Crash):
+        run(with_own_rates(tmp_path / 'parts'), before_iteration=9)
+
+    state = run(with_own_rates(tmp_path / 'parts'), resume=True)
+
+    assert len(state['optimizer']['param_groups']) == 6
+    assert differences(state, uninterrupted) == []
+
+
+def test_a_strange_rate_of_all_is_refused(tmp_path: Path) -> None:
+    config = with_own_rates(tmp_path)
+    with pytest.raises(Crash):
+        run(config, before_iteration=9)
+    state = last_state(tmp_path)
+    state['optimizer']['base_param_settings']['lr'] = 'x'
+    torch.save(state, tmp_path / 'resume.pth')
+
+    with pytest.raises(M2DetError, match='base_param_settings are none of MMEngine'):
+        run(config, resume=True)
+
+
 @MODELS.register_module(force=True)
 class DivergingDetector(ToyDetector):
     """Has an infinite loss, with finite gradients, in one iteration."""

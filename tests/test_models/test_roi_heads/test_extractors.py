@@ -6,10 +6,15 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from m2det_mmdet.models.roi_heads import AllLevelRoIExtractor, SoftRoIExtractor
+from m2det_mmdet.models.roi_heads import (
+    AllLevelRoIExtractor,
+    FusedRoIExtractor,
+    SoftRoIExtractor,
+)
 
 STRIDES = (4, 8, 16, 32)
 LAYER = {'type': 'RoIAlign', 'output_size': 2, 'sampling_ratio': 2}
+KINDS = [AllLevelRoIExtractor, FusedRoIExtractor, SoftRoIExtractor]
 # Of image 0 and of image 1; far from the border, where maps end.
 ROIS = torch.tensor([[0.0, 32, 40, 64, 80], [1, 48, 48, 80, 64]])
 
@@ -74,6 +79,21 @@ def test_soft_selection_is_the_weighted_sum_over_the_levels() -> None:
     torch.testing.assert_close(pooled, torch.full((2, 1, 2, 2), expected))
 
 
+@pytest.mark.parametrize(('fusion', 'expected'), [('max', 1000), ('sum', 1111)])
+def test_levels_are_fused_cell_by_cell(fusion: str, expected: float) -> None:
+    extractor = FusedRoIExtractor(LAYER, 1, STRIDES, fusion=fusion)
+    sides = [128 // stride for stride in STRIDES]
+    maps = [torch.full((2, 1, n, n), 10.0**i) for i, n in enumerate(sides)]
+
+    pooled = extractor(maps, ROIS)
+    torch.testing.assert_close(pooled, torch.full((2, 1, 2, 2), float(expected)))
+
+
+def test_another_fusion_is_named() -> None:
+    with pytest.raises(ValueError, match="'max' or 'sum', got 'mean'"):
+        FusedRoIExtractor(LAYER, 1, STRIDES, fusion='mean')
+
+
 def test_soft_selection_at_256_channels_costs_what_was_counted() -> None:
     extractor = SoftRoIExtractor({**LAYER, 'output_size': 7}, 256, STRIDES)
     maps = [torch.rand(1, 256, 128 // stride, 128 // stride) for stride in STRIDES]
@@ -131,7 +151,7 @@ def test_compiled_operators_get_what_they_can_read(
     assert all(x.grad is not None for x in inputs)
 
 
-@pytest.mark.parametrize('kind', [AllLevelRoIExtractor, SoftRoIExtractor])
+@pytest.mark.parametrize('kind', KINDS)
 def test_maps_without_a_stride_are_named(kind: type) -> None:
     extractor = kind(LAYER, 2, STRIDES)
     message = rf'{kind.__name__} pools from 4 levels .*4, 8, 16, 32.* and got 3 maps'
