@@ -89,6 +89,12 @@ _CHANNELS = {
     'tum_channels',
 }
 
+# Of torchvision, by what they take and return.
+OPERATORS = {
+    'nms': '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
+    'qnms': '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
+}
+
 # The tensors of the tests are small, and processes share the cores.
 torch.set_num_threads(1)
 
@@ -220,6 +226,28 @@ def benchmark_script() -> Callable[[str], ModuleType]:
         return module
 
     return load
+
+
+@pytest.fixture(scope='session')
+def with_timm() -> None:
+    """Let tests import timm, which `make setup` puts into a folder of its own.
+
+    timm imports torchvision. Wheels of that on PyPI are built for CUDA: with a PyTorch
+    for the CPU their operators do not load, and the import fails where two of them are
+    described. These are declared here; nothing calls them. No other test gets to see
+    that torchvision.
+    """
+    if torch.version.cuda is None:
+        for name, arguments in OPERATORS.items():
+            torch.library.define(f'torchvision::{name}', arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(f'{sys.prefix}/timm')
+        try:
+            import timm  # noqa: F401
+        except (ImportError, RuntimeError) as error:
+            pytest.skip(f'timm cannot be imported: {error}')
+        for name in [name for name in sys.modules if name.startswith('torchvision')]:
+            del sys.modules[name]
 
 
 @pytest.fixture(scope='session')
