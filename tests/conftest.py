@@ -327,7 +327,8 @@ def _divide(config: Any, divisor: int) -> None:
     """Divide all channels of a model's config, but for the colours of its images."""
     items = config.items() if isinstance(config, dict) else enumerate(config)
     for key, value in list(items):
-        if key in _CHANNELS:
+        # Necks that follow their backbone have none.
+        if key in _CHANNELS and value is not None:
             many = isinstance(value, (list, tuple))
             config[key] = [n // divisor for n in value] if many else value // divisor
         elif isinstance(value, (dict, list)):
@@ -338,11 +339,14 @@ def _small(family: str, stem: str, divisor: int, side: int) -> Config:
     """The config of a leaf with fewer channels and smaller images."""
     config = Config.fromfile(ROOT / 'configs' / family / f'{stem}.py')
     init_default_scope(config.default_scope)
-    config.model.backbone.init_cfg = None
+    backbone = config.model.backbone
+    backbone.init_cfg = None
+    backbone.pop('pretrained', None)
     if divisor > 1:
-        # What ResNet has by default.
-        config.model.backbone.setdefault('base_channels', 64)
-        config.model.backbone.setdefault('stem_channels', 64)
+        if 'ResNet' in backbone.type:
+            # What it has by default.
+            backbone.setdefault('base_channels', 64)
+            backbone.setdefault('stem_channels', 64)
         _divide(config.model, divisor)
     # An untrained detector finds something too.
     for settings in (config.model.test_cfg, config.model.test_cfg.get('rcnn', {})):

@@ -20,7 +20,7 @@ class M2Det(SingleStageDetector):
     It differs from :class:`mmdet.models.SingleStageDetector` in four points:
 
     - ``in_channels`` of the neck, of the first one in a chain, comes from the backbone
-      if the config does not give it;
+      if the config does not give it, or as ``None``;
     - ``in_channels`` of the head comes from the neck likewise;
     - a head that does not fit its neck fails here, not at the first image;
     - if the neck cannot take the backbone's maps, the error names them and the image

@@ -17,7 +17,7 @@ _SIDE = 64
 def follow_backbone(
     neck: ConfigType | list[ConfigType], backbone: nn.Module
 ) -> ConfigType | list[ConfigType]:
-    """Give a neck the channels of its backbone where its config has none.
+    """Give a neck the channels of its backbone where its config has none, or ``None``.
 
     Args:
         neck: Config of the neck, or of a chain of necks, of which the first counts.
@@ -34,7 +34,8 @@ def follow_backbone(
     kind = first['type']
     kind = MODELS.get(kind) if isinstance(kind, str) else kind
     taken = signature(kind).parameters.get('in_channels') if kind else None
-    if 'in_channels' in first or taken is None or taken.default is not taken.empty:
+    is_needed = taken is not None and taken.default is taken.empty
+    if first.get('in_channels') is not None or not is_needed:
         return neck
     first = first.copy()
     first['in_channels'] = map_channels(backbone)

@@ -70,6 +70,8 @@ def test_the_first_neck_of_a_chain_follows() -> None:
     chain = [MLFPN, last]
 
     assert follow_backbone(MLFPN, Declared()) == {**MLFPN, 'in_channels': [5, 7]}
+    emptied = {**MLFPN, 'in_channels': None}
+    assert follow_backbone(emptied, Declared())['in_channels'] == [5, 7]
     assert follow_backbone(chain, Declared()) == [
         {**MLFPN, 'in_channels': [5, 7]},
         last,
