@@ -1,5 +1,5 @@
-# The paper's epochs for backbones that SGD does not train well; the rate is MMDetection's
-# for Swin Transformers, at a total batch of 32.
+# The paper's epochs, with the optimizer of networks that SGD does not train well. The
+# rate is that of MMDetection's Swin Transformers, at a total batch of 32.
 _base_ = './schedule_150e.py'
 
 optim_wrapper = dict(

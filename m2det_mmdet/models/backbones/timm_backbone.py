@@ -22,6 +22,9 @@ from ...compat.environment import PackagesError
 from ...utils.builds import did_you_mean
 from ...utils.errors import M2DetError, clause_of
 
+# Arguments of timm by which it would read files itself, some without any check.
+_READING = ('checkpoint_path', 'pretrained_cfg', 'pretrained_cfg_overlay')
+
 
 class TimmError(M2DetError, ValueError):
     """timm has no such network, or the network no such maps."""
@@ -99,6 +102,11 @@ class TimmBackbone(BaseModule):
             raise TimmError(
                 f'The maps of {name} are chosen by out_indices={[*out_indices]} and by '
                 f'strides={[*strides]}: leave one of them out.'
+            )
+        if reading := [key for key in _READING if key in options]:
+            raise TimmError(
+                f'{name} takes no {" and no ".join(reading)}: give a file or URL as '
+                'checkpoint, or choose the weights by the tag in the name.'
             )
         self.name = name
         self.pretrained, self.checkpoint = pretrained, checkpoint

@@ -264,9 +264,13 @@ def test_what_timm_does_not_have_is_named_when_it_is_built(
             {'out_indices': (1, 2), 'strides': (8,)},
             r'out_indices=\[1, 2\] and by strides=\[8\]: leave one',
         ),
+        (
+            {'checkpoint_path': 'x.pth'},
+            'resnet10t takes no checkpoint_path: give a file or URL as checkpoint',
+        ),
     ],
 )
-def test_arguments_that_contradict_each_other_are_named(
+def test_arguments_that_contradict_each_other_or_read_files_are_named(
     options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(TimmError, match=message):
