@@ -10,6 +10,7 @@ from torch import nn
 
 from m2det_mmdet.checkpoints import CheckpointError, WeightsError
 from m2det_mmdet.compat.environment import PackagesError
+from m2det_mmdet.models.acceleration import accelerate
 from m2det_mmdet.models.backbones import TimmBackbone
 from m2det_mmdet.models.backbones.timm_backbone import TimmError
 
@@ -309,6 +310,18 @@ def test_a_torchvision_for_another_pytorch_is_explained(
     )
     with pytest.raises(PackagesError, match=message):
         TimmBackbone('resnet10t')
+
+
+@needs_timm
+def test_acceleration_changes_no_map() -> None:
+    backbone = TimmBackbone('tf_efficientnet_lite0', strides=(8, 32)).eval()
+    images = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        expected = backbone(images)
+        found = accelerate(backbone)(images)
+
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
 @needs_timm
