@@ -34,6 +34,10 @@ $(INSTALLED): pyproject.toml setup.py constraints.txt
 
 $(TESTABLE): $(INSTALLED)
 	$(PIP) install --constraint constraints.txt --editable '.[onedl,test]'
+# Apart, for the tests of TimmBackbone alone: a torchvision for another build of PyTorch
+# would stop every training.
+	$(PIP) install --constraint constraints.txt --no-deps --upgrade \
+		--target .venv/timm timm torchvision
 	touch $@
 
 # What people do with pictures of their own, but for the pictures: toys are classes that

@@ -89,6 +89,12 @@ _CHANNELS = {
     'tum_channels',
 }
 
+# Of torchvision, by what they take and return.
+OPERATORS = {
+    'nms': '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
+    'qnms': '(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
+}
+
 # The tensors of the tests are small, and processes share the cores.
 torch.set_num_threads(1)
 
@@ -223,6 +229,28 @@ def benchmark_script() -> Callable[[str], ModuleType]:
 
 
 @pytest.fixture(scope='session')
+def with_timm() -> None:
+    """Let tests import timm, which `make setup` puts into a folder of its own.
+
+    timm imports torchvision. Wheels of that on PyPI are built for CUDA: with a PyTorch
+    for the CPU their operators do not load, and the import fails where two of them are
+    described. These are declared here; nothing calls them. No other test gets to see
+    that torchvision.
+    """
+    if torch.version.cuda is None:
+        for name, arguments in OPERATORS.items():
+            torch.library.define(f'torchvision::{name}', arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(f'{sys.prefix}/timm')
+        try:
+            import timm  # noqa: F401
+        except (ImportError, RuntimeError) as error:
+            pytest.skip(f'timm cannot be imported: {error}')
+        for name in [name for name in sys.modules if name.startswith('torchvision')]:
+            del sys.modules[name]
+
+
+@pytest.fixture(scope='session')
 def trained(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A detector that was trained for one epoch on a few scenes, and where it lies."""
     root = tmp_path_factory.mktemp('trained')
@@ -299,7 +327,8 @@ def _divide(config: Any, divisor: int) -> None:
     """Divide all channels of a model's config, but for the colours of its images."""
     items = config.items() if isinstance(config, dict) else enumerate(config)
     for key, value in list(items):
-        if key in _CHANNELS:
+        # Necks that follow their backbone have none.
+        if key in _CHANNELS and value is not None:
             many = isinstance(value, (list, tuple))
             config[key] = [n // divisor for n in value] if many else value // divisor
         elif isinstance(value, (dict, list)):
@@ -310,11 +339,14 @@ def _small(family: str, stem: str, divisor: int, side: int) -> Config:
     """The config of a leaf with fewer channels and smaller images."""
     config = Config.fromfile(ROOT / 'configs' / family / f'{stem}.py')
     init_default_scope(config.default_scope)
-    config.model.backbone.init_cfg = None
+    backbone = config.model.backbone
+    backbone.init_cfg = None
+    backbone.pop('pretrained', None)
     if divisor > 1:
-        # What ResNet has by default.
-        config.model.backbone.setdefault('base_channels', 64)
-        config.model.backbone.setdefault('stem_channels', 64)
+        if 'ResNet' in backbone.type:
+            # What it has by default.
+            backbone.setdefault('base_channels', 64)
+            backbone.setdefault('stem_channels', 64)
         _divide(config.model, divisor)
     # An untrained detector finds something too.
     for settings in (config.model.test_cfg, config.model.test_cfg.get('rcnn', {})):

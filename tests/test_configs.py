@@ -84,6 +84,14 @@ def build(leaf: Path) -> nn.Module:
     return build_structure(load(leaf)).eval()
 
 
+@pytest.fixture(autouse=True)
+def timm_for_its_configs(request: pytest.FixtureRequest) -> None:
+    if 'leaf' in request.fixturenames:
+        leaf = request.getfixturevalue('leaf')
+        if load(leaf).model.backbone.type == 'TimmBackbone':
+            request.getfixturevalue('with_timm')
+
+
 @pytest.fixture(scope='module', autouse=True)
 def forget_detectors() -> Iterator[None]:
     """Let no later test carry a hundred detectors along."""

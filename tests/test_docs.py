@@ -80,7 +80,11 @@ def nms_of_mmcv() -> Iterator[None]:
 
 
 @pytest.mark.parametrize('place', CONFIGS)
-def test_a_config_builds_and_its_parts_fit(place: str, tmp_path: Path) -> None:
+def test_a_config_builds_and_its_parts_fit(
+    place: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if 'TimmBackbone' in CONFIGS[place]:
+        request.getfixturevalue('with_timm')
     cfg = load_config(write(tmp_path, CONFIGS[place]))
 
     model = structure_of(cfg).eval()

@@ -28,6 +28,10 @@ NECKS = ('fpn', 'pafpn', 'nasfpn', 'rfp', 'bifpn', 'augfpn', 'tcb', 'ssd', 'mlfp
 SMALL = {
     'm2det': [('m2det_r50_320', 8, 320)],
     'm2det/ablation': [('ablation_r101_320', 8, 320)],
+    'm2det/backbones': [
+        ('m2det_mobilenet-v2_320', 8, 320),
+        ('m2det_efficientnet-lite0_bccd', 1, 320),
+    ],
     'm2det/ablation_narrow': [('ablation_narrow_8_tum_scenes', 1, 128)],
     'm2det/levels': [('levels_4x41_scenes', 1, 128)],
     'm2det/release': [('m2det_r101_320_release', 8, 320)],
@@ -140,10 +144,14 @@ def test_every_family_has_a_case() -> None:
 
 @pytest.mark.parametrize('case', cases())
 def test_it_trains_two_steps_and_predicts(
-    small_config: Callable[..., Config], case: tuple[str, str, int, int]
+    request: pytest.FixtureRequest,
+    small_config: Callable[..., Config],
+    case: tuple[str, str, int, int],
 ) -> None:
     side = case[-1]
     config = small_config(*case)
+    if config.model.backbone.type == 'TimmBackbone':
+        request.getfixturevalue('with_timm')
     model = build(config)
     wide = [(side, side * 5 // 4), (side - 3, side)]
 

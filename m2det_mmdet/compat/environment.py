@@ -30,6 +30,8 @@ TESTED = {
     'safetensors': '0.8.0',
     'faster-coco-eval': '1.8.0',
     'sahi': '0.12.8',
+    'timm': '1.0.31',
+    'torchvision': '0.28.0',
     'supervision': '0.31.2',
     'numba': '0.68.1',
     'triton': '3.9.0',

@@ -46,6 +46,9 @@ OF_ONE_SIZE = [
     ('m2det', 'm2det_r50_320', 8, 320),
     ('m2det', 'm2det_r101_320', 8, 320),
     ('m2det/release', 'm2det_vgg_320_release', 1, 320),
+    ('m2det/backbones', 'm2det_mobilenet-v4-s_320', 8, 320),
+    # It pads as TensorFlow does, which takes PyTorch minutes to trace for any size.
+    ('m2det/backbones', 'm2det_efficientnet-lite0_bccd', 1, 320),
     ('refinedet', 'refinedet_vgg_320', 1, 320),
     ('refinedet', 'refinedet_r101_320', 1, 320),
     # Its pooling follows the sizes that it was traced with.
@@ -128,10 +131,14 @@ def test_a_graph_of_any_size(small_config: Callable[..., Config], case: Case) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize('case', OF_ONE_SIZE, ids=[x[1] for x in OF_ONE_SIZE])
-def test_a_graph_of_one_size(small_config: Callable[..., Config], case: Case) -> None:
-    side = case[-1]
+def test_a_graph_of_one_size(
+    request: pytest.FixtureRequest, small_config: Callable[..., Config], case: Case
+) -> None:
+    side, config = case[-1], small_config(*case)
+    if config.model.backbone.type == 'TimmBackbone':
+        request.getfixturevalue('with_timm')
     shapes = [(1, 3, side, side), (3, 3, side, side)]
-    check(small_config(*case), (side, side), shapes)
+    check(config, (side, side), shapes)
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,19 @@ from mmdet.utils import OptConfigType, OptMultiConfig
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ..utils.channels import follow_backbone
+
 
 @MODELS.register_module()
 class M2Det(SingleStageDetector):
-    """A single-stage detector that fits its head to its neck.
+    """A single-stage detector that fits its neck to its backbone, and its head to it.
 
     `M2Det <https://arxiv.org/abs/1811.04533>`_, or any neck under :class:`.M2DetHead`.
-    It differs from :class:`mmdet.models.SingleStageDetector` in three points:
+    It differs from :class:`mmdet.models.SingleStageDetector` in four points:
 
-    - ``in_channels`` of the head comes from the neck if the config does not give it;
+    - ``in_channels`` of the neck, of the first one in a chain, comes from the backbone
+      if the config does not give it, or as ``None``;
+    - ``in_channels`` of the head comes from the neck likewise;
     - a head that does not fit its neck fails here, not at the first image;
     - if the neck cannot take the backbone's maps, the error names them and the image
       size.
@@ -33,9 +37,10 @@ class M2Det(SingleStageDetector):
         init_cfg: Initialization config.
 
     Raises:
-        ValueError: If the head expects other maps than the neck makes; in
-            ``extract_feat``, if the neck cannot take the backbone's maps: the image is
-            too small, or their number or channels differ.
+        ValueError: If the head expects other maps than the neck makes, or the neck's
+            ``in_channels`` are missing and cannot be found; in ``extract_feat``, if the
+            neck cannot take the backbone's maps: the image is too small, or their
+            number or channels differ.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class M2Det(SingleStageDetector):
         self.backbone = MODELS.build(backbone)
         channels = None
         if neck is not None:
+            neck = follow_backbone(neck, self.backbone)
             self.neck = MODELS.build(neck)
             last, config = self.neck, neck
             if isinstance(neck, list):

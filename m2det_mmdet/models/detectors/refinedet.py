@@ -9,6 +9,7 @@ from mmdet.utils import OptConfigType, OptMultiConfig
 from torch import Tensor
 
 from ..dense_heads import ARMHead, ODMHead
+from ..utils.channels import follow_backbone
 from .m2det import M2Det
 
 # Settings that the first head takes from the second.
@@ -99,12 +100,13 @@ class RefineDet(M2Det):
         }
 
     def _arm_channels(self, neck: OptMultiConfig) -> list[int]:
-        """Channels of the backbone's maps, as the config ``neck`` has them."""
+        """Channels of the backbone's maps, as the config ``neck`` has them or needs."""
         if neck is None:
             raise ValueError(
                 "RefineDet needs a neck between its heads: give neck=dict(type='TCB', "
                 '...).'
             )
+        neck = follow_backbone(neck, self.backbone)
         neck = neck[0] if isinstance(neck, list) else neck
         channels = list(neck['in_channels'])
         outputs = list(self.bbox_head.in_channels)

@@ -105,6 +105,16 @@ def test_a_neck_of_mmdet_tells_its_channels_too() -> None:
     assert MODELS.build(config).bbox_head.in_channels == [6, 6, 6]
 
 
+def test_the_neck_takes_its_channels_from_the_backbone() -> None:
+    config = copy.deepcopy(CONFIG)
+    del config.neck['in_channels']
+    model, given = MODELS.build(config), build()
+
+    shapes = [{n: x.shape for n, x in m.state_dict().items()} for m in (model, given)]
+    assert shapes[0] == shapes[1]
+    assert 'in_channels' not in config.neck
+
+
 def test_channels_that_differ_are_named_when_the_detector_is_built() -> None:
     message = (
         r'makes 3 maps of \[16, 16, 16\] channels, the head expects 2 of \[16, 8\]'

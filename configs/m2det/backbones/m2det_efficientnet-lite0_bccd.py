@@ -1,0 +1,30 @@
+# Blood cells on a CPU, from a backbone that knows ImageNet.
+_base_ = [
+    '../../_base_/models/m2det_r18_narrow.py',
+    '../../_base_/datasets/bccd_320.py',
+    '../../_base_/datasets/pipelines.py',
+    '../../_base_/schedules/schedule_finetune.py',
+    '../../_base_/default_runtime.py',
+]
+
+model = dict(
+    data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3),
+    backbone=dict(
+        _delete_=True,
+        type='TimmBackbone',
+        name='tf_efficientnet_lite0.in1k',
+        strides=(8, 16, 32),
+        pretrained=True,
+    ),
+    neck=dict(in_channels=None, ffm_channels=(48, 48, 48), num_scales=6),
+    bbox_head=dict(
+        num_classes=len(_base_.classes),
+        anchor_generator=dict(
+            input_size=320, sizes=[0.06, 0.12, 0.2, 0.3, 0.42, 0.6, 0.85], ratios=[2]
+        ),
+    ),
+)
+train_pipeline, test_pipeline, tta_pipeline = _base_.pop('pipelines').cells[320]
+train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))
+custom_hooks = [*_base_.custom_hooks, dict(type='ChannelsLastHook')]
