@@ -28,6 +28,8 @@ def test_each_scale_has_norms_of_its_own() -> None:
     assert layer.convs[0].bias is None
     assert isinstance(layer.activation, nn.GELU)
     (first,), (second,) = layer.norms
+    assert first.running_mean.all()
+    assert second.running_mean.all()
     assert not torch.equal(first.running_mean, second.running_mean)
 
 
