@@ -398,6 +398,14 @@ def test_models_that_the_release_lacks_are_refused(
         function(released(), build(**neck))
 
 
+def test_a_head_without_a_background_is_refused() -> None:
+    model = build()
+    model.bbox_head.loss_cls = MODELS.build({'type': 'mmdet.FocalLoss'})
+    message = 'has model.bbox_head.loss_cls.type=CrossEntropyLoss, got FocalLoss'
+    with pytest.raises(ConversionError, match=re.escape(message)):
+        to_release(released(), model)
+
+
 def test_other_detectors_are_refused() -> None:
     model = build()
     model.neck = nn.Identity()

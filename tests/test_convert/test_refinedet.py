@@ -296,6 +296,14 @@ def other_neck() -> nn.Module:
             'neck.blocks.0.lateral.0.bn.weight',
         ),
         (
+            lambda: build(model_of(**{'bbox_head.loss_cls': {'type': 'FocalLoss'}})),
+            'has model.bbox_head.loss_cls.type=CrossEntropyLoss, got FocalLoss',
+        ),
+        (
+            lambda: build(model_of(**{'bbox_head.num_shared_convs': 1})),
+            'bbox_head.shared_convs.convs.0.weight',
+        ),
+        (
             lambda: build(model_of(**{'bbox_head.stacked_convs': 1})),
             'bbox_head.cls_convs.0.1.weight',
         ),

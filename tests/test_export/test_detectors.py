@@ -1,6 +1,7 @@
 """The detectors of the configs, made small, in graphs and in files of ONNX."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from torch import Tensor
 
+from m2det_mmdet.apis import export
 from m2det_mmdet.export.errors import ExportError
 from m2det_mmdet.export.graph import DetectionGraph
 from m2det_mmdet.export.onnx_file import to_onnx
@@ -55,6 +57,12 @@ OF_ONE_SIZE = [
     ('ssd', 'ssd_vgg_300', 1, 300),
     ('ssd', 'ssd_vgg_512', 1, 512),
 ]
+# What a head may learn by, and its towers.
+OTHER_HEADS = [
+    {'loss_cls': {'type': 'FocalLoss'}, 'loss_bbox': {'type': 'GIoULoss'}},
+    {'loss_cls': {'type': 'QualityFocalLoss'}, 'num_shared_convs': 1},
+    {'loss_cls': {'type': 'VarifocalLoss'}, 'use_depthwise': True},
+]
 Case = tuple[str, str, int, int]
 
 
@@ -69,6 +77,10 @@ def built(config: Config, side: int) -> SingleStageDetector:
     model.eval()
     head = model.bbox_head
     with torch.no_grad():
+        if isinstance(head, M2DetHead):
+            # Behind a sigmoid all classes begin far below 0.
+            for convs in head.cls_convs:
+                convs[-1].bias.zero_()
         outputs = head(model.extract_feat(torch.randn(2, 3, side, side)))
         if isinstance(head, M2DetHead):
             for convs, maps in zip(
@@ -167,3 +179,36 @@ def test_a_neck_that_fixes_the_ratio_of_its_maps_needs_a_size(
     with pytest.raises(ExportError, match='NASFPN .* give the size of the input'):
         plan_graph(config, model)
     assert plan_graph(config, model, size=(256, 256)).size == (256, 256)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('head', OTHER_HEADS, ids=lambda x: x['loss_cls']['type'])
+@pytest.mark.parametrize(
+    ('family', 'leaf'),
+    [('m2det', 'm2det_r18_scenes'), ('refinedet', 'refinedet_r18_scenes')],
+)
+def test_a_graph_of_another_head(
+    small_config: Callable[..., Config], family: str, leaf: str, head: dict
+) -> None:
+    config = small_config(family, leaf, 1, 128)
+    config.model.bbox_head.update(feat_channels=16, **head)
+
+    check(config, DYNAMIC, [(1, 3, 128, 128), (3, 3, 256, 192)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('head', OTHER_HEADS, ids=lambda x: x['loss_cls']['type'])
+def test_a_file_of_another_head_is_kept(
+    small_config: Callable[..., Config], head: dict, tmp_path: Path
+) -> None:
+    config = small_config('m2det', 'm2det_r18_scenes', 1, 128)
+    config.model.bbox_head.update(feat_channels=16, **head)
+    model = built(config, 128)
+    weights = tmp_path / 'weights.pth'
+    torch.save({'state_dict': model.state_dict(), 'meta': {}}, weights)
+
+    result = export(config, weights, tmp_path / 'other.onnx')
+
+    # It has been compared with the detector.
+    assert result.compared
+    assert result.path.exists()

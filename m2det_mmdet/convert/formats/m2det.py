@@ -50,6 +50,8 @@ def _fixed(model: nn.Module) -> Iterator[Fixed]:
         yield 'neck.norm_cfg.eps', conv.norm.eps, 1e-5
     width = tum.encoder[0].out_channels
     yield 'neck.tum_out_channels', tum.top.out_channels, width
+    loss = type(model.bbox_head.loss_cls).__name__
+    yield 'bbox_head.loss_cls.type', loss, 'CrossEntropyLoss'
 
 
 def _layers(model: nn.Module) -> Iterator[Layer]:

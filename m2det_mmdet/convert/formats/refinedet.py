@@ -28,6 +28,8 @@ def _fixed(model: nn.Module) -> Iterator[Fixed]:
     """Yield settings that no name or shape shows: the exact types of the parts."""
     for part, (own,) in _PARTS.items():
         yield f'{part}.type', type(getattr(model, part)).__name__, own.__name__
+    loss = type(model.bbox_head.loss_cls).__name__
+    yield 'bbox_head.loss_cls.type', loss, 'CrossEntropyLoss'
 
 
 def _layers(model: nn.Module) -> Iterator[Layer]:

@@ -22,10 +22,19 @@ class ARMHead(M2DetHead):
         in_channels: Channels of each map; :class:`.RefineDet` takes them from the
             neck's inputs.
         **kwargs: Further arguments of ``M2DetHead``.
+
+    Raises:
+        ValueError: If ``loss_cls`` needs a sigmoid.
     """
 
     def __init__(self, in_channels: Sequence[int], **kwargs) -> None:  # noqa: ANN003
         super().__init__(num_classes=1, in_channels=in_channels, **kwargs)
+        if self.use_sigmoid_cls:
+            raise ValueError(
+                f'loss_cls of the ARMHead is {type(self.loss_cls).__name__}, but it '
+                'tells objects from background by a softmax: remove loss_cls, or use '
+                'CrossEntropyLoss.'
+            )
 
     def loss_by_feat(
         self,

@@ -3,23 +3,26 @@
 from collections.abc import Sequence
 
 import torch
-from mmdet.models.dense_heads import SSDHead
 from mmdet.registry import MODELS
-from mmdet.utils import reduce_mean
 from mmengine.config import ConfigDict
+from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
-from ..task_modules.mining import hard_negatives, shifted_cross_entropy
+from ..layers import SharedConvs
 from ..task_modules.priors import PriorCache, valid_flags
 from ..utils.channels import check_channels
-from ..utils.rows import flatten_maps, within_ignored
-from ..utils.suppression import check_suppression, row_per_image, select, suppress
+from ..utils.image_sizes import in_images, padded_size
+from ..utils.rows import flatten_maps
+from ..utils.suppression import check_suppression, select, suppress
+from .matching_head import MatchingHead
+
+# What every class has at the beginning behind a sigmoid: Focal Loss, section 3.3.
+_FIRST_SCORE = 0.01
 
 
 @MODELS.register_module()
-class M2DetHead(SSDHead):
+class M2DetHead(MatchingHead):
     """Predict boxes and classes from each scale of a pyramid.
 
     As in SSD, each scale has one 3x3 convolution for boxes and one for classes, and
@@ -30,13 +33,27 @@ class M2DetHead(SSDHead):
     That head limits the candidates level by level; this one limits them over all levels
     together.
 
+    Other losses and assigners of MMDetection may take the place of SSD's. Behind a
+    sigmoid there is no background class, and every class begins with a score of 0.01.
+
     Args:
         num_classes: Number of classes, without the background.
         in_channels: Channels of each map; :class:`.M2Det` takes them from the neck.
-        **kwargs: Further arguments of ``SSDHead``. ``reg_decoded_bbox`` is not
-            supported.
+        num_shared_convs: Number of 3x3 convolutions (depthwise separable with
+            ``use_depthwise``) before those that predict; all scales share them, and
+            have norms of their own: :class:`.SharedConvs`.
+        feat_channels: Channels of these, and of the ``stacked_convs``.
+        **kwargs: ``loss_cls``: config of ``CrossEntropyLoss`` (a softmax, the default),
+            ``FocalLoss``, ``QualityFocalLoss`` or ``VarifocalLoss``. ``loss_bbox``:
+            config of ``SmoothL1Loss`` (the default) or of another loss for
+            :func:`.build_box_loss`; ``reg_decoded_bbox`` follows it. The rest are
+            further arguments of ``SSDHead``.
 
-    ``train_cfg`` is ``SSDHead``'s with two more keys:
+    ``train_cfg`` is ``SSDHead``'s. ``assigner`` may be ``MaxIoUAssigner``,
+    ``ATSSAssigner``, ``SimOTAAssigner``, ``TaskAlignedAssigner`` (with the keys
+    ``alpha`` and ``beta``) or, behind a sigmoid, ``DynamicSoftLabelAssigner``.
+    ``neg_pos_ratio`` (3 by default) is read for ``CrossEntropyLoss`` and
+    ``smoothl1_beta`` for ``SmoothL1Loss`` only. There are two more keys:
 
     - ``ignore_iof_thr``: an anchor that is not positive is no negative either if more
       than this fraction of it lies in an ignored box (a crowd). The assigner's key of
@@ -58,12 +75,14 @@ class M2DetHead(SSDHead):
     - ``max_per_img``: number of boxes of an image that remain.
 
     Attributes:
-        num_positives: Positives of the last batch, the mean of all processes; what
-            the losses were divided by, if at least 1.
+        num_positives: Positives of the last batch, the mean of all processes, each
+            counted by its quality where ``loss_cls`` learns one; what the losses were
+            divided by, if at least 1.
 
     Raises:
         ValueError: If the scales of ``in_channels`` and the anchor generator
-            differ, or ``test_cfg.nms`` has an unknown type or option; in
+            differ, the losses, the assigner and ``train_cfg`` do not fit each other, or
+            ``test_cfg.nms`` has an unknown type or option; in
             ``forward``, if the maps do not have ``in_channels``; at the first image,
             if a step or stride of the anchor generator does not fit its map (see
             :func:`.stride_fits`).
@@ -72,23 +91,58 @@ class M2DetHead(SSDHead):
     check_suppression = staticmethod(check_suppression)
     suppress = staticmethod(suppress)
 
-    def __init__(self, num_classes: int, in_channels: Sequence[int], **kwargs) -> None:  # noqa: ANN003
-        super().__init__(num_classes=num_classes, in_channels=in_channels, **kwargs)
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: Sequence[int],
+        *,
+        num_shared_convs: int = 0,
+        feat_channels: int = 256,
+        **kwargs,  # noqa: ANN003
+    ) -> None:
+        widths = [feat_channels] * len(in_channels) if num_shared_convs else in_channels
+        super().__init__(
+            num_classes=num_classes,
+            in_channels=widths,
+            feat_channels=feat_channels,
+            **kwargs,
+        )
+        self.in_channels = in_channels
         num_scales = self.prior_generator.num_levels
-        if len(self.in_channels) != num_scales:
+        if len(in_channels) != num_scales:
             raise ValueError(
-                f'The head gets {len(self.in_channels)} maps (in_channels='
-                f'{list(self.in_channels)}) but its anchor generator makes anchors '
+                f'The head gets {len(in_channels)} maps (in_channels='
+                f'{list(in_channels)}) but its anchor generator makes anchors '
                 f'for {num_scales}: make num_scales of the neck and the sizes of '
                 'the anchor generator (one more than scales) agree.'
             )
-        if self.reg_decoded_bbox:
-            raise ValueError(
-                'M2DetHead learns encoded boxes: remove reg_decoded_bbox=True.'
-            )
+        self.shared_convs = self._make_shared_convs(num_shared_convs)
         self.check_suppression(self.test_cfg or {})
         self._prior_cache = PriorCache()
-        self.num_positives = torch.zeros(())
+
+    def _make_shared_convs(self, num_convs: int) -> nn.Module | None:
+        if not isinstance(num_convs, int) or num_convs < 0:
+            raise ValueError(
+                f'num_shared_convs must be a whole number from 0 on, got {num_convs!r}.'
+            )
+        if not num_convs:
+            return None
+        return SharedConvs(
+            self.in_channels,
+            self.feat_channels,
+            num_convs,
+            depthwise=self.use_depthwise,
+            conv_cfg=self.conv_cfg,
+            norm_cfg=self.norm_cfg,
+            act_cfg=self.act_cfg,
+        )
+
+    def init_weights(self) -> None:
+        """Initialize the weights; with a sigmoid every class begins at 0.01."""
+        super().init_weights()
+        if self.use_sigmoid_cls:
+            for convs in self.cls_convs:
+                nn.init.constant_(convs[-1].bias, bias_init_with_prob(_FIRST_SCORE))
 
     def forward(self, x: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Predict class scores and box deltas of each scale.
@@ -97,10 +151,13 @@ class M2DetHead(SSDHead):
             x: Maps ``(N, in_channels[i], H_i, W_i)``.
 
         Returns:
-            Scores ``(N, anchors * (num_classes + 1), H_i, W_i)`` before softmax
-            and deltas ``(N, anchors * 4, H_i, W_i)`` of each scale.
+            Scores ``(N, anchors * (num_classes + 1), H_i, W_i)`` before softmax, or
+            ``(N, anchors * num_classes, H_i, W_i)`` before sigmoid, and deltas
+            ``(N, anchors * 4, H_i, W_i)`` of each scale.
         """
         check_channels(x, self.in_channels, taker='head', giver='the neck')
+        if self.shared_convs is not None:
+            x = self.shared_convs(x)
         return super().forward(x)
 
     def get_anchors(
@@ -137,112 +194,27 @@ class M2DetHead(SSDHead):
 
         Returns:
             Scalars ``loss_cls`` (cross entropy of the positives and, in each image,
-            of the ``neg_pos_ratio`` times as many hardest negatives) and
-            ``loss_bbox`` (smooth L1 of the positives), each divided by the number of
-            positives in the batch, at least one.
+            of the ``neg_pos_ratio`` times as many hardest negatives; or another loss of
+            all anchors) and ``loss_bbox`` (of the positives), each divided by
+            ``num_positives``, at least one.
         """
         sizes = [tuple(score.shape[-2:]) for score in cls_scores]
         scores = flatten_maps(cls_scores, self.cls_out_channels)
+        deltas = flatten_maps(bbox_preds, self.bbox_coder.encode_size)
         anchors, flags = self.get_anchors(
             sizes, batch_img_metas, scores.device, self._anchor_dtype(scores)
         )
-        labels, weights, targets = self._match(
+        rows = torch.stack([torch.cat(own) for own in anchors])
+        targets = self._match(
             anchors,
             flags,
             batch_gt_instances,
             batch_img_metas,
             batch_gt_instances_ignore,
+            self._candidates(rows, scores, deltas, sizes, batch_img_metas),
         )
-        deltas = flatten_maps(bbox_preds, self.bbox_coder.encode_size)
-        positive = labels != self.num_classes
-        return self._losses(scores, deltas, labels, positive, weights, targets)
-
-    def _anchor_dtype(self, scores: Tensor) -> torch.dtype:
-        """Return the dtype in which anchors are matched."""
-        # mmdet's coders encode in float32 and fail with targets of another dtype.
-        keeps_dtype = getattr(self.bbox_coder, 'keeps_dtype', False)
-        return scores.dtype if keeps_dtype else torch.float32
-
-    def _match(
-        self,
-        anchors: list[list[Tensor]],
-        flags: list[list[Tensor]],
-        batch_gt_instances: list[InstanceData],
-        batch_img_metas: list[dict],
-        batch_gt_instances_ignore: list[InstanceData] | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Match the anchors of each image with its objects.
-
-        Args:
-            anchors: Anchors of each scale of each image.
-            flags: Which of them take part.
-            batch_gt_instances: Objects of each image.
-            batch_img_metas: Meta information of each image.
-            batch_gt_instances_ignore: Ignored boxes of each image, if any.
-
-        Returns:
-            Labels ``(N, anchors)``, their weights ``(N, anchors)``, and encoded boxes
-            ``(N, anchors, 4)``. An anchor that does not take part has weight 0.
-        """
-        labels, weights, targets, *_ = self.get_targets(
-            anchors, flags, batch_gt_instances, batch_img_metas
-        )
-        labels, weights = torch.cat(labels, dim=1), torch.cat(weights, dim=1)
-        if batch_gt_instances_ignore is not None:
-            ignored = within_ignored(
-                [torch.cat(own) for own in anchors],
-                batch_gt_instances_ignore,
-                self.train_cfg.get('ignore_iof_thr', 1),
-            )
-            background = labels == self.num_classes
-            weights = weights.masked_fill(ignored & background, 0)
-        return labels, weights, torch.cat(targets, dim=1)
-
-    def _losses(
-        self,
-        scores: Tensor,
-        deltas: Tensor,
-        labels: Tensor,
-        positive: Tensor,
-        weights: Tensor,
-        targets: Tensor,
-    ) -> dict[str, Tensor]:
-        """Compute the losses of the positives and of the hardest other anchors.
-
-        Args:
-            scores: ``(N, anchors, classes)``, background last.
-            deltas: ``(N, anchors, 4)``.
-            labels: Class that each anchor should learn, ``(N, anchors)``.
-            positive: Which anchors are positive, ``(N, anchors)``.
-            weights: Weights of the classes, ``(N, anchors)``.
-            targets: Deltas that the positives should learn, ``(N, anchors, 4)``.
-
-        Returns:
-            Scalars ``loss_cls`` and ``loss_bbox``, zero without positives.
-        """
-        num_positives = positive.sum(dim=1)
-        # Over all processes, because their gradients are averaged too.
-        self.num_positives = reduce_mean(num_positives.sum().float())
-        avg_factor = self.num_positives.clamp(min=1)
-        losses = weights * F.cross_entropy(
-            scores.transpose(1, 2), labels, reduction='none'
-        )
-        hardness = losses.detach()
-        if self.train_cfg.get('rank_by_shifted_scores', False):
-            hardness = shifted_cross_entropy(scores.detach(), labels)
-            hardness = hardness.masked_fill(weights == 0, 0)
-        limits = self.train_cfg['neg_pos_ratio'] * num_positives
-        hard = hard_negatives(hardness, positive, limits)
-        loss_bbox = F.smooth_l1_loss(
-            deltas[positive],
-            targets[positive],
-            reduction='sum',
-            beta=self.train_cfg['smoothl1_beta'],
-        )
-        return {
-            'loss_cls': losses[positive | hard].sum() / avg_factor,
-            'loss_bbox': loss_bbox / avg_factor,
-        }
+        positive = targets.labels != self.num_classes
+        return self._learn(scores, deltas, rows, targets, positive)
 
     def predict_by_feat(
         self,
@@ -296,12 +268,11 @@ class M2DetHead(SSDHead):
             the scores ``(N, A, C)`` of the classes, 0..1.
         """
         scores = flatten_maps(cls_scores, self.cls_out_channels).detach()
-        scores = scores.softmax(dim=-1)
+        scores = self._probabilities(scores)
         deltas = flatten_maps(bbox_preds, self.bbox_coder.encode_size).detach()
         if priors is None:
             priors = self._all_priors(cls_scores, image_size, scores.dtype)
-        boxes = self.bbox_coder.decode(priors.flatten(0, 1), deltas.flatten(0, 1))
-        return boxes.view_as(priors), scores[..., :-1]
+        return self._decode(priors, deltas), scores
 
     @property
     def clips_boxes(self) -> bool:
@@ -311,23 +282,8 @@ class M2DetHead(SSDHead):
     def _in_image(
         self, boxes: Tensor, batch_img_metas: list[dict], rescale: bool
     ) -> Tensor:
-        """Clip the boxes ``(N, A, 4)`` to their images, and scale them with these.
-
-        Args:
-            boxes: xyxy, input pixels.
-            batch_img_metas: Meta information of each image.
-            rescale: Whether to return boxes in pixels of the original image.
-        """
-        if self.clips_boxes:
-            sides = [tuple(meta['img_shape'][1::-1]) * 2 for meta in batch_img_metas]
-            boxes = boxes.clamp(min=0).minimum(row_per_image(sides, boxes))
-        if rescale:
-            shrink = [
-                [1 / factor for factor in meta['scale_factor']] * 2
-                for meta in batch_img_metas
-            ]
-            boxes = boxes * row_per_image(shrink, boxes)
-        return boxes
+        """Return :func:`.in_images` of boxes ``(N, A, 4)``."""
+        return in_images(boxes, batch_img_metas, clip=self.clips_boxes, rescale=rescale)
 
     def _all_priors(
         self, maps: list[Tensor], image_size: tuple[int, int], dtype: torch.dtype
@@ -358,9 +314,3 @@ class M2DetHead(SSDHead):
             dtype,
             device,
         )
-
-
-def padded_size(batch_img_metas: list[dict]) -> tuple[int, int]:
-    """Return the pixels ``(height, width)`` of the network's input."""
-    meta = batch_img_metas[0]
-    return tuple(meta.get('batch_input_shape', meta['img_shape'])[:2])

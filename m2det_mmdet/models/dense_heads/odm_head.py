@@ -9,9 +9,10 @@ from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ..utils.image_sizes import padded_size
 from ..utils.rows import flatten_maps
 from ..utils.suppression import select
-from .m2det_head import M2DetHead, padded_size
+from .m2det_head import M2DetHead
 
 Maps = list[Tensor]
 Features = tuple[Sequence[Tensor], Maps, Maps]
@@ -40,12 +41,13 @@ class ODMHead(M2DetHead):
       the default);
     - ``'positives'``: it is not positive, but may be mined as a negative. It then
       learns the class of the object that it was matched with (as in the PyTorch port).
+      Only ``CrossEntropyLoss`` mines.
 
     In a test filtered anchors have a score of 0 in all classes.
 
     Raises:
-        ValueError: If ``filter_rule`` is unknown or ``objectness_thr`` is not a number
-            from 0 to 1.
+        ValueError: If ``filter_rule`` is unknown or does not fit ``loss_cls``, or
+            ``objectness_thr`` is not a number from 0 to 1.
     """
 
     def __init__(self, **kwargs) -> None:  # noqa: ANN003
@@ -58,11 +60,21 @@ class ODMHead(M2DetHead):
                     f'{name}_cfg.objectness_thr must be from 0 to 1, or None to filter '
                     f'no anchors, got {threshold!r}.'
                 )
-        rule = (self.train_cfg or {}).get('filter_rule', FILTERS[0])
+        rule = self._filter_rule
         if rule not in FILTERS:
             raise ValueError(
                 f'train_cfg.filter_rule must be one of {FILTERS}, got {rule!r}.'
             )
+        if rule == 'positives' and self.use_sigmoid_cls:
+            raise ValueError(
+                "train_cfg.filter_rule='positives' leaves filtered anchors to mining, "
+                f'but loss_cls is {type(self.loss_cls).__name__}, which mines none: '
+                "use filter_rule='drop', or CrossEntropyLoss."
+            )
+
+    @property
+    def _filter_rule(self) -> str:
+        return (self.train_cfg or {}).get('filter_rule', FILTERS[0])
 
     def forward(self, x: Features) -> tuple[Maps, Maps, Maps, Maps]:
         """Predict classes and second deltas; pass on what the ``ARMHead`` predicts.
@@ -73,8 +85,8 @@ class ODMHead(M2DetHead):
                 ``(N, anchors * 4, H_i, W_i)``.
 
         Returns:
-            Scores ``(N, anchors * (num_classes + 1), H_i, W_i)`` before softmax and
-            deltas ``(N, anchors * 4, H_i, W_i)``, then those of the ``ARMHead``.
+            Scores and deltas of :meth:`M2DetHead.forward`, then those of the
+            ``ARMHead``.
         """
         maps, arm_scores, arm_deltas = x
         return (*super().forward(maps), arm_scores, arm_deltas)
@@ -96,6 +108,7 @@ class ODMHead(M2DetHead):
             of the batch are filtered.
         """
         scores = flatten_maps(cls_scores, self.cls_out_channels)
+        deltas = flatten_maps(bbox_preds, self.bbox_coder.encode_size)
         anchors, filtered = self._refine(
             arm_scores,
             arm_deltas,
@@ -106,18 +119,19 @@ class ODMHead(M2DetHead):
         # The place before the move decides whether an anchor takes part.
         _, flags = self.get_anchors(sizes, batch_img_metas, scores.device)
         anchors = anchors.to(self._anchor_dtype(scores))
-        labels, weights, targets = self._match(
-            [[own] for own in anchors],
-            [[torch.cat(own)] for own in flags],
+        targets = self._match(
+            [own.split(self._lengths(sizes)) for own in anchors],
+            flags,
             batch_gt_instances,
             batch_img_metas,
             batch_gt_instances_ignore,
+            self._candidates(anchors, scores, deltas, sizes, batch_img_metas),
         )
-        positive = (labels != self.num_classes) & ~filtered
-        if self.train_cfg.get('filter_rule', FILTERS[0]) == 'drop':
-            weights = weights.masked_fill(filtered, 0)
-        deltas = flatten_maps(bbox_preds, self.bbox_coder.encode_size)
-        return self._losses(scores, deltas, labels, positive, weights, targets)
+        positive = (targets.labels != self.num_classes) & ~filtered
+        if self._filter_rule == 'drop':
+            weights = targets.weights.masked_fill(filtered, 0)
+            targets = targets._replace(weights=weights)
+        return self._learn(scores, deltas, anchors, targets, positive)
 
     def predict_by_feat(
         self,

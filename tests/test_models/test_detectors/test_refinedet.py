@@ -187,6 +187,24 @@ def test_a_crowd_is_ignored_by_both_heads() -> None:
     assert spared['loss_arm_bbox'] == free['loss_arm_bbox']
 
 
+def test_the_heads_may_be_matched_by_other_assigners() -> None:
+    config = copy.deepcopy(CONFIG)
+    config.bbox_head.update(
+        loss_cls={'type': 'VarifocalLoss'}, loss_bbox={'type': 'GIoULoss'}
+    )
+    config.train_cfg.assigner = {'type': 'DynamicSoftLabelAssigner'}
+    # It needs a sigmoid, and the first head has a softmax.
+    with pytest.raises(ValueError, match='DynamicSoftLabelAssigner, which needs'):
+        MODELS.build(config)
+    config.arm_head = {'train_cfg': CONFIG.train_cfg}
+    model = MODELS.build(config)
+    losses = model.loss(torch.rand(1, 3, 64, 64), [sample(64, 64)])
+    sum(losses.values()).backward()
+
+    assert all(value > 0 for value in losses.values())
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
 def test_views_in_the_mirror_and_soft_nms_are_merged() -> None:
     model = build(test_cfg={'score_thr': 0.0}).eval()
     soft = {'nms': {'type': 'soft_nms', 'iou_threshold': 0.3}, 'max_per_img': 7}
