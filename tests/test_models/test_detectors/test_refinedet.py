@@ -98,6 +98,11 @@ def test_the_first_head_follows_the_backbone_and_the_second_the_neck() -> None:
     assert model.arm_head.train_cfg == model.bbox_head.train_cfg
 
 
+def test_auxiliary_heads_are_refused() -> None:
+    with pytest.raises(ValueError, match='no auxiliary ones: remove aux_levels'):
+        MODELS.build({**copy.deepcopy(CONFIG), 'aux_levels': (0,)})
+
+
 def test_the_forward_gives_the_outputs_of_both_heads() -> None:
     model = build().eval()
     images = torch.rand(1, 3, 64, 64)
