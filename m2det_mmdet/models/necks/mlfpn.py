@@ -45,8 +45,9 @@ class MLFPN(BaseModule):
         ffm_channels: Channels of each of them in the base feature.
         num_levels: Number of TUMs.
         num_scales: Number of scales of each TUM, two or more.
-        tum_channels: Channels inside a TUM. The base feature is thinned to half as
-            many.
+        tum_channels: Channels inside a TUM.
+        thin_channels: Channels to which the base feature is thinned for each TUM;
+            ``None``: half of ``tum_channels``.
         tum_out_channels: Channels of a TUM's outputs; ``None``: ``tum_channels``.
         smooth: Whether 1x1 convolutions smooth a TUM's outputs.
         reuse_base: Whether every TUM sees the base feature, or only the first.
@@ -100,6 +101,7 @@ class MLFPN(BaseModule):
         num_levels: int = 8,
         num_scales: int = 6,
         tum_channels: int = 256,
+        thin_channels: int | None = None,
         tum_out_channels: int | None = None,
         smooth: bool = True,
         reuse_base: bool = True,
@@ -139,7 +141,7 @@ class MLFPN(BaseModule):
             **layer,
         )
         base_channels = sum(ffm_channels)
-        thin_channels = tum_channels // 2
+        thin_channels = thin_channels or tum_channels // 2
         num_fusions = num_levels if reuse_base and not share_leach else 1
         self.level_fusions = nn.ModuleList(
             FFMv2(base_channels, thin_channels, **layer) for _ in range(num_fusions)
