@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mmdet.models.detectors import SingleStageDetector
 from mmdet.models.necks import NASFPN
+from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from mmdet.utils import OptConfigType, OptMultiConfig
@@ -112,8 +113,8 @@ class M2Det(SingleStageDetector):
         losses = self.bbox_head.loss(maps, batch_data_samples)
         for level, head in zip(self.aux_levels, self.aux_heads, strict=True):
             own = head.loss(levels[level], batch_data_samples)
-            for name, loss in own.items():
-                losses[f'aux_level{level}.{name}'] = self.aux_weight * loss
+            own = reweight_loss_dict(own, self.aux_weight)
+            losses.update(rename_loss_dict(f'aux_level{level}.', own))
         return losses
 
     def extract_feat(self, batch_inputs: Tensor) -> Sequence[Tensor]:
