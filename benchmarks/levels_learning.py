@@ -31,6 +31,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
@@ -46,6 +47,9 @@ from m2det_mmdet.utils.configs import load_config
 _NECK = 'model.neck.'
 _DEEP = 'levels_8x26_scenes'
 _RATE = 'optim_wrapper.optimizer.lr'
+_LATE = {'custom_keys': {f'neck.tums.{i}.': {'lr_mult': 2} for i in range(4, 8)}}
+_NORMAL = {'type': 'Normal', 'layer': 'Conv2d', 'std': 0.01}
+_GAINS = {'type': 'Constant', 'layer': 'BatchNorm2d', 'val': 0.2}
 # Name, config and settings.
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     # At equal parameters.
@@ -71,16 +75,9 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     'momentum 0.01': (_DEEP, {f'{_NECK}norm_cfg.momentum': 0.01}),
     'rate x 2': (_DEEP, {_RATE: 6e-3}),
     'rate / 2': (_DEEP, {_RATE: 1.5e-3}),
-    'head N(0, 0.01)': (
-        _DEEP,
-        {
-            'model.bbox_head.init_cfg': {
-                'type': 'Normal',
-                'layer': 'Conv2d',
-                'std': 0.01,
-            }
-        },
-    ),
+    'rate of levels 5 to 8 x 2': (_DEEP, {'optim_wrapper.paramwise_cfg': _LATE}),
+    'head N(0, 0.01)': (_DEEP, {'model.bbox_head.init_cfg': _NORMAL}),
+    'gains of norms 0.2': (_DEEP, {f'{_NECK}init_cfg': _GAINS}),
 }
 
 
@@ -262,6 +259,8 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train the runs and print the tables."""
     args = _arguments(argv)
+    # It would name each parameter that has a rate of its own.
+    MMLogger.get_current_instance().setLevel('WARNING')
     used = ', '.join(f'{name} {version}' for name, version in versions().items())
     print(f'{describe_machine(torch.device("cpu"))}; {used}')
     print(f'{args.steps} steps, seeds {", ".join(map(str, args.seeds))}')
