@@ -120,6 +120,18 @@ def test_levels_are_concatenated_in_ascending_order() -> None:
         )
 
 
+@pytest.mark.parametrize(('thin_channels', 'found'), [(None, 2), (5, 5)])
+def test_the_base_feature_is_thinned_to_as_many_channels_as_asked(
+    thin_channels: int | None, found: int
+) -> None:
+    neck = MLFPN(**TINY, thin_channels=thin_channels)
+
+    assert [x.leach.out_channels for x in neck.level_fusions] == [found] * 2
+    # The second TUM gets the level before, too.
+    widths = [tum.encoder[0].in_channels for tum in neck.tums]
+    assert widths == [found, found + 4]
+
+
 def test_shared_leach_is_one_module_called_by_every_level() -> None:
     neck = MLFPN(**TINY, share_leach=True)
     calls: list[Tensor] = []
