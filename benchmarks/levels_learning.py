@@ -57,10 +57,11 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     '2 x 63': ('levels_2x63_scenes', {}),
     '4 x 41': ('levels_4x41_scenes', {}),
     '8 x 26': (_DEEP, {}),
-    # At equal width.
+    # Width or depth.
     '1 x 26': (_DEEP, {f'{_NECK}num_levels': 1}),
     '2 x 26': (_DEEP, {f'{_NECK}num_levels': 2}),
     '4 x 26': (_DEEP, {f'{_NECK}num_levels': 4}),
+    '1 x 100, base 13': ('levels_1x100_scenes', {f'{_NECK}thin_channels': 13}),
     '8 x 63': ('levels_2x63_scenes', {f'{_NECK}num_levels': 8}),
     # What may mend it.
     'residual': (_DEEP, {f'{_NECK}residual': True}),

@@ -21,10 +21,9 @@ def test_every_run_builds(script: ModuleType, tmp_path: Path) -> None:
         model = build_structure(script.settings(run, tmp_path))
         levels[run] = len(model.neck.tums)
 
-    assert levels.pop('1 x 100') == levels.pop('1 x 26') == 1
-    assert levels.pop('2 x 63') == levels.pop('2 x 26') == 2
-    assert levels.pop('4 x 41') == levels.pop('4 x 26') == 4
-    assert set(levels.values()) == {8}
+    for run, count in levels.items():
+        head, *_ = run.split(' x ')
+        assert count == (int(head) if head.isdecimal() else 8)
 
 
 def test_gradients_are_compared_with_weights_part_by_part(script: ModuleType) -> None:
