@@ -62,6 +62,7 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     '2 x 26': (_DEEP, {f'{_NECK}num_levels': 2}),
     '4 x 26': (_DEEP, {f'{_NECK}num_levels': 4}),
     '1 x 100, base 13': ('levels_1x100_scenes', {f'{_NECK}thin_channels': 13}),
+    '1 x 100, rate x 2': ('levels_1x100_scenes', {_RATE: 6e-3}),
     '8 x 63': ('levels_2x63_scenes', {f'{_NECK}num_levels': 8}),
     # What may mend it.
     'residual': (_DEEP, {f'{_NECK}residual': True}),
@@ -75,10 +76,18 @@ RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     'auxiliary 1 to 4': (_DEEP, {'model.aux_levels': [0, 1, 2, 3]}),
     'momentum 0.01': (_DEEP, {f'{_NECK}norm_cfg.momentum': 0.01}),
     'rate x 2': (_DEEP, {_RATE: 6e-3}),
-    'rate / 2': (_DEEP, {_RATE: 1.5e-3}),
+    'rate x 4': (_DEEP, {_RATE: 12e-3}),
     'rate of levels 5 to 8 x 2': (_DEEP, {'optim_wrapper.paramwise_cfg': _LATE}),
     'head N(0, 0.01)': (_DEEP, {'model.bbox_head.init_cfg': _NORMAL}),
     'gains of norms 0.2': (_DEEP, {f'{_NECK}init_cfg': _GAINS}),
+    'gains of norms 0.2, rate x 2': (
+        _DEEP,
+        {f'{_NECK}init_cfg': _GAINS, _RATE: 6e-3},
+    ),
+    '1 x 100, gains of norms 0.2': (
+        'levels_1x100_scenes',
+        {f'{_NECK}init_cfg': _GAINS},
+    ),
 }
 
 
