@@ -14,6 +14,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..models.detectors import drop_auxiliary
 from ..utils.pipelines import resize_of, scale_of
 from .structure import build_structure
 
@@ -24,7 +25,8 @@ class Complexity:
 
     Args:
         input_size: Pixels ``(height, width)`` of the image.
-        parameters: Numbers to learn; what modules share counts once.
+        parameters: Numbers to learn; what modules share counts once, and auxiliary
+            heads, which only training has, not.
         flops: Floating point operations of backbone, neck and head for one image,
             a multiply-add counted as two. Convolutions and matrix products alone. The
             RoI head of a two-stage detector has as many proposals as its ``test_cfg``
@@ -42,7 +44,7 @@ def measure(config: Config) -> Complexity:
     The detector is built on the meta device: no weights are loaded or computed.
     """
     height, width = test_image_size(config)
-    model = build_structure(config).eval()
+    model = drop_auxiliary(build_structure(config)).eval()
     image = torch.empty(1, 3, height, width, device='meta')
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         _compute(model, image)

@@ -31,6 +31,7 @@ from ..checkpoints.sources import check_checkpoint
 from ..checkpoints.weights import check_weights
 from ..export.detector import ExportedDetector
 from ..models.dense_heads import M2DetHead
+from ..models.detectors import drop_auxiliary
 from ..ops.kernels import kernel_name
 from ..utils.configs import config_name, describe, load_config
 from ..utils.devices import find_device
@@ -186,13 +187,13 @@ def _build(cfg: Config, checkpoint: str | Path | None) -> nn.Module:
     """Build the detector with all weights of a checkpoint, or with random ones."""
     if is_exported_config(cfg):
         return build_of_file(cfg)
-    structure = structure_of(cfg)
+    structure = drop_auxiliary(structure_of(cfg))
     if checkpoint is not None:
         weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
         check_weights(weights, structure, complete=True)
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
-        model = build_random(cfg)
+        model = drop_auxiliary(build_random(cfg))
     if checkpoint is not None:
         load_checkpoint(model, str(checkpoint), map_location='cpu')
     return model.eval()

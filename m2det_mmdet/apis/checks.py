@@ -24,6 +24,7 @@ from ..checkpoints.weights import check_weights, left_out
 from ..compat.distributed import init_dist
 from ..engine.hooks.class_check_hook import check_classes
 from ..models.acceleration import DTYPES, accelerate
+from ..models.detectors import drop_auxiliary
 from ..utils.configs import describe
 from ..utils.errors import M2DetError
 from ..utils.logs import prints_to, quiet_log
@@ -122,6 +123,9 @@ def _check(
     complete: bool,
 ) -> CheckedRun:
     structure = structure_of(cfg)
+    if complete:
+        # What only training needs may be absent.
+        drop_auxiliary(structure)
     weights = missing = None
     if checkpoint is not None:
         weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')

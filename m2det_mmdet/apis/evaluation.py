@@ -17,6 +17,7 @@ from ..compat.device import training_on
 from ..engine.data_workers import worker_deaths_told
 from ..engine.hooks import Evaluated, ProgressHook, Step
 from ..engine.runner import build_runner, logged, set_work_dir
+from ..models.detectors import drop_auxiliary
 from ..utils.arguments import check_paths
 from ..utils.configs import describe
 from ..utils.devices import find_device
@@ -223,6 +224,7 @@ def build_test(
     cfg.model = without_pretrained(cfg.model)
     wait_for_all()
     runner = build_runner(cfg, datasets=datasets, on_console=False)
+    drop_auxiliary(runner.model)
     if on_event is not None:
         runner.register_hook(ProgressHook(outside_of_redirection(on_event)))
     return runner

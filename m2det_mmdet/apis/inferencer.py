@@ -11,6 +11,7 @@ from mmengine.runner import CheckpointLoader
 from ..analysis.random_weights import without_pretrained
 from ..analysis.structure import structure_of
 from ..checkpoints.weights import check_weights
+from ..models.detectors import drop_auxiliary
 from ..utils.exported import is_exported
 from ..utils.logs import prints_to, quiet_log
 from ..utils.warning_filters import own_filters
@@ -48,7 +49,7 @@ def build_inferencer(
         if is_exported(checkpoint):
             return _of_file(cfg, str(checkpoint), device)
         weights = CheckpointLoader.load_checkpoint(str(checkpoint), 'cpu')
-        check_weights(weights, structure_of(cfg), complete=True)
+        check_weights(weights, drop_auxiliary(structure_of(cfg)), complete=True)
         # All weights come from the checkpoint.
         cfg.model = without_pretrained(cfg.model)
         # Theirs are COCO's where the checkpoint has none.
@@ -56,6 +57,7 @@ def build_inferencer(
         inferencer = DetInferencer(
             cfg, str(checkpoint), device=device, show_progress=False
         )
+        drop_auxiliary(inferencer.model)
         names = class_names(inferencer.model, weights, cfg)
     inferencer.model.dataset_meta['classes'] = names
     return inferencer

@@ -31,6 +31,7 @@ from ..engine.data_workers import worker_deaths_told
 from ..engine.hooks.finite_loss_hook import watch_losses
 from ..engine.hooks.training_cost_hook import EPOCHS, MEMORY, SECONDS
 from ..engine.runner import build_runner
+from ..models.detectors import drop_auxiliary
 from ..utils.configs import load_config
 from ..utils.errors import M2DetError, clause_of, explain, mendable
 from ..utils.files import write_whole
@@ -129,7 +130,7 @@ def _measure(config: Path) -> dict[str, Any]:
     jobs = load_average()
     # As the runner does with one that stands beside the model.
     cfg.model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
-    model = MODELS.build(without_pretrained(cfg.model))
+    model = drop_auxiliary(MODELS.build(without_pretrained(cfg.model)))
     load_checkpoint(model, _checkpoint(config), map_location='cpu')
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
     kind = 0 if device.type == 'cpu' else 1

@@ -33,7 +33,12 @@ class BatchWeights:
     """
 
     def __init__(self, wrapper: OptimWrapper, model: nn.Module) -> None:
-        heads = [x for x in model.modules() if hasattr(x, 'num_positives')]
+        heads = [
+            module
+            for name, module in model.named_modules()
+            # Auxiliary heads match the same anchors with the same objects.
+            if hasattr(module, 'num_positives') and 'aux_heads.' not in name
+        ]
         accumulates = getattr(wrapper, '_accumulative_counts', 1) > 1
         self._head = heads[0] if accumulates and len(heads) == 1 else None
         self.state: dict[str, float] | None = None

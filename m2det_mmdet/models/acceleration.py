@@ -14,6 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from ..ops.failures import reason_of
 from ..utils.errors import M2DetError
 from ..utils.processors import warn_if_slow
+from .detectors import drop_auxiliary
 from .necks import MLFPN
 from .utils.memory_format import to_channels_last
 
@@ -59,7 +60,7 @@ def accelerate(
     """
     check_arguments(compile, autocast)
     _check_model(model, needs_parts=bool(autocast) or compile is not False)
-    model.requires_grad_(False)
+    drop_auxiliary(model).requires_grad_(False)
     if fold_norm:
         _fold_norms(model)
         for module in model.modules():

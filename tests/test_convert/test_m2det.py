@@ -375,6 +375,9 @@ def test_layers_that_the_release_shares_may_not_differ() -> None:
     ('neck', 'message'),
     [
         ({'reuse_base': False}, 'has model.neck.reuse_base=True, got False'),
+        ({'residual': True}, 'has model.neck.residual=False, got True'),
+        ({'use_depthwise': True}, 'has model.neck.use_depthwise=False, got True'),
+        ({'sfam': 'eca'}, 'no counterpart of these tensors'),
         ({'exact_strides': True}, 'has model.neck.exact_strides=False, got True'),
         ({'upsample_mode': 'bilinear'}, 'upsample_mode=nearest, got bilinear'),
         ({'act_cfg': {'type': 'LeakyReLU'}}, 'act_cfg.type=ReLU, got LeakyReLU'),

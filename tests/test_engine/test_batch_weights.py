@@ -99,6 +99,20 @@ def test_a_model_of_two_heads_takes_the_mean() -> None:
     assert model.first.weight.item() == pytest.approx(-7 / 3)
 
 
+def test_auxiliary_heads_have_the_positives_of_the_head_itself() -> None:
+    model = nn.Module()
+    model.bbox_head, model.aux_heads = _Head(), nn.ModuleList([_Head()])
+    wrapper = _wrapper(model)
+    StepGuard(wrapper, model)
+
+    for part in PARTS:
+        losses = [head.loss(*part) for head in (model.bbox_head, model.aux_heads[0])]
+        wrapper.update_params(sum(losses))
+
+    assert model.bbox_head.weight.item() == pytest.approx(-13 / 5)
+    assert model.aux_heads[0].weight.item() == pytest.approx(-13 / 5)
+
+
 def test_a_step_goes_on_by_its_state() -> None:
     head = _Head()
     wrapper = _wrapper(head)

@@ -137,6 +137,7 @@ def _assert_equal(found: list[Tensor], expected: list[Tensor], rtol: float) -> N
         ({'share_sfam': True}, 0),
         ({'reuse_base': False, 'smooth': False}, 0),
         ({'exact_strides': True, 'out_channels': 5}, 0),
+        ({'use_depthwise': True, 'residual': True, 'sfam': 'eca'}, 0),
         ({'norm_cfg': None}, 0),
         ({'act_cfg': {'type': 'PReLU', 'num_parameters': 1}}, 0),
         ({'norm_cfg': {'type': 'GN', 'num_groups': 2}}, 0),

@@ -42,6 +42,8 @@ def _fixed(model: nn.Module) -> Iterator[Fixed]:
     else:
         yield 'backbone.type', type(backbone).__name__, 'ResNet'
     yield 'neck.reuse_base', neck.reuse_base, True
+    yield 'neck.residual', neck.residual, False
+    yield 'neck.use_depthwise', neck.use_depthwise, False
     yield 'neck.exact_strides', neck.exact_strides, False
     yield 'neck.upsample_mode', neck.base_fusion.upsample_mode, 'nearest'
     activation = getattr(conv, 'activate', None)

@@ -1,7 +1,7 @@
 """Detectors."""
 
 from .augfpn import AugFPNSingleStageDetector, AugFPNTwoStageDetector
-from .m2det import M2Det
+from .m2det import M2Det, drop_auxiliary
 from .refinedet import RefineDet
 
 __all__ = [
@@ -9,4 +9,5 @@ __all__ = [
     'AugFPNTwoStageDetector',
     'M2Det',
     'RefineDet',
+    'drop_auxiliary',
 ]

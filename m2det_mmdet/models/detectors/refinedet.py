@@ -36,6 +36,10 @@ class RefineDet(M2Det):
     """
 
     def __init__(self, *, arm_head: OptConfigType = None, **kwargs: Any) -> None:
+        if kwargs.get('aux_levels'):
+            raise ValueError(
+                'The heads of RefineDet have no auxiliary ones: remove aux_levels.'
+            )
         super().__init__(**kwargs)
         if not isinstance(self.bbox_head, ODMHead):
             raise ValueError(

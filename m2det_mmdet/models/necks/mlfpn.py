@@ -45,13 +45,20 @@ class MLFPN(BaseModule):
         ffm_channels: Channels of each of them in the base feature.
         num_levels: Number of TUMs.
         num_scales: Number of scales of each TUM, two or more.
-        tum_channels: Channels inside a TUM. The base feature is thinned to half as
-            many.
+        tum_channels: Channels inside a TUM.
+        thin_channels: Channels to which the base feature is thinned for each TUM;
+            ``None``: half of ``tum_channels``.
         tum_out_channels: Channels of a TUM's outputs; ``None``: ``tum_channels``.
         smooth: Whether 1x1 convolutions smooth a TUM's outputs.
         reuse_base: Whether every TUM sees the base feature, or only the first.
-        sfam: Whether SFAM weighs the channels.
-        sfam_reduction: Divisor of the channels inside SFAM's attention.
+        use_depthwise: Whether the 3x3 convolutions of the TUMs are depthwise separable.
+        residual: Whether a TUM gets the sum of the largest maps of all earlier levels,
+            instead of that of the last one. The pyramid gets each level's own maps.
+            A gradient then passes one TUM on its way to any earlier level.
+        sfam: How SFAM weighs the channels: ``True`` or ``'se'`` by
+            squeeze-and-excitation, ``'eca'`` by :class:`.ECALayer`, ``False`` or
+            ``'none'`` not at all.
+        sfam_reduction: Divisor of the channels inside squeeze-and-excitation.
         share_leach: Whether one convolution thins the base feature for all
             levels, as in the release.
         share_sfam: Whether all scales share SFAM's attention, as in the release.
@@ -72,6 +79,7 @@ class MLFPN(BaseModule):
 
     Attributes:
         out_channels: Channels of each output map, a list.
+        level_channels: Channels of each map of one level.
 
     Shape:
         - Input: maps ``(N, in_channels[i], H_i, W_i)``, the shallow one first.
@@ -93,10 +101,13 @@ class MLFPN(BaseModule):
         num_levels: int = 8,
         num_scales: int = 6,
         tum_channels: int = 256,
+        thin_channels: int | None = None,
         tum_out_channels: int | None = None,
         smooth: bool = True,
         reuse_base: bool = True,
-        sfam: bool = True,
+        use_depthwise: bool = False,
+        residual: bool = False,
+        sfam: bool | str = True,
         sfam_reduction: int = 16,
         share_leach: bool = False,
         share_sfam: bool = False,
@@ -118,6 +129,8 @@ class MLFPN(BaseModule):
         self.num_scales = num_scales
         self.exact_strides = exact_strides
         self.reuse_base = reuse_base
+        self.use_depthwise = use_depthwise
+        self.residual = residual
         self.with_cp = with_cp
         layer = {'norm_cfg': norm_cfg, 'act_cfg': act_cfg}
 
@@ -128,7 +141,7 @@ class MLFPN(BaseModule):
             **layer,
         )
         base_channels = sum(ffm_channels)
-        thin_channels = tum_channels // 2
+        thin_channels = thin_channels or tum_channels // 2
         num_fusions = num_levels if reuse_base and not share_leach else 1
         self.level_fusions = nn.ModuleList(
             FFMv2(base_channels, thin_channels, **layer) for _ in range(num_fusions)
@@ -138,23 +151,24 @@ class MLFPN(BaseModule):
 
         # The first TUM gets only the base feature. A later one gets the level before,
         # and the base feature if it is reused.
-        level_channels = tum_out_channels or tum_channels
-        later_channels = level_channels + (thin_channels if reuse_base else 0)
+        self.level_channels = tum_out_channels or tum_channels
+        later_channels = self.level_channels + (thin_channels if reuse_base else 0)
         self.tums = nn.ModuleList(
             TUM(
                 later_channels if level else thin_channels,
                 channels=tum_channels,
-                out_channels=level_channels,
+                out_channels=self.level_channels,
                 num_scales=num_scales,
                 smooth=smooth,
                 exact_strides=exact_strides,
+                use_depthwise=use_depthwise,
                 upsample_mode=upsample_mode,
                 **layer,
             )
             for level in range(num_levels)
         )
 
-        pyramid_channels = num_levels * level_channels
+        pyramid_channels = num_levels * self.level_channels
         self.aggregation = SFAM(
             pyramid_channels,
             num_scales=num_scales,
@@ -173,6 +187,16 @@ class MLFPN(BaseModule):
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Return the pyramid's maps, the largest first."""
+        return self.forward_with_levels(inputs)[0]
+
+    def forward_with_levels(
+        self, inputs: Sequence[Tensor]
+    ) -> tuple[tuple[Tensor, ...], list[tuple[Tensor, ...]]]:
+        """Return the pyramid's maps, and those of each level before SFAM.
+
+        A level has ``num_scales`` maps ``(N, level_channels, h_i, w_i)``, the largest
+        first. Only training needs them.
+        """
         # Before the size: a missing map says more than one that is too small.
         check_channels(inputs, self.base_fusion.in_channels)
         *_, smallest = self._scale_sizes(tuple(inputs[0].shape[-2:]))
@@ -186,8 +210,10 @@ class MLFPN(BaseModule):
         else:
             bases = self.leach(base).chunk(num_fusions, dim=1)
         levels: list[tuple[Tensor, ...]] = []
+        # What the levels so far hand on to the next one.
+        passed: Tensor | None = None
         for tum in self.tums:
-            x = levels[-1][0] if levels else None
+            x = passed
             if x is None or self.reuse_base:
                 # A single fusion serves all levels.
                 index = min(len(levels), num_fusions - 1)
@@ -196,12 +222,15 @@ class MLFPN(BaseModule):
                 levels.append(checkpoint(tum, x, use_reentrant=False))
             else:
                 levels.append(tum(x))
+            largest = levels[-1][0]
+            adds = self.residual and passed is not None
+            passed = passed + largest if adds else largest
 
         largest, *rest = self.aggregation(levels)
         maps = [self.norm(largest), *rest]
         if self.projections:
             maps = [conv(x) for conv, x in zip(self.projections, maps, strict=True)]
-        return tuple(maps)
+        return tuple(maps), levels
 
     def merge_leaches(self) -> None:
         """Thin the base feature for all levels by one convolution, for inference.

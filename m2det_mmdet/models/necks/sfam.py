@@ -8,21 +8,26 @@ from mmdet.utils import OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ..layers.eca import ECALayer
+
+ATTENTIONS = ('se', 'eca', 'none')
+
 
 class SFAM(BaseModule):
     """Gather the maps of equal scale from all levels and weigh their channels.
 
-    Levels are concatenated in ascending order. With ``attention`` a
-    squeeze-and-excitation layer (global average pooling, two 1x1 convolutions,
-    sigmoid) then weighs the channels of each scale. SFAM of
-    `M2Det <https://arxiv.org/abs/1811.04533>`_, section 3.3. In the authors'
-    release all scales share one attention layer.
+    Levels are concatenated in ascending order. With ``attention`` a layer then weighs
+    the channels of each scale: squeeze-and-excitation (global average pooling, two 1x1
+    convolutions, sigmoid), or :class:`.ECALayer`. SFAM of
+    `M2Det <https://arxiv.org/abs/1811.04533>`_, section 3.3, which has the former. In
+    the authors' release all scales share one attention layer.
 
     Args:
         channels: Channels of a concatenated map.
         num_scales: Number of scales.
-        attention: Whether to weigh the channels.
-        reduction: Divisor of ``channels`` inside the attention.
+        attention: How channels are weighed: ``'se'`` or ``True``, ``'eca'``, ``'none'``
+            or ``False``.
+        reduction: Divisor of ``channels`` inside squeeze-and-excitation.
         shared: Whether all scales use one attention layer.
         init_cfg: Initialization config.
 
@@ -32,7 +37,8 @@ class SFAM(BaseModule):
           ``channels`` is the sum of ``C`` over the levels.
 
     Raises:
-        ValueError: If ``reduction`` is not between 1 and ``channels``.
+        ValueError: If ``attention`` is none of these, or ``reduction`` is not between 1
+            and ``channels``.
     """
 
     def __init__(
@@ -40,21 +46,30 @@ class SFAM(BaseModule):
         channels: int,
         *,
         num_scales: int = 6,
-        attention: bool = True,
+        attention: bool | str = True,
         reduction: int = 16,
         shared: bool = False,
         init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if attention and not 1 <= reduction <= channels:
+        kind = attention
+        if isinstance(attention, bool):
+            kind = 'se' if attention else 'none'
+        if kind not in ATTENTIONS:
+            raise ValueError(
+                "sfam must be 'se' (the same as True), 'eca' or 'none' (the same as "
+                f'False), got {attention!r}.'
+            )
+        if kind == 'se' and not 1 <= reduction <= channels:
             raise ValueError(
                 f'sfam_reduction must lie between 1 and the {channels} channels of '
                 f'a pyramid map (num_levels * tum_out_channels), got {reduction}.'
             )
         self.num_scales = num_scales
-        num_layers = (1 if shared else num_scales) if attention else 0
+        num_layers = 1 if shared else num_scales
         self.attention = nn.ModuleList(
-            SELayer(channels, reduction) for _ in range(num_layers)
+            SELayer(channels, reduction) if kind == 'se' else ECALayer(channels)
+            for _ in range(0 if kind == 'none' else num_layers)
         )
 
     def forward(self, levels: Sequence[Sequence[Tensor]]) -> tuple[Tensor, ...]:

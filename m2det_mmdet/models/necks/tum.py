@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mmcv.cnn import ConvModule
+from mmcv.cnn import ConvModule, DepthwiseSeparableConvModule
 from mmdet.utils import OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -54,6 +54,8 @@ class TUM(BaseModule):
         exact_strides: Whether the last encoder convolution also has stride 2 and
             padding 1, so that scale ``i`` has exactly ``2 ** i`` times the input's
             stride.
+        use_depthwise: Whether the 3x3 convolutions are depthwise separable: one of each
+            channel, then a 1x1 convolution, each with its norm and activation.
         upsample_mode: Mode of :func:`torch.nn.functional.interpolate`.
         norm_cfg: Norm layer config; ``None`` means biased convolutions.
         act_cfg: Activation config; ``None`` means none.
@@ -77,6 +79,7 @@ class TUM(BaseModule):
         num_scales: int = 6,
         smooth: bool = True,
         exact_strides: bool = False,
+        use_depthwise: bool = False,
         upsample_mode: str = 'nearest',
         norm_cfg: OptConfigType = None,
         act_cfg: OptConfigType = None,
@@ -88,6 +91,7 @@ class TUM(BaseModule):
                 f'A TUM makes two or more scales, got num_scales={num_scales}.'
             )
         layer = {'norm_cfg': norm_cfg, 'act_cfg': act_cfg}
+        conv = DepthwiseSeparableConvModule if use_depthwise else ConvModule
         self.upsample_mode = upsample_mode
         self.encoder = nn.ModuleList()
         self.lateral = nn.ModuleList()
@@ -95,10 +99,8 @@ class TUM(BaseModule):
             width = in_channels if step == 1 else channels
             cut = step == num_scales - 1 and not exact_strides
             stride, padding = (1, 0) if cut else (2, 1)
-            self.encoder.append(
-                ConvModule(width, channels, 3, stride, padding, **layer)
-            )
-            self.lateral.append(ConvModule(width, out_channels, 3, 1, 1, **layer))
+            self.encoder.append(conv(width, channels, 3, stride, padding, **layer))
+            self.lateral.append(conv(width, out_channels, 3, 1, 1, **layer))
         self.top = ConvModule(channels, out_channels, 1, **layer)
         self.smooth = nn.ModuleList(
             ConvModule(out_channels, out_channels, 1, **layer)

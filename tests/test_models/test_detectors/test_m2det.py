@@ -6,9 +6,9 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
-from torch import nn
+from torch import Tensor, nn
 
-from m2det_mmdet.models.detectors import M2Det
+from m2det_mmdet.models.detectors import M2Det, drop_auxiliary
 
 CONFIG = ConfigDict(
     type='M2Det',
@@ -88,6 +88,19 @@ def sample(height: int, width: int) -> DetDataSample:
     return found
 
 
+def over_fpn(**neck: object) -> ConfigDict:
+    """The detector with an FPN of mmdet, or another neck, of its ResNet's last maps."""
+    config = copy.deepcopy(CONFIG)
+    config.neck = {
+        'type': 'FPN',
+        'in_channels': [8, 32],
+        'out_channels': 6,
+        'num_outs': 3,
+        **neck,
+    }
+    return config
+
+
 def test_the_head_takes_its_channels_from_the_neck() -> None:
     assert build().bbox_head.in_channels == [16, 16, 16]
     wider = build(neck={'num_levels': 3})
@@ -159,6 +172,87 @@ def test_gradient_reaches_every_parameter_at_an_odd_size() -> None:
     assert all(name.startswith('bbox_head.reg_convs') for name in still), still
 
 
+def losses_of(model: M2Det) -> dict[str, Tensor]:
+    torch.manual_seed(1)
+    return model.loss(torch.rand(2, 3, 64, 64), [sample(64, 64)] * 2)
+
+
+def with_auxiliary(levels: tuple = (0,), **settings: object) -> M2Det:
+    torch.manual_seed(0)
+    return MODELS.build({**copy.deepcopy(CONFIG), 'aux_levels': levels, **settings})
+
+
+def test_auxiliary_heads_add_weighed_losses_of_single_levels() -> None:
+    plain, model = build(), with_auxiliary((1, 0), aux_weight=0.25)
+    expected, found = losses_of(plain), losses_of(model)
+
+    # The rest of the detector has the same random weights.
+    assert {name: found[name] for name in expected} == expected
+    assert [*found] == [*expected] + [
+        f'aux_level{level}.{name}' for level in (1, 0) for name in expected
+    ]
+    _, levels = model.neck.forward_with_levels(seen(model))
+    own = model.aux_heads[0].loss(levels[1], [sample(64, 64)] * 2)
+    for name, value in own.items():
+        torch.testing.assert_close(found[f'aux_level1.{name}'], 0.25 * value)
+    assert model.aux_heads[0].in_channels == [8, 8, 8]
+
+
+def seen(model: M2Det) -> tuple[Tensor, ...]:
+    """Maps of the images of :func:`losses_of`."""
+    torch.manual_seed(1)
+    return model.backbone(torch.rand(2, 3, 64, 64))
+
+
+def test_an_auxiliary_head_teaches_its_level_and_those_before() -> None:
+    model = with_auxiliary((0,))
+    found = losses_of(model)
+    sum(loss for name, loss in found.items() if name.startswith('aux')).backward()
+
+    def learns(part: nn.Module) -> bool:
+        return any(x.grad is not None and x.grad.any() for x in part.parameters())
+
+    assert learns(model.backbone)
+    assert learns(model.neck.tums[0])
+    assert learns(model.aux_heads[0])
+    assert not any(map(learns, (model.neck.tums[1], model.neck.aggregation)))
+    assert not learns(model.bbox_head)
+
+
+def test_predictions_need_no_auxiliary_heads() -> None:
+    plain, model = build().eval(), with_auxiliary().eval()
+    extra = model.state_dict().keys() - plain.state_dict().keys()
+    assert extra
+    assert all(name.startswith('aux_heads.0.') for name in extra)
+    images, samples = torch.rand(1, 3, 64, 64), [sample(64, 64)]
+    with torch.no_grad():
+        found, expected = (
+            net.predict(images, copy.deepcopy(samples))[0].pred_instances
+            for net in (model, plain)
+        )
+    torch.testing.assert_close(found.scores, expected.scores)
+    assert drop_auxiliary(model) is model
+    assert model.state_dict().keys() == plain.state_dict().keys()
+    assert [*losses_of(model)] == ['loss_cls', 'loss_bbox']
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'levels': (2,)}, r'from 0 to 1 \(num_levels=2\), got \(2,\)'),
+        ({'levels': (-1,)}, r'from 0 to 1 .* got \(-1,\)'),
+        ({'levels': (0, 0)}, r'different levels .* got \(0, 0\)'),
+        ({'aux_weight': 0}, r'aux_weight must be above 0, got 0'),
+        ({'neck': over_fpn().neck}, r'levels of an MLFPN, got FPN: remove'),
+    ],
+)
+def test_auxiliary_heads_without_their_level_are_refused(
+    settings: dict, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        with_auxiliary(**settings)
+
+
 def test_in_channels_may_be_given_for_a_neck_that_does_not_tell() -> None:
     MODELS.register_module(name='SilentNeck', module=nn.Identity, force=True)
     config = copy.deepcopy(CONFIG)
@@ -174,19 +268,6 @@ def test_a_backbone_may_feed_the_head_without_a_neck() -> None:
     config.bbox_head.anchor_generator.sizes = [0.2, 0.5, 1.0]
     losses = MODELS.build(config).loss(torch.rand(2, 3, 64, 64), [sample(64, 64)] * 2)
     assert losses['loss_cls'] > 0
-
-
-def over_fpn(**neck: object) -> ConfigDict:
-    """The detector with an FPN of mmdet, or another neck, of its ResNet's last maps."""
-    config = copy.deepcopy(CONFIG)
-    config.neck = {
-        'type': 'FPN',
-        'in_channels': [8, 32],
-        'out_channels': 6,
-        'num_outs': 3,
-        **neck,
-    }
-    return config
 
 
 def test_a_neck_that_forgets_its_channels_is_read_from_the_config() -> None:

@@ -107,6 +107,11 @@ def test_neck_and_first_head_follow_the_backbone_where_no_channels_are_given() -
     assert model.neck(model.backbone(torch.rand(1, 3, 64, 64)))[0].shape[1] == 12
 
 
+def test_auxiliary_heads_are_refused() -> None:
+    with pytest.raises(ValueError, match='no auxiliary ones: remove aux_levels'):
+        MODELS.build({**copy.deepcopy(CONFIG), 'aux_levels': (0,)})
+
+
 def test_the_forward_gives_the_outputs_of_both_heads() -> None:
     model = build().eval()
     images = torch.rand(1, 3, 64, 64)

@@ -59,6 +59,54 @@ def test_without_reuse_only_the_first_level_sees_the_base_feature() -> None:
     assert seen[2] is seen[1]
 
 
+@pytest.mark.parametrize('reuse_base', [True, False])
+def test_a_residual_path_sums_the_largest_maps_of_all_earlier_levels(
+    reuse_base: bool,
+) -> None:
+    config = {**TINY, 'num_levels': 4, 'sfam': False, 'reuse_base': reuse_base}
+    torch.manual_seed(0)
+    neck = MLFPN(**config, residual=True).eval()
+    inputs_of: list[Tensor] = []
+    largest: list[Tensor] = []
+    for tum in neck.tums:
+        tum.register_forward_hook(lambda _, args, outs: inputs_of.append(args[0]))
+        tum.register_forward_hook(lambda _, args, outs: largest.append(outs[0]))
+    maps = neck(inputs())
+
+    for level in range(1, 4):
+        expected = sum(largest[:level])
+        torch.testing.assert_close(inputs_of[level][:, -4:], expected)
+    # The pyramid has what each level itself makes.
+    torch.testing.assert_close(maps[0], torch.cat(largest, dim=1))
+    torch.manual_seed(0)
+    plain = MLFPN(**config).eval().state_dict()
+    assert plain.keys() == neck.state_dict().keys()
+    assert all(torch.equal(plain[k], v) for k, v in neck.state_dict().items())
+
+
+def test_over_a_residual_path_a_gradient_passes_one_tum() -> None:
+    neck = MLFPN(**{**TINY, 'num_levels': 4, 'reuse_base': False}, residual=True)
+    # No gradient passes the levels between the first and the last.
+    for tum in neck.tums[1:3]:
+        tum.register_forward_hook(lambda _, args, outs: [x.detach() for x in outs])
+    _, levels = neck.forward_with_levels(inputs())
+    levels[3][0].sum().backward()
+
+    assert all(x.grad.any() for x in neck.tums[0].top.parameters() if x.dim() > 1)
+    assert all(x.grad is None for x in neck.tums[1].parameters())
+
+
+def test_levels_come_with_the_pyramid() -> None:
+    neck = MLFPN(**TINY, sfam=False, tum_out_channels=5).eval()
+    maps, levels = neck.forward_with_levels(inputs())
+
+    assert neck.level_channels == 5
+    assert [len(level) for level in levels] == [3, 3]
+    for scale, found in enumerate(neck(inputs())):
+        torch.testing.assert_close(found, maps[scale])
+        torch.testing.assert_close(found, torch.cat([x[scale] for x in levels], dim=1))
+
+
 def test_levels_are_concatenated_in_ascending_order() -> None:
     neck = MLFPN(**TINY, sfam=False).eval()
     outputs: list[tuple[Tensor, ...]] = []
@@ -70,6 +118,18 @@ def test_levels_are_concatenated_in_ascending_order() -> None:
         torch.testing.assert_close(
             feature, torch.cat([level[scale] for level in outputs], dim=1)
         )
+
+
+@pytest.mark.parametrize(('thin_channels', 'found'), [(None, 2), (5, 5)])
+def test_the_base_feature_is_thinned_to_as_many_channels_as_asked(
+    thin_channels: int | None, found: int
+) -> None:
+    neck = MLFPN(**TINY, thin_channels=thin_channels)
+
+    assert [x.leach.out_channels for x in neck.level_fusions] == [found] * 2
+    # The second TUM gets the level before, too.
+    widths = [tum.encoder[0].in_channels for tum in neck.tums]
+    assert widths == [found, found + 4]
 
 
 def test_shared_leach_is_one_module_called_by_every_level() -> None:
@@ -94,9 +154,11 @@ def test_extra_norm_acts_on_the_largest_scale_alone_without_activation() -> None
         torch.testing.assert_close(old, new)
 
 
-def test_checkpointing_changes_neither_values_nor_gradients() -> None:
+@pytest.mark.parametrize('options', [{}, {'residual': True, 'use_depthwise': True}])
+def test_checkpointing_changes_neither_values_nor_gradients(options: dict) -> None:
     torch.manual_seed(1)
-    plain, saving = MLFPN(**TINY), MLFPN(**TINY, with_cp=True)
+    config = {**TINY, 'num_levels': 3, **options}
+    plain, saving = MLFPN(**config), MLFPN(**config, with_cp=True)
     saving.load_state_dict(plain.state_dict())
     gradients = []
     for neck in (plain, saving):
@@ -108,10 +170,17 @@ def test_checkpointing_changes_neither_values_nor_gradients() -> None:
         torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize('config', [{}, {'out_channels': 5, 'exact_strides': True}])
+@pytest.mark.parametrize(
+    'config',
+    [
+        {},
+        {'out_channels': 5, 'exact_strides': True},
+        {'sfam': 'eca', 'use_depthwise': True, 'residual': True, 'num_levels': 3},
+    ],
+)
 def test_gradient_reaches_every_parameter(config: dict) -> None:
     torch.manual_seed(0)
-    neck = MLFPN(**{**TINY, 'sfam_reduction': 1}, **config, extra_norm=True)
+    neck = MLFPN(**{**TINY, 'sfam_reduction': 1, **config}, extra_norm=True)
     sum((x * torch.rand_like(x)).sum() for x in neck(inputs(13, 14))).backward()
 
     assert [n for n, p in neck.named_parameters() if not p.grad.any()] == []

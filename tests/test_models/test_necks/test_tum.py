@@ -67,6 +67,30 @@ def test_smoothed_maps_do_not_feed_the_next_scale() -> None:
         torch.testing.assert_close(smoothed, conv(raw))
 
 
+def test_depthwise_convolutions_are_followed_by_1x1_ones() -> None:
+    config = {'channels': 6, 'out_channels': 5, 'num_scales': 3}
+    tum = TUM(4, **config, use_depthwise=True)
+    x = torch.rand(1, 4, 12, 12)
+    maps = tum(x)
+
+    # Without norm: weights and biases. Two encoder and two lateral convolutions of 4
+    # and 6 channels, then what a plain TUM has too.
+    pairs = [(4, 6), (4, 5), (6, 6), (6, 5)]
+    separable = sum(10 * width + (width + 1) * out for width, out in pairs)
+    plain = sum((9 * width + 1) * out for width, out in pairs)
+    counts = [
+        sum(parameter.numel() for parameter in net.parameters())
+        for net in (tum, TUM(4, **config))
+    ]
+    assert counts[1] - counts[0] == plain - separable
+    assert [tuple(y.shape) for y in maps] == [(1, 5, n, n) for n in (12, 6, 4)]
+    first = tum.encoder[0]
+    assert first.depthwise_conv.conv.groups == 4
+    torch.testing.assert_close(
+        first(x), first.pointwise_conv(first.depthwise_conv(x)), rtol=0, atol=0
+    )
+
+
 def test_one_scale_is_refused() -> None:
     with pytest.raises(ValueError, match='num_scales=1'):
         TUM(2, num_scales=1)
