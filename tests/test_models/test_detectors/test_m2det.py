@@ -177,7 +177,7 @@ def losses_of(model: M2Det) -> dict[str, Tensor]:
     return model.loss(torch.rand(2, 3, 64, 64), [sample(64, 64)] * 2)
 
 
-def with_auxiliary(levels: tuple = (0,), **settings: object) -> M2Det:
+def with_auxiliary(levels: object = (0,), **settings: object) -> M2Det:
     torch.manual_seed(0)
     return MODELS.build({**copy.deepcopy(CONFIG), 'aux_levels': levels, **settings})
 
@@ -242,6 +242,7 @@ def test_predictions_need_no_auxiliary_heads() -> None:
         ({'levels': (2,)}, r'from 0 to 1 \(num_levels=2\), got \(2,\)'),
         ({'levels': (-1,)}, r'from 0 to 1 .* got \(-1,\)'),
         ({'levels': (0, 0)}, r'different levels .* got \(0, 0\)'),
+        ({'levels': 0}, r'a list of levels, such as \[0, 1\], got 0'),
         ({'aux_weight': 0}, r'aux_weight must be above 0, got 0'),
         ({'neck': over_fpn().neck}, r'levels of an MLFPN, got FPN: remove'),
     ],
