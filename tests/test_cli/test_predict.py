@@ -274,7 +274,7 @@ def test_an_image_that_the_detector_fails_with_costs_itself_alone(
     def fail_with_narrow(self: DetInferencer, inputs: dict, **kwargs: Any) -> Any:
         shapes = [sample.ori_shape for sample in inputs['data_samples']]
         if (128, 100) in shapes:
-            raise RuntimeError('out of memory\nand more')
+            raise RuntimeError('no such size\nand more')
         return forward(self, inputs, **kwargs)
 
     monkeypatch.setattr(DetInferencer, 'forward', fail_with_narrow)
@@ -285,7 +285,7 @@ def test_an_image_that_the_detector_fails_with_costs_itself_alone(
     captured = capsys.readouterr()
     assert (
         f'{images / "b" / "x.jpg"} was skipped: the detector fails with it '
-        f'(RuntimeError: out of memory and more ({Path(__file__).resolve()}:'
+        f'(RuntimeError: no such size and more ({Path(__file__).resolve()}:'
     ) in captured.err
     assert {item['file_name'] for item in _records(tmp_path / 'out')} == {'a/x.jpg'}
     # Where it fails with all, that is an error, and older results stay.
