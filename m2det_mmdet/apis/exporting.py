@@ -79,6 +79,7 @@ def export(
     size: Size | str | None = None,
     precision: str = FP32,
     max_drop: float = 0.01,
+    tolerance: float = TOLERANCE,
     opset: int = onnx_file.OPSET,
     preprocess: bool = False,
     data: str | Path | None = None,
@@ -105,6 +106,9 @@ def export(
         precision: ``fp32``; ``fp16`` or ``int8``: the network's, where decoding and
             suppression stay float32.
         max_drop: What the box AP on ``data`` may lose by the precision, 0..1.
+        tolerance: What the boxes and scores of all anchors may differ by from those of
+            the detector, as a fraction of the largest; above 0. With another precision
+            the AP decides instead.
         opset: Version of ONNX's operators.
         preprocess: Whether the file takes images as OpenCV reads them, of any size, and
             gives boxes in their pixels.
@@ -120,6 +124,10 @@ def export(
             left of it.
     """
     quiet_log()
+    if not tolerance > 0:
+        raise M2DetError(
+            f'tolerance must be a number above 0, such as {TOLERANCE}, got {tolerance}.'
+        )
     source = find_model(model, checkpoint, options)
     path, form = _place(out, form, source)
     change = PrecisionChange(precision, form, data, max_drop)
@@ -150,7 +158,7 @@ def export(
             open_exported(final).run,
             examples_to_compare(plan, images),
             # What the precision changes is judged by the AP.
-            tolerance=math.inf if change.changes else TOLERANCE,
+            tolerance=math.inf if change.changes else tolerance,
         )
         # That which names the others comes last.
         for file in reversed(files):

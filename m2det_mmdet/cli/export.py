@@ -84,6 +84,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='what the AP on --data may lose by the precision (default: 0.01)',
     )
     parser.add_argument(
+        '--tolerance',
+        type=float,
+        default=1e-4,
+        metavar='FRACTION',
+        help='what boxes and scores of all anchors may differ by from those of the '
+        'detector, of the largest (default: 1e-4)',
+    )
+    parser.add_argument(
         '--opset', type=int, default=20, help="version of ONNX's operators (20)"
     )
     parser.add_argument(
@@ -110,6 +118,7 @@ def run(args: argparse.Namespace) -> None:
         size=_size(args.size),
         precision=args.precision,
         max_drop=args.max_drop,
+        tolerance=args.tolerance,
         opset=args.opset,
         preprocess=args.preprocess,
         data=args.data,

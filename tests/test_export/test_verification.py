@@ -1,5 +1,6 @@
 """A file that differs in any of its outputs is refused."""
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -69,6 +70,32 @@ def test_an_output_that_differs_is_named(
             [('noise', images)],
         )
     assert 'on noise of shape (2, 3, 128, 128)' in str(caught.value)
+
+
+def test_the_rounding_of_the_detector_itself_is_told(
+    graph: DetectionGraph, images: torch.Tensor
+) -> None:
+    def run(x: np.ndarray) -> Mapping[str, np.ndarray]:
+        return _run(graph, x, all_boxes=1.0)
+
+    with pytest.raises(ExportError) as caught:
+        verify(graph, run, run, [('noise', images)])
+
+    told = re.search(r'PyTorch alone differs by (\S+) from', str(caught.value))
+    assert 1e-8 < float(told[1]) < 1e-5
+
+
+def test_a_larger_tolerance_lets_a_file_pass(
+    graph: DetectionGraph, images: torch.Tensor
+) -> None:
+    def run(x: np.ndarray) -> Mapping[str, np.ndarray]:
+        return _run(graph, x, all_boxes=1.0)
+
+    with pytest.raises(ExportError):
+        verify(graph, run, run, [('noise', images)])
+    # The first anchor, which is moved by a pixel, is not among those that remain.
+    (compared,) = verify(graph, run, run, [('noise', images)], tolerance=0.1)
+    assert 1e-3 < compared.outputs < 1e-2
 
 
 def test_the_file_has_to_agree_with_what_was_checked(
