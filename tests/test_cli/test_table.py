@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from m2det_mmdet.analysis.complexity import Complexity
 from m2det_mmdet.apis import tabulation
 from m2det_mmdet.cli import main
+from m2det_mmdet.utils.errors import M2DetError
 
 ROOT = Path(__file__).parents[2]
 METAFILE = """
@@ -19,6 +21,21 @@ Models:
     Metadata: {Table: Sizes, Step: large}
   - Name: three
     Config: configs/family/three.py
+"""
+BESIDE = """
+Models:
+  - Name: one
+    Config: configs/family/one.py
+    Metadata:
+      Table: Sizes
+      Step: small
+      Beside:
+        - Config: mmdet::other/far_1x.py
+          Reported box AP: 40.0
+        - Config: mmdet::other/lost.py
+  - Name: two
+    Config: configs/family/two.py
+    Metadata: {Table: Sizes}
 """
 TABLES = """## Sizes
 
@@ -111,6 +128,32 @@ def test_a_config_that_cannot_be_counted_leaves_the_others(
     text = page.read_text()
     assert '| one | small | 6x4 | 1.24 | 6.18 | 12.5 |\n' in text
     assert text.endswith(f'\n- three failed: {reason}\n')
+
+
+@pytest.mark.usefixtures('family')
+def test_configs_of_mmdet_follow_the_model_that_they_are_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    metafile = tmp_path / 'configs' / 'family' / 'metafile.yml'
+    metafile.write_text(METAFILE.partition('Models:')[0] + BESIDE)
+
+    def load(name: str) -> Config:
+        if name != 'mmdet::other/far_1x.py':
+            raise M2DetError(f'There is no config {name}')
+        return Config({'times': 2})
+
+    monkeypatch.setattr(tabulation, 'load_config', load)
+
+    assert main(['table', 'family']) == 1
+
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[4:] == [
+        '| one | small | 6x4 | 1.24 | 6.18 | - |',
+        '| far_1x | - | 6x4 | 2.47 | 12.4 | 40.0 |',
+        '| lost | - | - | - | - | - |',
+        '| two | - | 6x4 | 2.47 | 12.4 | - |',
+    ]
+    assert 'lost failed: There is no config mmdet::other/lost.py' in shown.err
 
 
 @pytest.mark.usefixtures('family')
