@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import mmdet
+import mmengine
 import pytest
 from mmengine.config import Config
 
@@ -182,3 +184,45 @@ def test_the_page_of_the_ablation_is_what_the_command_writes(tmp_path: Path) -> 
 
     assert main(['table', 'ablation', '--out', str(page)]) == 0
     assert page.read_text() == (ROOT / 'docs' / 'ablation.md').read_text()
+
+
+def cells(text: str) -> list[list[str]]:
+    """The rows of Markdown tables without their heads."""
+    lines = [line for line in text.splitlines() if line.startswith('| ')]
+    rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in lines]
+    return [row for row in rows if row[0] not in ('config', '---')]
+
+
+@pytest.mark.slow
+def test_the_readme_of_the_modern_family_has_what_the_command_counts(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    readme = (ROOT / 'configs' / 'm2det' / 'modern' / 'README.md').read_text()
+    shown = cells(readme.partition('## Cost')[2])
+
+    assert main(['table', 'modern']) == 0
+    counted = cells(capsys.readouterr().out)
+    assert len(counted) == 4 + 9
+    for row, (name, step, _, parameters, gflop, reported) in zip(
+        shown, counted, strict=True
+    ):
+        is_ours = step != '-'
+        assert row[0] == (f'[{name}]({name}.py): {step}' if is_ours else name)
+        assert row[1:3] == [parameters, gflop]
+        # Of ours there is a column, which says that none was measured.
+        assert row[4:] == (['-', ''] if is_ours else ['', reported])
+
+
+def test_the_ap_of_the_neighbours_is_what_mmdet_reports() -> None:
+    metafile = mmengine.load(ROOT / 'configs' / 'm2det' / 'modern' / 'metafile.yml')
+    others = [x for model in metafile['Models'] for x in model['Metadata']['Beside']]
+    root = Path(mmdet.__file__).parent / '.mim' / 'configs'
+
+    for other in others:
+        folder, name = other['Config'].removeprefix('mmdet::').split('/')
+        reported = {
+            Path(model['Config']).name: model['Results'][0]['Metrics']['box AP']
+            for model in mmengine.load(root / folder / 'metafile.yml')['Models']
+        }
+        assert other.get('Reported box AP') == reported.get(name)
+    assert len(others) == 9
