@@ -348,6 +348,8 @@ def _small(family: str, stem: str, divisor: int, side: int) -> Config:
             backbone.setdefault('base_channels', 64)
             backbone.setdefault('stem_channels', 64)
         _divide(config.model, divisor)
+    # It asks a run for its iteration.
+    config.model.data_preprocessor.pop('batch_augments', None)
     # An untrained detector finds something too.
     for settings in (config.model.test_cfg, config.model.test_cfg.get('rcnn', {})):
         if 'score_thr' in settings:

@@ -39,6 +39,8 @@ PAPER = [
 
 ABLATION = [leaf for leaf in LEAVES if leaf.parent.name == 'ablation']
 
+MODERN = [leaf for leaf in LEAVES if leaf.parent.name == 'modern']
+
 # Those over this package's own data, whose images are resized to squares.
 SQUARE = [
     leaf
@@ -64,6 +66,11 @@ TABLES = {
 each_paper_leaf = pytest.mark.parametrize('leaf', PAPER, ids=lambda leaf: leaf.stem)
 each_ablation_leaf = pytest.mark.parametrize(
     'leaf', ABLATION, ids=lambda leaf: leaf.stem
+)
+each_mixing_leaf = pytest.mark.parametrize(
+    'leaf',
+    [*MODERN, CONFIGS / 'm2det' / 'm2det_r18_scenes_modern.py'],
+    ids=lambda leaf: leaf.stem,
 )
 each_square_leaf = pytest.mark.parametrize('leaf', SQUARE, ids=lambda leaf: leaf.stem)
 each_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
@@ -255,8 +262,9 @@ def test_every_config_imports_the_package(leaf: Path) -> None:
     assert load(leaf).custom_imports['imports'] == ['m2det_mmdet']
 
 
-def test_the_last_epochs_leave_out_what_mixes_images() -> None:
-    config = load(CONFIGS / 'm2det' / 'm2det_r18_scenes_modern.py')
+@each_mixing_leaf
+def test_the_last_epochs_leave_out_what_mixes_images(leaf: Path) -> None:
+    config = load(leaf)
     mixing = config.train_dataloader.dataset.pipeline
     switch = config.custom_hooks[-1]
 
@@ -374,6 +382,35 @@ def test_an_ablation_has_as_many_tums_and_channels_as_its_name_says(leaf: Path) 
     width = neck.tums[0].top.out_channels
     assert leaf.stem == f'ablation_tum_{len(neck.tums)}x{width}_320'
     assert neck.out_channels == [len(neck.tums) * width] * 6
+
+
+@pytest.mark.parametrize('leaf', MODERN, ids=lambda leaf: leaf.stem)
+def test_the_scales_of_a_modern_leaf_tile_its_images(leaf: Path) -> None:
+    config = load(leaf)
+    assert map_sizes(build(leaf), 640, 640) == [(n, n) for n in (80, 40, 20, 10, 5)]
+    # The smallest and the largest size that a batch has.
+    (sizes,) = config.model.data_preprocessor.batch_augments
+    assert sizes.random_size_range == (480, 800)
+    # The rate belongs to this batch.
+    assert config.train_dataloader.batch_size == config.auto_scale_lr.base_batch_size
+
+
+def test_the_modern_leaves_are_four_sizes_of_one_detector() -> None:
+    sizes = ('n', 's', 'm', 'l')
+    leaves = [CONFIGS / 'm2det' / 'modern' / f'm2det_{size}.py' for size in sizes]
+    counts = [sum(x.numel() for x in build(leaf).parameters()) for leaf in leaves]
+    configs = [load(leaf).to_dict() for leaf in leaves]
+    for config in configs:
+        for part, widths in (
+            ('backbone', ('deepen_factor', 'widen_factor')),
+            ('neck', ('ffm_channels', 'num_levels', 'tum_channels')),
+        ):
+            for key in widths:
+                del config['model'][part][key]
+
+    assert sorted(MODERN) == sorted(leaves)
+    assert counts == sorted(counts)
+    assert all(config == configs[-1] for config in configs)
 
 
 @pytest.mark.parametrize(

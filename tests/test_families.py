@@ -33,6 +33,7 @@ SMALL = {
         ('m2det_efficientnet-lite0_bccd', 1, 320),
     ],
     'm2det/ablation_narrow': [('ablation_narrow_8_tum_scenes', 1, 128)],
+    'm2det/modern': [('m2det_n', 4, 640)],
     'm2det/levels': [('levels_4x41_scenes', 1, 128)],
     'm2det/release': [('m2det_r101_320_release', 8, 320)],
     'augfpn': [('retinanet_r50_augfpn_1x_coco', 8, 128)],
@@ -49,6 +50,7 @@ SMALL = {
 SLOW = {
     'm2det_r50_320',
     'ablation_r101_320',
+    'm2det_n',
     'm2det_r101_320_release',
     'ssd_vgg_300',
 }

@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from ..analysis.attempts import Attempts, Failure
 from ..analysis.complexity import Complexity, measure
-from ..utils.configs import find_family
+from ..utils.configs import find_family, load_config
 from ..utils.errors import M2DetError, our_errors
 from ..utils.logs import quiet_log
 from ..utils.tables import ABSENT, to_markdown
@@ -37,10 +37,11 @@ Not counted:
 
 @dataclass(frozen=True)
 class FamilyMember:
-    """A config of a family.
+    """A config of a family, or of another package beside one.
 
     Attributes:
         name: Name of the config.
+        config: What :func:`.load_config` finds it by.
         table: Title of the table that it belongs to; ``None`` without one.
         step: What it adds to the one before; likewise.
         cost: Size and cost; ``None`` if they cannot be counted.
@@ -48,6 +49,7 @@ class FamilyMember:
     """
 
     name: str
+    config: str
     table: str | None
     step: str | None
     cost: Complexity | None
@@ -96,7 +98,9 @@ def tabulate(family: str) -> Family:
 
     Nothing is downloaded, and a config that does not build leaves the others. Where a
     model's Metadata in the metafile has them, ``Table`` (the table's title), ``Step``
-    (what the config adds) and ``Reported box AP`` are taken over.
+    (what the config adds) and ``Reported box AP`` are taken over. ``Beside`` lists
+    configs of mmdet that follow it in the table: each has a ``Config`` (``mmdet::...``)
+    and may have the same keys.
 
     Args:
         family: Folder of configs with a metafile: ``'m2det'``, ``'ablation'``.
@@ -109,15 +113,29 @@ def tabulate(family: str) -> Family:
     content = mmengine.load(metafile)
     attempt = Attempts()
     members = []
-    for model in content['Models']:
-        cost = attempt(model['Name'], partial(_cost, metafile, model['Config']))
-        members.append(_member(model, cost))
+    for name, config, facts in _entries(content['Models']):
+        cost = attempt(name, partial(_cost, metafile, config))
+        members.append(_member(name, config, facts, cost))
     title = content['Collections'][0]['Name']
     return Family(family, title, members, attempt.failures)
 
 
+def _entries(
+    models: list[dict[str, Any]],
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield name, config and facts of each model, and of those beside it."""
+    for model in models:
+        facts = model.get('Metadata', {})
+        yield model['Name'], model['Config'], facts
+        for other in facts.get('Beside', []):
+            config = other['Config']
+            yield Path(config).stem, config, {'Table': facts.get('Table'), **other}
+
+
 def _cost(metafile: Path, config: str) -> Complexity:
     """Count what a config costs, which a metafile names from its project's root."""
+    if '::' in config:
+        return measure(load_config(config))
     paths = (root / config for root in metafile.parents)
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
@@ -125,13 +143,14 @@ def _cost(metafile: Path, config: str) -> Complexity:
     return measure(Config.fromfile(path))
 
 
-def _member(model: dict[str, Any], cost: Complexity | None) -> FamilyMember:
-    facts = model.get('Metadata', {})
+def _member(
+    name: str, config: str, facts: dict[str, Any], cost: Complexity | None
+) -> FamilyMember:
     table, step, ap = (
         None if (fact := facts.get(key)) is None else str(fact)
         for key in ('Table', 'Step', 'Reported box AP')
     )
-    return FamilyMember(model['Name'], table, step, cost, ap)
+    return FamilyMember(name, config, table, step, cost, ap)
 
 
 def _row(member: FamilyMember) -> dict[str, str]:

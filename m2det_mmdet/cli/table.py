@@ -5,8 +5,9 @@ m2det table FAMILY [--out FILE [--force]]
 Prints Markdown tables of the configs in a metafile: parameters in millions and GFLOP
 for one image of the config's input size, a multiply-add counted as two; nothing is
 downloaded. Of the metafile it takes, where a model's Metadata have them, Table (the
-table's title), Step (what the config adds) and Reported box AP. The exit status is 1 if
-a config cannot be counted; the others are in the table.
+table's title), Step (what the config adds), Reported box AP, and Beside (configs of
+mmdet to compare it with). The exit status is 1 if a config cannot be counted; the
+others are in the table.
 """
 
 import argparse

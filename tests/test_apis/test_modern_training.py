@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from m2det_mmdet import Detector
-from m2det_mmdet.apis import train
+from m2det_mmdet.apis import export, train
 from m2det_mmdet.datasets.scenes import write_scenes
 
 pytestmark = pytest.mark.slow
@@ -113,3 +113,30 @@ def test_what_is_frozen_stays_in_the_mean(run: SimpleNamespace, tmp_path: Path) 
     frozen = [name for name in found if name.startswith('backbone.')]
     assert all(torch.equal(found[name], start[name]) for name in frozen)
     assert any((found[name] != start[name]).any() for name in found)
+
+
+def test_the_smallest_recipe_learns_from_a_folder_predicts_and_is_exported(
+    run: SimpleNamespace, tmp_path: Path
+) -> None:
+    options = {key: x for key, x in OPTIONS.items() if key != 'model.neck.num_levels'}
+    result = train(
+        'm2det_n',
+        data=run.data,
+        work_dir=tmp_path / 'run',
+        epochs=1,
+        image_size=320,
+        device='cpu',
+        report=False,
+        options={**options, 'model.backbone.init_cfg': None},
+    )
+
+    images = sorted((run.data / 'val').iterdir())
+    # Scores have hardly left the first one of all, 0.01.
+    limits = {'model.test_cfg.score_thr': 0.0, 'model.test_cfg.max_per_img': 5}
+    detector = Detector(result.work_dir, device='cpu', options=limits)
+    found = detector(images[0])
+    exported = export(result.work_dir, out=tmp_path / 'recipe.onnx')
+
+    assert load(result.best_checkpoint)['meta']['epoch'] == 1
+    assert len(found.scores) == 5
+    assert exported.path.is_file()

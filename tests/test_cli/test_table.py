@@ -1,10 +1,14 @@
 from pathlib import Path
 
+import mmdet
+import mmengine
 import pytest
+from mmengine.config import Config
 
 from m2det_mmdet.analysis.complexity import Complexity
 from m2det_mmdet.apis import tabulation
 from m2det_mmdet.cli import main
+from m2det_mmdet.utils.errors import M2DetError
 
 ROOT = Path(__file__).parents[2]
 METAFILE = """
@@ -19,6 +23,21 @@ Models:
     Metadata: {Table: Sizes, Step: large}
   - Name: three
     Config: configs/family/three.py
+"""
+BESIDE = """
+Models:
+  - Name: one
+    Config: configs/family/one.py
+    Metadata:
+      Table: Sizes
+      Step: small
+      Beside:
+        - Config: mmdet::other/far_1x.py
+          Reported box AP: 40.0
+        - Config: mmdet::other/lost.py
+  - Name: two
+    Config: configs/family/two.py
+    Metadata: {Table: Sizes}
 """
 TABLES = """## Sizes
 
@@ -114,6 +133,32 @@ def test_a_config_that_cannot_be_counted_leaves_the_others(
 
 
 @pytest.mark.usefixtures('family')
+def test_configs_of_mmdet_follow_the_model_that_they_are_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    metafile = tmp_path / 'configs' / 'family' / 'metafile.yml'
+    metafile.write_text(METAFILE.partition('Models:')[0] + BESIDE)
+
+    def load(name: str) -> Config:
+        if name != 'mmdet::other/far_1x.py':
+            raise M2DetError(f'There is no config {name}')
+        return Config({'times': 2})
+
+    monkeypatch.setattr(tabulation, 'load_config', load)
+
+    assert main(['table', 'family']) == 1
+
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[4:] == [
+        '| one | small | 6x4 | 1.24 | 6.18 | - |',
+        '| far_1x | - | 6x4 | 2.47 | 12.4 | 40.0 |',
+        '| lost | - | - | - | - | - |',
+        '| two | - | 6x4 | 2.47 | 12.4 | - |',
+    ]
+    assert 'lost failed: There is no config mmdet::other/lost.py' in shown.err
+
+
+@pytest.mark.usefixtures('family')
 def test_configs_are_those_beside_the_metafile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -139,3 +184,45 @@ def test_the_page_of_the_ablation_is_what_the_command_writes(tmp_path: Path) -> 
 
     assert main(['table', 'ablation', '--out', str(page)]) == 0
     assert page.read_text() == (ROOT / 'docs' / 'ablation.md').read_text()
+
+
+def cells(text: str) -> list[list[str]]:
+    """The rows of Markdown tables without their heads."""
+    lines = [line for line in text.splitlines() if line.startswith('| ')]
+    rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in lines]
+    return [row for row in rows if row[0] not in ('config', '---')]
+
+
+@pytest.mark.slow
+def test_the_readme_of_the_modern_family_has_what_the_command_counts(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    readme = (ROOT / 'configs' / 'm2det' / 'modern' / 'README.md').read_text()
+    shown = cells(readme.partition('## Cost')[2])
+
+    assert main(['table', 'modern']) == 0
+    counted = cells(capsys.readouterr().out)
+    assert len(counted) == 4 + 9
+    for row, (name, step, _, parameters, gflop, reported) in zip(
+        shown, counted, strict=True
+    ):
+        is_ours = step != '-'
+        assert row[0] == (f'[{name}]({name}.py): {step}' if is_ours else name)
+        assert row[1:3] == [parameters, gflop]
+        # Of ours there is a column, which says that none was measured.
+        assert row[4:] == (['-', ''] if is_ours else ['', reported])
+
+
+def test_the_ap_of_the_neighbours_is_what_mmdet_reports() -> None:
+    metafile = mmengine.load(ROOT / 'configs' / 'm2det' / 'modern' / 'metafile.yml')
+    others = [x for model in metafile['Models'] for x in model['Metadata']['Beside']]
+    root = Path(mmdet.__file__).parent / '.mim' / 'configs'
+
+    for other in others:
+        folder, name = other['Config'].removeprefix('mmdet::').split('/')
+        reported = {
+            Path(model['Config']).name: model['Results'][0]['Metrics']['box AP']
+            for model in mmengine.load(root / folder / 'metafile.yml')['Models']
+        }
+        assert other.get('Reported box AP') == reported.get(name)
+    assert len(others) == 9

@@ -130,6 +130,7 @@ pipelines = dict(
             300: [288, 300, 384, 480],
             320: [288, 320, 416, 480],
             512: [384, 512, 640, 768],
+            640: [480, 640, 800, 960],
             704: [544, 704, 896, 1056],
             800: [608, 800, 1024, 1216],
         }.items()
@@ -144,7 +145,13 @@ pipelines = dict(
     scenes={128: (scenes(128), test(128), multi_scale([96, 128, 160, 192]))},
     cells={320: (cells(320), test(320), multi_scale([288, 320, 416, 480]))},
     own={320: (own(320), test(320), multi_scale([256, 320, 416, 480]))},
-    # These come beside those for tests, which are the scenes' and one's own.
-    mixed={128: mixed(128), 320: mixed(320, dict(type='SSDPhotometricDistortion'))},
+    # These come beside those for tests: the scenes', one's own, and M2Det's.
+    mixed={
+        128: mixed(128),
+        **{
+            size: mixed(size, dict(type='SSDPhotometricDistortion'))
+            for size in (320, 640)
+        },
+    },
     refinedet_r18={320: (cells(320), test(320), multi_scale([256, 320, 416, 480]))},
 )
