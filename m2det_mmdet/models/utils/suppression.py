@@ -86,6 +86,8 @@ def check_suppression(test_cfg: dict[str, Any]) -> None:
 def strongest(scores: Tensor, limit: int) -> Tensor:
     """Keep each image's highest scores; the others become minus infinity.
 
+    Of equal scores the first ones are kept, on any device and in any exported file.
+
     Args:
         scores: ``(N, A, C)``.
         limit: Number of scores to keep; all if it is not positive.
@@ -95,9 +97,13 @@ def strongest(scores: Tensor, limit: int) -> Tensor:
     if limit is None:
         return scores
     # NaN would rank first.
-    best, places = scores.flatten(1).nan_to_num(nan=-torch.inf).topk(limit)
-    left = torch.full_like(scores, -torch.inf, memory_format=torch.contiguous_format)
-    return left.flatten(1).scatter(1, places, best).view(scores.shape)
+    rows = scores.flatten(1).nan_to_num(nan=-torch.inf)
+    last = rows.topk(limit).values[:, -1:]
+    higher, equal = rows > last, rows == last
+    # Which of equal scores a topk takes differs from one library to the next.
+    room = limit - higher.sum(dim=1, keepdim=True)
+    kept = higher | (equal & (equal.long().cumsum(dim=1) <= room))
+    return rows.masked_fill(~kept, -torch.inf).view(scores.shape)
 
 
 def strongest_of_classes(scores: Tensor, limit: int) -> Tensor:

@@ -1,6 +1,14 @@
 import pytest
+import torch
 
-from m2det_mmdet.models.utils.suppression import check_suppression, suppression_options
+from m2det_mmdet.models.utils.suppression import (
+    check_suppression,
+    strongest,
+    strongest_of_classes,
+    suppression_options,
+)
+
+NAN, NO = float('nan'), -float('inf')
 
 
 def test_soft_nms_passes_its_options_on() -> None:
@@ -45,3 +53,32 @@ def test_class_agnostic_is_no_word() -> None:
 def test_settings_without_sense_are_named(test_cfg: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         check_suppression(test_cfg)
+
+
+def test_of_equal_scores_the_first_are_kept() -> None:
+    scores = torch.tensor([[[0.5, 0.75], [0.5, NAN], [0.5, 0.125]], [[NAN, 0.0]] * 3])
+
+    kept = strongest(scores, 3)
+
+    assert kept[0].tolist() == [[0.5, 0.75], [0.5, NO], [NO, NO]]
+    # Two of the three that are equal, and none that is no number.
+    assert strongest(scores, 2)[1].tolist() == [[NO, 0.0], [NO, 0.0], [NO, NO]]
+    assert strongest(scores, -1) is strongest(scores, 6) is scores
+    assert strongest_of_classes(scores, 1)[0].tolist() == [
+        [0.5, 0.75],
+        [NO, NO],
+        [NO, NO],
+    ]
+    # A limit of more scores than there are numbers leaves all of these.
+    assert (strongest(scores, 5)[1] > NO).sum() == 3
+
+
+def test_many_equal_scores_leave_as_many_as_the_limit() -> None:
+    scores = torch.randint(0, 3, (2, 500, 7)).float()
+
+    kept = strongest(scores, 1000) > NO
+
+    assert kept.flatten(1).sum(dim=1).tolist() == [1000, 1000]
+    # What is left out is no higher than what is kept.
+    for image, own in zip(scores, kept, strict=True):
+        assert image[~own].max() <= image[own].min()
