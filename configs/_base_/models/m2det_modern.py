@@ -31,9 +31,7 @@ model = dict(
             ratios=[],
         ),
     ),
-    train_cfg=dict(
-        assigner=dict(_delete_=True, type='DynamicSoftLabelAssigner', topk=13)
-    ),
+    train_cfg=dict(assigner=dict(_delete_=True, type='ATSSAssigner', topk=9)),
     # A loss of quality teaches lower scores than a softmax.
     test_cfg=dict(score_thr=0.01),
 )
