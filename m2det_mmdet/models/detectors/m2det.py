@@ -8,6 +8,7 @@ from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from mmdet.utils import OptConfigType, OptMultiConfig
+from mmengine.model import ModuleList
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -105,7 +106,8 @@ class M2Det(SingleStageDetector):
         if self.aux_levels:
             self._check_auxiliary()
             head['in_channels'] = [self.neck.level_channels] * self.neck.num_scales
-        self.aux_heads = nn.ModuleList(MODELS.build(head) for _ in self.aux_levels)
+        # PyTorch's own list would not pass on `init_weights`.
+        self.aux_heads = ModuleList(MODELS.build(head) for _ in self.aux_levels)
 
     def loss(
         self, batch_inputs: Tensor, batch_data_samples: SampleList

@@ -219,6 +219,19 @@ def test_an_auxiliary_head_teaches_its_level_and_those_before() -> None:
     assert not learns(model.bbox_head)
 
 
+def test_auxiliary_heads_begin_as_the_head_does() -> None:
+    config = {**copy.deepcopy(CONFIG), 'aux_levels': (0,)}
+    config['bbox_head']['loss_cls'] = {'type': 'FocalLoss'}
+    model = MODELS.build(config)
+    model.init_weights()
+
+    for head in (model.bbox_head, *model.aux_heads):
+        for convs in head.cls_convs:
+            assert convs[-1].bias.sigmoid().tolist() == pytest.approx(
+                [0.01] * len(convs[-1].bias)
+            )
+
+
 def test_predictions_need_no_auxiliary_heads() -> None:
     plain, model = build().eval(), with_auxiliary().eval()
     extra = model.state_dict().keys() - plain.state_dict().keys()
