@@ -12,6 +12,7 @@ from mmengine.model import ModuleList
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ...utils.values import is_count, is_number
 from ..necks import MLFPN
 from ..utils.channels import follow_backbone
 
@@ -143,15 +144,16 @@ class M2Det(SingleStageDetector):
                 "aux_levels, or use neck=dict(type='MLFPN', ...)."
             )
         count = len(neck.tums)
-        if len(set(levels)) < len(levels) or not {*levels} <= {*range(count)}:
+        whole = all(is_count(level) and level < count for level in levels)
+        if not whole or len(set(levels)) < len(levels):
             raise ValueError(
                 f'aux_levels must be different levels of the neck, from 0 to '
                 f'{count - 1} (num_levels={count}), got {levels}.'
             )
-        if not self.aux_weight > 0:
+        if not is_number(self.aux_weight) or self.aux_weight <= 0:
             raise ValueError(
-                f'aux_weight must be above 0, got {self.aux_weight}: for no auxiliary '
-                'heads remove aux_levels.'
+                f'aux_weight must be a number above 0, got {self.aux_weight!r}: for no '
+                'auxiliary heads remove aux_levels.'
             )
 
     def _through_neck(

@@ -1,4 +1,5 @@
 import copy
+import math
 
 import pytest
 import torch
@@ -256,7 +257,11 @@ def test_predictions_need_no_auxiliary_heads() -> None:
         ({'levels': (-1,)}, r'from 0 to 1 .* got \(-1,\)'),
         ({'levels': (0, 0)}, r'different levels .* got \(0, 0\)'),
         ({'levels': 0}, r'a list of levels, such as \[0, 1\], got 0'),
-        ({'aux_weight': 0}, r'aux_weight must be above 0, got 0'),
+        ({'levels': (0.0,)}, r'different levels .* got \(0\.0,\)'),
+        ({'levels': ([0],)}, r'different levels .* got \(\[0\],\)'),
+        ({'aux_weight': 0}, r'aux_weight must be a number above 0, got 0'),
+        ({'aux_weight': 'x'}, r"aux_weight must be a number above 0, got 'x'"),
+        ({'aux_weight': math.inf}, r'aux_weight must be a number above 0, got inf'),
         ({'neck': over_fpn().neck}, r'levels of an MLFPN, got FPN: remove'),
     ],
 )
