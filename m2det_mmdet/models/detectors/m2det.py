@@ -8,9 +8,11 @@ from mmdet.models.utils import rename_loss_dict, reweight_loss_dict
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from mmdet.utils import OptConfigType, OptMultiConfig
+from mmengine.model import ModuleList
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ...utils.values import is_count, is_number
 from ..necks import MLFPN
 from ..utils.channels import follow_backbone
 
@@ -105,7 +107,8 @@ class M2Det(SingleStageDetector):
         if self.aux_levels:
             self._check_auxiliary()
             head['in_channels'] = [self.neck.level_channels] * self.neck.num_scales
-        self.aux_heads = nn.ModuleList(MODELS.build(head) for _ in self.aux_levels)
+        # PyTorch's own list would not pass on `init_weights`.
+        self.aux_heads = ModuleList(MODELS.build(head) for _ in self.aux_levels)
 
     def loss(
         self, batch_inputs: Tensor, batch_data_samples: SampleList
@@ -141,15 +144,16 @@ class M2Det(SingleStageDetector):
                 "aux_levels, or use neck=dict(type='MLFPN', ...)."
             )
         count = len(neck.tums)
-        if len(set(levels)) < len(levels) or not {*levels} <= {*range(count)}:
+        whole = all(is_count(level) and level < count for level in levels)
+        if not whole or len(set(levels)) < len(levels):
             raise ValueError(
                 f'aux_levels must be different levels of the neck, from 0 to '
                 f'{count - 1} (num_levels={count}), got {levels}.'
             )
-        if not self.aux_weight > 0:
+        if not is_number(self.aux_weight) or self.aux_weight <= 0:
             raise ValueError(
-                f'aux_weight must be above 0, got {self.aux_weight}: for no auxiliary '
-                'heads remove aux_levels.'
+                f'aux_weight must be a number above 0, got {self.aux_weight!r}: for no '
+                'auxiliary heads remove aux_levels.'
             )
 
     def _through_neck(

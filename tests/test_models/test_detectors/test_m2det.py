@@ -1,4 +1,5 @@
 import copy
+import math
 
 import pytest
 import torch
@@ -219,6 +220,19 @@ def test_an_auxiliary_head_teaches_its_level_and_those_before() -> None:
     assert not learns(model.bbox_head)
 
 
+def test_auxiliary_heads_begin_as_the_head_does() -> None:
+    config = {**copy.deepcopy(CONFIG), 'aux_levels': (0,)}
+    config['bbox_head']['loss_cls'] = {'type': 'FocalLoss'}
+    model = MODELS.build(config)
+    model.init_weights()
+
+    for head in (model.bbox_head, *model.aux_heads):
+        for convs in head.cls_convs:
+            assert convs[-1].bias.sigmoid().tolist() == pytest.approx(
+                [0.01] * len(convs[-1].bias)
+            )
+
+
 def test_predictions_need_no_auxiliary_heads() -> None:
     plain, model = build().eval(), with_auxiliary().eval()
     extra = model.state_dict().keys() - plain.state_dict().keys()
@@ -243,7 +257,11 @@ def test_predictions_need_no_auxiliary_heads() -> None:
         ({'levels': (-1,)}, r'from 0 to 1 .* got \(-1,\)'),
         ({'levels': (0, 0)}, r'different levels .* got \(0, 0\)'),
         ({'levels': 0}, r'a list of levels, such as \[0, 1\], got 0'),
-        ({'aux_weight': 0}, r'aux_weight must be above 0, got 0'),
+        ({'levels': (0.0,)}, r'different levels .* got \(0\.0,\)'),
+        ({'levels': ([0],)}, r'different levels .* got \(\[0\],\)'),
+        ({'aux_weight': 0}, r'aux_weight must be a number above 0, got 0'),
+        ({'aux_weight': 'x'}, r"aux_weight must be a number above 0, got 'x'"),
+        ({'aux_weight': math.inf}, r'aux_weight must be a number above 0, got inf'),
         ({'neck': over_fpn().neck}, r'levels of an MLFPN, got FPN: remove'),
     ],
 )
