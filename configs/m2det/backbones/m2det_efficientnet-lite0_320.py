@@ -1,17 +1,9 @@
 _base_ = [
     '../../_base_/models/m2det_three_maps_light.py',
+    '../../_base_/models/efficientnet_lite0.py',
     '../../_base_/datasets/coco_320.py',
     '../../_base_/schedules/schedule_150e.py',
     '../../_base_/default_runtime.py',
 ]
 
-model = dict(
-    data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3),
-    backbone=dict(
-        _delete_=True,
-        type='TimmBackbone',
-        name='tf_efficientnet_lite0.in1k',
-        strides=(8, 16, 32),
-        pretrained=True,
-    ),
-)
+model = _base_.pop('lite0')

@@ -1,6 +1,7 @@
 # Blood cells on a CPU, from a backbone that knows ImageNet.
 _base_ = [
     '../../_base_/models/m2det_r18_narrow.py',
+    '../../_base_/models/efficientnet_lite0.py',
     '../../_base_/datasets/bccd_320.py',
     '../../_base_/datasets/pipelines.py',
     '../../_base_/schedules/schedule_finetune.py',
@@ -8,14 +9,7 @@ _base_ = [
 ]
 
 model = dict(
-    data_preprocessor=dict(mean=[127.5] * 3, std=[127.5] * 3),
-    backbone=dict(
-        _delete_=True,
-        type='TimmBackbone',
-        name='tf_efficientnet_lite0.in1k',
-        strides=(8, 16, 32),
-        pretrained=True,
-    ),
+    **_base_.pop('lite0'),
     neck=dict(in_channels=None, ffm_channels=(48, 48, 48), num_scales=6),
     bbox_head=dict(
         num_classes=len(_base_.classes),
