@@ -30,10 +30,9 @@ def assigned(head: M2DetHead, truths: list[InstanceData]) -> tuple[Tensor, Tenso
     """Labels ``(N, anchors)`` as the release numbers them, and encoded boxes."""
     metas = [META] * len(truths)
     anchors, flags = head.get_anchors(MAPS, metas, device='cpu')
-    labels, _, targets, *_ = head.get_targets(anchors, flags, truths, metas)
-    labels = torch.cat(labels, dim=1)
-    background = labels == head.num_classes
-    return torch.where(background, 0, labels + 1), torch.cat(targets, dim=1)
+    targets = head._match(anchors, flags, truths, metas, None)
+    background = targets.labels == head.num_classes
+    return torch.where(background, 0, targets.labels + 1), targets.boxes
 
 
 @pytest.fixture(scope='module')
