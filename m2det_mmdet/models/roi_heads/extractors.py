@@ -71,8 +71,23 @@ def _pool(layer: nn.Module, x: Tensor, rois: Tensor) -> Tensor:
     return layer(x.contiguous(), rois.to(x.dtype))
 
 
+class _FusingRoIExtractor(AllLevelRoIExtractor):
+    """Pool each RoI from all levels, and make one of them by ``fusion``."""
+
+    fusion: nn.Module
+
+    def forward(
+        self,
+        feats: Sequence[Tensor],
+        rois: Tensor,
+        roi_scale_factor: float | None = None,
+    ) -> Tensor:
+        """Return the fused RoIs; arguments as for :class:`AllLevelRoIExtractor`."""
+        return self.fusion(super().forward(feats, rois, roi_scale_factor))
+
+
 @MODELS.register_module()
-class SoftRoIExtractor(AllLevelRoIExtractor):
+class SoftRoIExtractor(_FusingRoIExtractor):
     """Soft RoI selection: pool from all levels, and learn the weight of each.
 
     mmdet's ``SingleRoIExtractor`` chooses one level by the size of the RoI. Here each
@@ -101,18 +116,9 @@ class SoftRoIExtractor(AllLevelRoIExtractor):
         super().__init__(roi_layer, out_channels, featmap_strides, init_cfg=init_cfg)
         self.fusion = AdaptiveSpatialFusion(out_channels, len(featmap_strides))
 
-    def forward(
-        self,
-        feats: Sequence[Tensor],
-        rois: Tensor,
-        roi_scale_factor: float | None = None,
-    ) -> Tensor:
-        """Return the fused RoIs; arguments as for :class:`AllLevelRoIExtractor`."""
-        return self.fusion(super().forward(feats, rois, roi_scale_factor))
-
 
 @MODELS.register_module()
-class FusedRoIExtractor(AllLevelRoIExtractor):
+class FusedRoIExtractor(_FusingRoIExtractor):
     """Pool each RoI from all levels, and fuse these by their maximum or sum.
 
     It replaces mmdet's ``SingleRoIExtractor`` before any head. `PANet
@@ -136,12 +142,3 @@ class FusedRoIExtractor(AllLevelRoIExtractor):
     def __init__(self, *args: Any, fusion: str = 'max', **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fusion = LevelFusion(fusion)
-
-    def forward(
-        self,
-        feats: Sequence[Tensor],
-        rois: Tensor,
-        roi_scale_factor: float | None = None,
-    ) -> Tensor:
-        """Return the fused RoIs; arguments as for :class:`AllLevelRoIExtractor`."""
-        return self.fusion(super().forward(feats, rois, roi_scale_factor))
