@@ -104,11 +104,7 @@ class M2Det(SingleStageDetector):
             )
         self.aux_levels = tuple(aux_levels)
         self.aux_weight = aux_weight
-        if self.aux_levels:
-            self._check_auxiliary()
-            head['in_channels'] = [self.neck.level_channels] * self.neck.num_scales
-        # PyTorch's own list would not pass on `init_weights`.
-        self.aux_heads = ModuleList(MODELS.build(head) for _ in self.aux_levels)
+        self.aux_heads = self._build_auxiliary(head)
 
     def loss(
         self, batch_inputs: Tensor, batch_data_samples: SampleList
@@ -133,6 +129,17 @@ class M2Det(SingleStageDetector):
         """Return the maps of a batch of images ``(N, 3, H, W)``, the largest first."""
         maps = self.backbone(batch_inputs)
         return self._through_neck(maps, batch_inputs) if self.with_neck else maps
+
+    def _build_auxiliary(self, head: dict) -> ModuleList:
+        """Build a head like ``head`` for each of ``aux_levels``."""
+        # PyTorch's own list would not pass on `init_weights`.
+        heads = ModuleList()
+        if self.aux_levels:
+            self._check_auxiliary()
+            channels = [self.neck.level_channels] * self.neck.num_scales
+            own = {**head, 'in_channels': channels}
+            heads.extend(MODELS.build(own) for _ in self.aux_levels)
+        return heads
 
     def _check_auxiliary(self) -> None:
         """Raise if the neck has no such levels, or their heads would teach nothing."""
