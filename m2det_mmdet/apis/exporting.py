@@ -124,7 +124,7 @@ def export(
             left of it.
     """
     quiet_log()
-    if not tolerance > 0:
+    if not 0 < tolerance < math.inf:
         raise M2DetError(
             f'tolerance must be a number above 0, such as {TOLERANCE}, got {tolerance}.'
         )

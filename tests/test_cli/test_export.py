@@ -74,6 +74,7 @@ def test_a_file_is_written_compared_and_inspected(
         ([MODEL, '-o', 'x.pt2', '--precision', 'fp16'], 'A pt2 file is of precision'),
         ([MODEL, '--max-drop', '2'], 'must be from 0 to 1, got 2'),
         ([MODEL, '--tolerance', '0'], 'tolerance must be a number above 0'),
+        ([MODEL, '--tolerance', 'inf'], 'tolerance must be a number above 0'),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(
