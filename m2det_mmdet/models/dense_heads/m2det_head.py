@@ -9,6 +9,7 @@ from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from ...utils.config_checks import check_counts
 from ..layers import SharedConvs
 from ..task_modules.priors import PriorCache, valid_flags
 from ..utils.channels import check_channels
@@ -100,6 +101,7 @@ class M2DetHead(MatchingHead):
         feat_channels: int = 256,
         **kwargs,  # noqa: ANN003
     ) -> None:
+        check_counts(1, feat_channels=feat_channels)
         widths = [feat_channels] * len(in_channels) if num_shared_convs else in_channels
         super().__init__(
             num_classes=num_classes,
@@ -121,10 +123,7 @@ class M2DetHead(MatchingHead):
         self._prior_cache = PriorCache()
 
     def _make_shared_convs(self, num_convs: int) -> nn.Module | None:
-        if not isinstance(num_convs, int) or num_convs < 0:
-            raise ValueError(
-                f'num_shared_convs must be a whole number from 0 on, got {num_convs!r}.'
-            )
+        check_counts(0, num_shared_convs=num_convs)
         if not num_convs:
             return None
         return SharedConvs(

@@ -9,6 +9,7 @@ from mmdet.utils import reduce_mean
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ...utils.config_checks import check_counts, check_part
 from ..losses import (
     box_loss,
     build_box_loss,
@@ -41,7 +42,8 @@ class MatchingHead(SSDHead):
         **kwargs: Further arguments of ``SSDHead``.
 
     Raises:
-        ValueError: If the losses, the assigner and ``train_cfg`` do not fit each other.
+        ValueError: If there is no class, or the losses, the assigner and ``train_cfg``
+            do not fit each other.
     """
 
     def __init__(
@@ -54,7 +56,10 @@ class MatchingHead(SSDHead):
         train_cfg: dict | None = None,
         **kwargs,  # noqa: ANN003
     ) -> None:
+        check_counts(1, num_classes=num_classes)
         settings = train_cfg or {}
+        if train_cfg:
+            check_part('train_cfg.assigner', train_cfg.get('assigner'))
         of_classes = build_class_loss(loss_cls or {'type': 'CrossEntropyLoss'})
         of_boxes = build_box_loss(loss_bbox, settings.get('smoothl1_beta'))
         sigmoid = of_classes.use_sigmoid

@@ -1,5 +1,6 @@
 """The loss of the boxes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mmdet.models.losses import (
@@ -15,6 +16,8 @@ from mmdet.models.losses import (
 )
 from mmdet.registry import MODELS
 from torch import Tensor, nn
+
+from ...utils.config_checks import check_part
 
 _OF_CODES = (SmoothL1Loss, L1Loss, BalancedL1Loss)
 _OF_BOXES = (IoULoss, BoundedIoULoss, GIoULoss, DIoULoss, CIoULoss, EIoULoss)
@@ -33,10 +36,13 @@ def build_box_loss(
         smoothl1_beta: ``beta`` of ``SmoothL1Loss`` where ``settings`` give none.
 
     Raises:
-        ValueError: If the loss is another one, or has another ``beta`` than
-            ``smoothl1_beta``.
+        ValueError: If ``settings`` are no config, the loss is another one, or has
+            another ``beta`` than ``smoothl1_beta``.
     """
-    settings = {'type': 'SmoothL1Loss', **(settings or {})}
+    settings = {} if settings is None else settings
+    if isinstance(settings, Mapping):
+        settings = {'type': 'SmoothL1Loss', **settings}
+    check_part('loss_bbox', settings)
     loss = MODELS.build(settings)
     if not isinstance(loss, (*_OF_CODES, *_OF_BOXES)):
         known = ', '.join(x.__name__ for x in (*_OF_CODES, *_OF_BOXES))

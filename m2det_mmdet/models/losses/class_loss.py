@@ -12,6 +12,8 @@ from mmdet.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...utils.config_checks import check_part
+
 _SIGMOID = (FocalLoss, QualityFocalLoss, VarifocalLoss)
 _OF_QUALITY = (QualityFocalLoss, VarifocalLoss)
 _KNOWN = (CrossEntropyLoss, *_SIGMOID)
@@ -33,9 +35,10 @@ def build_class_loss(settings: dict[str, Any]) -> nn.Module:
         The loss; its ``use_sigmoid`` tells the activation.
 
     Raises:
-        ValueError: If the loss is another one, or ``use_sigmoid``, ``use_mask`` or
-            ``activated`` asks for another activation.
+        ValueError: If ``settings`` are no config, the loss is another one, or
+            ``use_sigmoid``, ``use_mask`` or ``activated`` asks for another activation.
     """
+    check_part('loss_cls', settings)
     kind = MODELS.get(settings['type']) if isinstance(settings['type'], str) else None
     kind = kind or settings['type']
     name = getattr(kind, '__name__', kind)

@@ -11,6 +11,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ...utils.config_checks import check_counts
 from ...utils.errors import M2DetError
 from ..layers.statistics import check_statistics
 from ..utils.channels import check_channels
@@ -121,11 +122,18 @@ class MLFPN(BaseModule):
         init_cfg: OptMultiConfig = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        if num_levels < 1 or tum_channels < 2:
-            raise ValueError(
-                'MLFPN needs num_levels >= 1 and tum_channels >= 2, got '
-                f'num_levels={num_levels} and tum_channels={tum_channels}.'
-            )
+        check_counts(1, num_levels=num_levels)
+        check_counts(2, num_scales=num_scales, tum_channels=tum_channels)
+        if thin_channels is None:
+            thin_channels = tum_channels // 2
+        self.level_channels = tum_channels
+        if tum_out_channels is not None:
+            self.level_channels = tum_out_channels
+        check_counts(
+            1, thin_channels=thin_channels, tum_out_channels=self.level_channels
+        )
+        if out_channels is not None:
+            check_counts(1, out_channels=out_channels)
         self.num_scales = num_scales
         self.exact_strides = exact_strides
         self.reuse_base = reuse_base
@@ -141,7 +149,6 @@ class MLFPN(BaseModule):
             **layer,
         )
         base_channels = sum(ffm_channels)
-        thin_channels = thin_channels or tum_channels // 2
         num_fusions = num_levels if reuse_base and not share_leach else 1
         self.level_fusions = nn.ModuleList(
             FFMv2(base_channels, thin_channels, **layer) for _ in range(num_fusions)
@@ -151,7 +158,6 @@ class MLFPN(BaseModule):
 
         # The first TUM gets only the base feature. A later one gets the level before,
         # and the base feature if it is reused.
-        self.level_channels = tum_out_channels or tum_channels
         later_channels = self.level_channels + (thin_channels if reuse_base else 0)
         self.tums = nn.ModuleList(
             TUM(

@@ -88,7 +88,8 @@ class Matcher:
             flags: Which of them may take part, ``(N, A)``.
             lengths: Number of anchors of each scale.
             truths: Objects of each image: ``bboxes`` ``(G, 4)``, xyxy in pixels, and
-                ``labels`` ``(G,)``.
+                ``labels`` ``(G,)``. Those without a width or a height are left out:
+                no anchor can become such a box.
             metas: ``img_shape`` of each image.
             candidates: What :attr:`needs` asks for, of each image: ``priors`` ``(A,
                 4)``, ``bboxes`` ``(A, 4)``, xyxy in pixels, and ``scores`` ``(A, C)``.
@@ -111,6 +112,7 @@ class Matcher:
                 meta['img_shape'][:2],
                 self._train_cfg.get('allowed_border', -1),
             )
+            truth = with_area(truth, anchors.dtype)
             result, sampled = self._assign(candidates[image], inside, lengths, truth)
             places = inside.nonzero()[:, 0]
             positive = places[sampled.pos_inds]
@@ -155,3 +157,17 @@ class Matcher:
             candidates, gt_instances=truth, gt_instances_ignore=None, **options
         )
         return result, self._sampler.sample(result, candidates, truth)
+
+
+def with_area(truth: InstanceData, dtype: torch.dtype) -> InstanceData:
+    """Return the objects of an image that have a width and a height.
+
+    Args:
+        truth: ``bboxes`` ``(G, 4)``, xyxy in pixels, and more of each object.
+        dtype: Of the anchors. Boxes of float64 would fail beside others; boxes are
+            never rounded to less than float32.
+    """
+    boxes = get_box_tensor(truth.bboxes)
+    truth = truth[(boxes[:, 2:] > boxes[:, :2]).all(dim=1)]
+    truth.bboxes = truth.bboxes.to(torch.promote_types(dtype, torch.float32))
+    return truth

@@ -34,7 +34,13 @@ def build(
     head: str = 'M2DetHead',
     **settings: object,
 ) -> M2DetHead:
-    keys = ('in_channels', 'num_shared_convs', 'num_classes', 'norm_cfg')
+    keys = (
+        'in_channels',
+        'num_shared_convs',
+        'feat_channels',
+        'num_classes',
+        'norm_cfg',
+    )
     given = {key: settings.pop(key) for key in keys if key in settings}
     config = {
         'type': head,
@@ -168,6 +174,19 @@ def test_negatives_within_a_crowd_cost_nothing() -> None:
     assert free - spared == pytest.approx(4 * 0.75 / 4 * LOG_2 / 2, rel=1e-4)
 
 
+@pytest.mark.parametrize('kind', ['SimOTAAssigner', 'TaskAlignedAssigner'])
+def test_assigners_by_predictions_take_objects_of_another_precision(kind: str) -> None:
+    topk = {'topk': 2} if kind == 'TaskAlignedAssigner' else {}
+    head = build(
+        assigner={'type': kind, **topk}, alpha=1, beta=6, loss_bbox='SmoothL1Loss'
+    )
+    truth = objects(OBJECT)
+    expected = losses_of(head, truth)
+    truth.bboxes = truth.bboxes.double()
+
+    assert losses_of(head, truth) == expected
+
+
 @pytest.mark.parametrize('kind', ['SimOTAAssigner', 'DynamicSoftLabelAssigner'])
 def test_the_best_prediction_is_chosen(kind: str) -> None:
     head = build(assigner={'type': kind})
@@ -286,6 +305,10 @@ def test_shared_convolutions_come_before_those_that_predict() -> None:
         ({'loss_cls': 'L1Loss'}, 'loss_cls.type must be one of'),
         ({'num_shared_convs': -1}, 'num_shared_convs must be .* from 0 on, got -1'),
         ({'num_shared_convs': '2'}, "from 0 on, got '2'"),
+        ({'feat_channels': 0}, 'feat_channels must be .* from 1 on, got 0'),
+        ({'num_classes': 0}, 'num_classes must be .* from 1 on, got 0'),
+        ({'assigner': None}, "train_cfg.assigner must be a dict .*'type', got None"),
+        ({'assigner': {'topk': 9}}, "train_cfg.assigner must be .* got {'topk': 9}"),
         (
             {'num_shared_convs': 1, 'in_channels': (3, 6)},
             r'maps of equal channels, got \[3, 6\]',

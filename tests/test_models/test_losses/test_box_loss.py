@@ -55,6 +55,7 @@ def test_the_type_tells_whether_boxes_are_decoded(kind: str, decoded: bool) -> N
 def test_beta_may_stand_in_one_place() -> None:
     assert build_box_loss(None, 0.2).beta == 0.2
     assert build_box_loss({'type': 'SmoothL1Loss'}, 0.2).beta == 0.2
+    assert build_box_loss({'beta': 0.2}).beta == 0.2
     assert build_box_loss({'type': 'SmoothL1Loss', 'beta': 0.3}).beta == 0.3
     assert not hasattr(build_box_loss({'type': 'GIoULoss'}, 0.2), 'beta')
     with pytest.raises(ValueError, match=r'beta=0.3, but train_cfg .*=0.2: give one'):
@@ -64,3 +65,5 @@ def test_beta_may_stand_in_one_place() -> None:
 def test_another_loss_is_named() -> None:
     with pytest.raises(ValueError, match=r'must be one of SmoothL1Loss.*got FocalLoss'):
         build_box_loss({'type': 'FocalLoss'})
+    with pytest.raises(ValueError, match="must be a dict .* got 'GIoULoss'"):
+        build_box_loss('GIoULoss')

@@ -97,8 +97,12 @@ def test_two_losses_learn_the_quality(kind: str, expected: bool) -> None:
         ),
         ({'type': 'FocalCustomLoss', 'num_classes': 2}, 'got FocalCustomLoss'),
         ({'type': 'NoLoss'}, 'got NoLoss'),
+        ({'beta': 2.0}, "loss_cls must be a dict with the key 'type', got {'beta'"),
+        ('FocalLoss', "loss_cls must be a dict with the key 'type', got 'FocalLoss'"),
     ],
 )
-def test_another_activation_or_loss_is_named(settings: dict, message: str) -> None:
+def test_another_activation_or_loss_is_named(
+    settings: dict | str, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         build_class_loss(settings)

@@ -267,10 +267,22 @@ def test_a_2x2_map_fits_no_pyramid() -> None:
         MLFPN(**TINY).strides((16, 16))
 
 
-@pytest.mark.parametrize('config', [{'num_levels': 0}, {'tum_channels': 1}])
-def test_an_empty_pyramid_is_refused(config: dict) -> None:
-    with pytest.raises(ValueError, match='num_levels >= 1 and tum_channels >= 2'):
-        MLFPN(**{**TINY, **config})
+@pytest.mark.parametrize(
+    ('key', 'number', 'smallest'),
+    [
+        ('num_levels', 0, 1),
+        ('num_scales', 1, 2),
+        ('tum_channels', 1, 2),
+        ('thin_channels', 0, 1),
+        ('tum_out_channels', 0, 1),
+        ('out_channels', 0, 1),
+        ('num_levels', 2.0, 1),
+    ],
+)
+def test_an_empty_pyramid_is_refused(key: str, number: float, smallest: int) -> None:
+    message = f'{key} must be a whole number from {smallest} on, got {number}'
+    with pytest.raises(ValueError, match=message):
+        MLFPN(**{**TINY, key: number})
 
 
 def test_one_image_cannot_train_batch_norm_on_one_cell() -> None:

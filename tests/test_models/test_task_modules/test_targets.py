@@ -18,7 +18,10 @@ TRUTH = InstanceData(
 
 
 def match(
-    coder: SSDBBoxCoder | None = None, size: int = 16, **train_cfg: float
+    coder: SSDBBoxCoder | None = None,
+    size: int = 16,
+    truth: InstanceData = TRUTH,
+    **train_cfg: float,
 ) -> Targets:
     assigner = MaxIoUAssigner(0.5, 0.4)
     matcher = Matcher(assigner, PseudoSampler(), coder, 2, train_cfg, sigmoid=False)
@@ -26,7 +29,7 @@ def match(
         ANCHORS,
         torch.tensor([[True, True, False, True]]),
         [4],
-        [TRUTH],
+        [truth],
         [{'img_shape': (size, size)}],
         [InstanceData(priors=ANCHORS[0])],
     )
@@ -52,6 +55,21 @@ def test_settings_of_training_weigh_positives_and_leave_out_anchors() -> None:
     found = match(pos_weight=3.0, allowed_border=0)
     # The second and the last anchor touch or cross the border.
     assert found.weights.tolist() == [[3, 0, 0, 0]]
+
+
+@pytest.mark.parametrize('coder', [None, SSDBBoxCoder()])
+def test_objects_without_an_area_teach_nothing(coder: SSDBBoxCoder | None) -> None:
+    boxes = [*TRUTH.bboxes.tolist(), [0, 8, 0, 16], [4, 2, 8, 2], [8, 8, 4, 4]]
+    truth = InstanceData(
+        bboxes=torch.tensor(boxes), labels=torch.tensor([1, 0, 1, 1, 1])
+    )
+    for found, expected in zip(match(coder, truth=truth), match(coder), strict=True):
+        assert (found is expected is None) or torch.equal(found, expected)
+
+
+def test_objects_may_have_another_precision() -> None:
+    truth = InstanceData(bboxes=TRUTH.bboxes.double(), labels=TRUTH.labels)
+    assert torch.equal(match(truth=truth).boxes, match().boxes)
 
 
 def test_an_image_without_anchors_is_named() -> None:
