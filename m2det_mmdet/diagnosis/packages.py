@@ -58,6 +58,10 @@ REBUILD_MMCV = (
     'open-mmlab line'
 )
 _LINE = "`pip install 'm2det[onedl]'`"
+_BUILT_TOGETHER = (
+    'install the torchvision that was built for this PyTorch, from the index that '
+    'PyTorch came from'
+)
 _OPENCV = (
     'opencv-python',
     'opencv-python-headless',
@@ -109,6 +113,22 @@ _ALL = (
         ('triton', 'triton-windows'),
         'soft-NMS is faster on a GPU; PyTorch for CUDA brings it',
         needs=('PyTorch',),
+    ),
+    Package(
+        'torchvision',
+        'torchvision',
+        ('torchvision',),
+        'timm can be imported',
+        _BUILT_TOGETHER,
+        needs=('PyTorch',),
+    ),
+    Package(
+        'timm',
+        'timm',
+        ('timm',),
+        'backbones are networks of timm (`TimmBackbone`)',
+        "`pip install 'm2det[timm]'`",
+        needs=('PyTorch', 'torchvision'),
     ),
     Package(
         'supervision',
@@ -224,6 +244,8 @@ def _repair(package: Package, how: str) -> str:
             '`pip uninstall opencv-python opencv-python-headless`, then `pip install '
             'opencv-python-headless`, which needs no display'
         )
+    if 'torchvision::' in how:
+        return _BUILT_TOGETHER
     if 'cannot open shared object file' in how:
         return "install the library that the error names, by the system's packages"
     names = list(versions_of(package))

@@ -100,6 +100,7 @@ def test_what_an_installation_left_is_no_package(
     [
         ('libGL.so.1: cannot open shared object file', 'opencv-python-headless'),
         ('libcudart.so.12: cannot open shared object file', "by the system's packages"),
+        ('operator torchvision::nms does not exist', 'built for this PyTorch, from'),
         ('undefined symbol', "--force-reinstall --no-deps 'numpy=="),
     ],
 )
