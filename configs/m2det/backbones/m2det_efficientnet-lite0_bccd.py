@@ -21,6 +21,13 @@ model = dict(
 # Stem and stage of stride 4: half of the time of a training, and known from ImageNet.
 model['backbone']['frozen_stages'] = 1
 train_pipeline, test_pipeline, tta_pipeline = _base_.pop('pipelines').cells[320]
-train_dataloader = dict(num_workers=1, dataset=dict(pipeline=train_pipeline))
-optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))
+# Few images: small batches, so that there are more steps. Chosen by the AP on the
+# validation split of 12 epochs.
+train_dataloader = dict(
+    batch_size=4, num_workers=1, dataset=dict(pipeline=train_pipeline)
+)
+optim_wrapper = dict(
+    optimizer=dict(lr=4e-3),
+    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.25))),
+)
 custom_hooks = [*_base_.custom_hooks, dict(type='ChannelsLastHook')]

@@ -1,0 +1,4 @@
+_base_ = '../m2det_r18_scenes.py'
+
+model = dict(neck=dict(num_levels=1, tum_channels=48))
+optim_wrapper = _base_.adamw
