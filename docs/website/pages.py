@@ -115,7 +115,8 @@ def _listing(folder: Path, root: Path) -> tuple[str, list[Path]]:
     files = [
         path
         for path in sorted(folder.iterdir())
-        if path.suffix in {'.md', '.txt', *LANGUAGES} and path.name != '__init__.py'
+        if path.suffix in {'.md', '.txt', *LANGUAGES}
+        or (path.is_dir() and path.name != '__pycache__')
     ]
     rows = [
         f'- [`{path.name}`]({link_to(place_of(path, root), place)})' for path in files
