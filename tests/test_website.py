@@ -38,7 +38,7 @@ FOREIGN = (
 @pytest.fixture(scope='module')
 def website() -> Iterator[dict[str, ModuleType]]:
     """The modules of the folder, which import each other by their names alone."""
-    names = ('pages', 'registry', 'reference', 'drawing', 'networks')
+    names = ('pages', 'roles', 'registry', 'drawing', 'networks')
     sys.path.insert(0, str(WEBSITE))
     yield {name: import_module(name) for name in names}
     sys.path.remove(str(WEBSITE))
@@ -121,6 +121,21 @@ def test_the_registry_pages_are_what_is_registered(
     for key, module in known.items():
         assert found[key].module == module.__module__
         assert module.__doc__.startswith(found[key].summary.split(' ')[0])
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        ('see :func:`.train` and ``x``', 'see `train` and ``x``'),
+        (':class:`mmdet.models.FPN`', '`mmdet.models.FPN`'),
+        ('`M2Det <https://a.b/1>`_, section 3', '[M2Det](https://a.b/1), section 3'),
+        ('`Some\n    work <https://a>`__', '[Some\n    work](https://a)'),
+    ],
+)
+def test_roles_and_links_become_markdown(
+    website: dict[str, ModuleType], text: str, expected: str
+) -> None:
+    assert website['roles'].as_markdown(text) == expected
 
 
 def test_an_example_is_a_part_of_a_config(website: dict[str, ModuleType]) -> None:

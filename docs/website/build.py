@@ -8,6 +8,7 @@ Writes the pages to ``build/pages``, and the site that Zensical makes of them to
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -36,7 +37,11 @@ def main() -> int:
     if args.pages_only:
         return 0
     command = [sys.executable, '-m', 'zensical', 'build', '--strict', '--clean']
-    return subprocess.run(command, cwd=ROOT).returncode
+    # Where `docstrings` finds its neighbour.
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    return subprocess.run(
+        command, cwd=ROOT, env=os.environ | {'PYTHONPATH': path}
+    ).returncode
 
 
 def write(pages: Path) -> None:

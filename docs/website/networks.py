@@ -91,8 +91,8 @@ def mlfpn() -> Network:
         (
             Node('coarse', 0, 0.5, 'coarse map', 'input'),
             Node('fine', 0, 1.5, 'fine map', 'input'),
-            Node('ffm1', 1.3, 1, 'FFMv1', 'step'),
-            Node('base', 2.3, 1, 'base feature'),
+            Node('ffm1', 1.6, 1, 'FFMv1', 'step'),
+            Node('base', 2.6, 1, 'base feature'),
             *(Node(f'ffm{i + 1}', 1.3 + i * 1.3, 2.2, 'FFMv2', 'step') for i in levels),
             *(Node(f'tum{i}', 1.3 + i * 1.3, 3.4, f'TUM {i}', 'step') for i in levels),
             Node('sfam', 3.9, 4.6, 'SFAM', 'step'),

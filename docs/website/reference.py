@@ -52,7 +52,7 @@ def _commands(root: Path) -> str:
             f'm2det {name}',
             description=module.__doc__,
             formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-                prog, width=88
+                prog, width=80
             ),
         )
         module.add_arguments(parser)

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from pages import link_to, place_of
+from roles import as_markdown
 
 PACKAGE = 'm2det_mmdet'
 # A longer example shows other things, too.
@@ -112,9 +113,15 @@ def _entries(node: ast.ClassDef, module: str) -> Iterator[Registered]:
             call.func.value.id,
             module,
             node.name,
-            (ast.get_docstring(node) or '').partition('\n\n')[0].replace('\n', ' '),
+            _summary(node),
             _required(node),
         )
+
+
+def _summary(node: ast.ClassDef) -> str:
+    """Return the first sentence of a docstring, as one line of Markdown."""
+    first = (ast.get_docstring(node) or '').partition('\n\n')[0]
+    return as_markdown(first.replace('\n', ' '))
 
 
 def _required(node: ast.ClassDef) -> tuple[str, ...]:
