@@ -46,9 +46,11 @@ SHORTER = {
     r'--num-(val|test) \d+': r'--num-\1 6',
     r'--image-size \d+': '--image-size 128',
     r'--seeds 0 1 2': '--seeds 0',
-    r'^(m2det train(?!.*(--epochs|--resume)).*)$': r'\1 --epochs 1',
+    r'^(m2det train(?=.* --data)(?!.* --(epochs|resume)).*)$': r'\1 --epochs 1',
+    r'^(m2det scenes .*)$': r'\1 --force',
     # A run has the name of its data.
     r'\bNAME\b': 'DATA',
+    r'\bCONFIG\b': 'CONFIG.py',
     r'\bMODEL\b': 'm2det_r18_scenes',
     r'INPUT\.\.\.': 'IMAGES',
 }
