@@ -3,7 +3,7 @@
 # make lint      style, and the direction of imports
 # make test      the same and the fast tests
 # make test-all  the same and all tests
-# make docs      the documentation as a site: build/site
+# make docs      the documentation as a site: site/html
 #
 # PYTHON=python3.12 make setup takes another interpreter; remove .venv to change it.
 

@@ -231,7 +231,7 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    site = tmp_path / 'build' / 'site'
+    site = tmp_path / 'site' / 'html'
     assert 'multi-level' in (site / 'index.html').read_text().lower()
     # From a docstring, as Markdown: no role and no link of Sphinx is left.
     page = (site / 'registry' / 'BiFPN.html').read_text()

@@ -2,8 +2,8 @@
 
 python docs/website/build.py [--pages-only]
 
-Writes the pages to ``build/pages``, and the site that Zensical makes of them to
-``build/site``. A link that leads nowhere, or a name that is not there, is an error.
+Writes the pages to ``site/pages``, and the site that Zensical makes of them to
+``site/html``. A link that leads nowhere, or a name that is not there, is an error.
 ``mkdocs.yml`` says what the site looks like.
 """
 
@@ -19,7 +19,7 @@ from reference import write_reference
 from registry import registered, write_registry
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ROOT / 'build' / 'pages'
+PAGES = ROOT / 'site' / 'pages'
 
 
 def main() -> int:

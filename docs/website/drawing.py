@@ -136,16 +136,23 @@ def _arrows(arrows: Iterable[Arrow], nodes: dict[str, Node]) -> Iterator[str]:
             # The curve passes half way between its ends and its control point.
             x = (x0 + x1) / 4 + middle[0] / 2
             y = (y0 + y1) / 4 + middle[1] / 2
-            level = abs(y1 - y0) < abs(x1 - x0) / 5
-            place = (
-                f'x="{x:.1f}" y="{y - 4:.1f}" text-anchor="middle"'
-                if level
-                else f'x="{x + 8:.1f}" y="{y + 3:.1f}"'
-            )
-            yield (
-                f'<text {place} {FONT} font-size="10.5" fill="{LINE}">'
-                f'{escape(arrow.text)}</text>'
-            )
+            yield _label(arrow.text, x, y, x1 - x0, y1 - y0)
+
+
+def _label(text: str, x: float, y: float, dx: float, dy: float) -> str:
+    """Return a text beside the middle of an arrow, which goes by ``dx`` and ``dy``."""
+    anchor = ''
+    if abs(dy) < abs(dx) / 5:
+        y, anchor = y - 4, ' text-anchor="middle"'
+    elif abs(dx) < abs(dy) / 5:
+        x, y = x + 8, y + 3
+    else:
+        # On the side to which the line does not lean.
+        x, y = x + 6, y - 4 if dx * dy > 0 else y + 10
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}"{anchor} {FONT} font-size="10.5" '
+        f'fill="{LINE}">{escape(text)}</text>'
+    )
 
 
 def _middle(start: Node, end: Node, bend: float) -> tuple[float, float]:

@@ -59,12 +59,15 @@ def detector() -> Network:
             Node('coarse', 2, 1.25, 'stride 16'),
             Node('fine', 2, 2.25, 'stride 8'),
             Node('mlfpn', 3, 1.75, 'MLFPN', 'step'),
-            *(Node(f'scale{i}', 4.1, i * 0.7, f'scale {6 - i}') for i in range(6)),
-            Node('head', 5.2, 1.75, 'M2DetHead', 'step'),
-            Node('losses', 6.4, 0.75, 'losses', 'output'),
-            Node('decode', 6.4, 2.75, 'decode', 'step'),
-            Node('nms', 7.4, 2.75, 'soft-NMS', 'step'),
-            Node('boxes', 8.4, 2.75, 'boxes', 'output'),
+            *(
+                Node(f'scale{i}', 4.4, i * 0.7, f'scale {6 - i}', width=60)
+                for i in range(6)
+            ),
+            Node('head', 5.8, 1.75, 'M2DetHead', 'step'),
+            Node('losses', 7, 0.75, 'losses', 'output'),
+            Node('decode', 7, 2.75, 'decode', 'step'),
+            Node('nms', 8, 2.75, 'soft-NMS', 'step'),
+            Node('boxes', 9, 2.75, 'boxes', 'output'),
         ),
         (
             Arrow('image', 'backbone'),
@@ -266,15 +269,16 @@ def bifpn() -> Network:
         (
             *across('P', 'M', inner),
             Arrow('P7', 'M6'),
-            *along('M', 6, 5, 4, text='enlarged'),
-            Arrow('M4', 'Q3', 'enlarged'),
+            *along('M', 6, 5, 4),
+            Arrow('M4', 'Q3'),
             Arrow('P3', 'Q3'),
             Arrow('P7', 'Q7'),
             *across('M', 'Q', inner),
             *(Arrow(f'P{level}', f'Q{level}', bend=23) for level in inner),
-            *along('Q', 3, 4, 5, 6, 7, text='max pool'),
+            *along('Q', 3, 4, 5, 6, 7),
         ),
-        'One of several cells. A node: activation, depthwise 3x3, 1x1, norm.',
+        'One of several cells. Down: enlarged; up: max pool. '
+        'A node: activation, depthwise 3x3, 1x1, norm.',
     )
 
 
@@ -308,8 +312,8 @@ def tcb() -> Network:
         'output, then a third convolution',
         (
             *column('C', levels, 0, 'input', top=6),
-            *column('S', levels, 1.5, top=6),
-            *column('T', levels, 2.8, 'output', top=6),
+            *column('S', levels, 1.7, top=6),
+            *column('T', levels, 3.2, 'output', top=6),
         ),
         (
             *across('C', 'S', levels, '3x3, ReLU, 3x3'),

@@ -159,7 +159,7 @@ def _page(entry: Registered, example: Example | None, root: Path) -> str:
     place = PurePosixPath('registry', f'{entry.name}.md')
     if example is None:
         options = [f'type={entry.name!r}', *(f'{name}=...' for name in entry.required)]
-        config, source = f'dict({", ".join(options)})', 'With what it needs:'
+        config, source = f'dict({", ".join(options)})', 'The least that it needs:'
     else:
         link = link_to(place_of(example.path, root), place)
         inside = example.path.relative_to(root).as_posix()
