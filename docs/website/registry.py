@@ -5,6 +5,7 @@ Read from the sources, without importing them.
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -88,7 +89,7 @@ def find_examples(root: Path) -> dict[str, Example]:
     found: dict[str, Example] = {}
     best: dict[str, tuple[int, int]] = {}
     for path in sorted((root / 'configs').rglob('*.py')):
-        source = path.read_text()
+        source = _written_out(path.read_text())
         for name, call in _typed_dicts(ast.parse(source)):
             lines = call.end_lineno - call.lineno + 1
             over = min(0, _MOST_LINES - lines)
@@ -137,6 +138,20 @@ def _required(node: ast.ClassDef) -> tuple[str, ...]:
             ]
             return tuple(arg.arg for arg in (*plain, *by_name))
     return ()
+
+
+def _written_out(source: str) -> str:
+    """Return a config with types in the place of variables that hold them."""
+    texts = {
+        node.targets[0].id: node.value.value
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    return re.sub(
+        r'(?<=\btype=)[a-z]\w*', lambda match: repr(texts.get(match[0])), source
+    )
 
 
 def _typed_dicts(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
