@@ -150,7 +150,9 @@ def _written_out(source: str) -> str:
         and isinstance(node.value, ast.Constant)
     }
     return re.sub(
-        r'(?<=\btype=)[a-z]\w*', lambda match: repr(texts.get(match[0])), source
+        r'(?<=\btype=)[a-z]\w*',
+        lambda match: repr(texts[match[0]]) if match[0] in texts else match[0],
+        source,
     )
 
 
