@@ -119,7 +119,7 @@ class _Watch:
             if event.is_live:
                 print('Ctrl-C ends it; what is done is kept.', file=sys.stderr)
             return
-        self.done = event.index + 1
+        self.done += 1
         self.advance(self.done, self.total)
         self.check_interrupt()
 

@@ -22,6 +22,7 @@ from .texts import one_line
 # Of FFmpeg, for H.264; the first one that there is.
 _ENCODERS = ('libx264', 'libopenh264', 'h264_videotoolbox', 'h264_mf')
 _SUFFIX = '.mp4'
+_HD = 'bt709'  # how colours are written, which players would guess otherwise
 _LONGEST_GAP = 600  # seconds; a longer one is an error in the times of the frames
 _SOUND = re.compile(r'Stream #.*Audio: (\w+)')
 # What players take as it is; others become AAC.
@@ -191,7 +192,8 @@ class _Ffmpeg:
                 *('-f', 'rawvideo', '-pix_fmt', 'bgr24', '-s', f'{width}x{height}'),
                 *('-r', str(rate), '-i', '-', '-an', '-c:v', encoder),
                 # Players take H.264 of even sides and of halved colours alone.
-                *('-vf', 'pad=ceil(iw/2)*2:ceil(ih/2)*2', '-pix_fmt', 'yuv420p'),
+                *('-vf', f'pad=ceil(iw/2)*2:ceil(ih/2)*2,scale=out_color_matrix={_HD}'),
+                *('-pix_fmt', 'yuv420p', '-colorspace', _HD),
                 *('-movflags', '+faststart', '-f', 'mp4', str(path)),
             ],
             stdin=subprocess.PIPE,

@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Full, Queue
@@ -123,10 +123,12 @@ class Video:
         """
         if self.path is not None:
             _check_file(self.path)
-        with _quiet_opencv():
+        with ExitStack() as opened:
+            opened.enter_context(_quiet_opencv())
             self._capture = self._open()
-        if not self._capture.isOpened():
-            raise M2DetError(self._not_opened())
+            if not self._capture.isOpened():
+                raise M2DetError(self._not_opened())
+            self._quiet = opened.pop_all()
         width, height, rate, count = (
             self._capture.get(key)
             for key in (
@@ -157,6 +159,7 @@ class Video:
         if self._thread is not None:
             self._thread.join()
         self._capture.release()
+        self._quiet.close()
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames.
@@ -231,17 +234,17 @@ class Video:
         """Read all frames; in a thread of its own."""
         end: BaseException | None = None
         try:
-            failures = 0
-            while failures < self._most_failures() and not self._stopped.is_set():
+            failures, moment = 0, time.monotonic()
+            while not (self._is_over(failures, moment) or self._stopped.is_set()):
                 image = None
                 if self._capture.grab():
-                    moment = time.monotonic()
+                    now = time.monotonic()
                     image = self._capture.retrieve()[1]
                 if image is None:
                     failures += 1
                     continue
                 self.damaged += failures
-                failures = 0
+                failures, moment = 0, now
                 frame = Frame(self.read, self._time(moment), image)
                 self.read += 1
                 self._put(waiting, frame)
@@ -249,9 +252,17 @@ class Video:
             end = error
         self._put(waiting, end, is_last=True)
 
-    def _most_failures(self) -> int:
+    def _is_over(self, failures: int, moment: float) -> bool:
+        """Whether there is nothing behind frames that could not be read.
+
+        Args:
+            failures: How many there are in a row.
+            moment: When the last frame came.
+        """
+        if self.is_live and failures and time.monotonic() - moment > _PATIENCE:
+            return True
         rest = 0 if self.count is None else self.count - self.read
-        return min(max(_LEAST_FAILURES, rest), _MOST_FAILURES)
+        return failures >= min(max(_LEAST_FAILURES, rest), _MOST_FAILURES)
 
     def _time(self, moment: float) -> float:
         """Return the time of the frame that was grabbed last."""

@@ -362,7 +362,7 @@ def test_ctrl_c_ends_the_command_and_the_video(
 
 @pytest.mark.slow
 def test_a_command_that_is_killed_leaves_whole_lines(
-    scene_video: Path, tmp_path: Path
+    scene_video: Path, tmp_path: Path, write_video: Callable[..., Path]
 ) -> None:
     out = tmp_path / 'out'
 
@@ -374,19 +374,8 @@ def test_a_command_that_is_killed_leaves_whole_lines(
     assert lines.endswith('\n')
     assert [x['frame'] for x in _lines(out)] == [*range(lines.count('\n'))]
     assert not (out / 'video.mp4').exists()
-    predict_video(MODEL, _cut(scene_video, tmp_path), out, force=True, device='cpu')
+    short = write_video(tmp_path / 'short.avi', _shown(scene_video)[:3])
+    predict_video(MODEL, short, out, force=True, device='cpu')
     assert {x.name for x in out.iterdir()} == {
         *('video.mp4', 'results.jsonl', 'predict.json')
     }
-
-
-def _cut(video: Path, folder: Path) -> Path:
-    """Return a video of the first frames."""
-    path = folder / 'cut.avi'
-    writer = cv2.VideoWriter(
-        str(path), cv2.VideoWriter_fourcc(*'MJPG'), 25.0, (128, 128)
-    )
-    for image in _shown(video)[:3]:
-        writer.write(image)
-    writer.release()
-    return path

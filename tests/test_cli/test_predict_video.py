@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from m2det_mmdet import apis
-from m2det_mmdet.apis import Tally, VideoResult, VideoStarted
+from m2det_mmdet.apis import FrameDone, Tally, VideoResult, VideoStarted
 from m2det_mmdet.cli import main
 
 VIDEO = 'clip.mp4'
@@ -22,6 +22,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
             files=('video.mp4', 'results.jsonl'),
         ),
         is_live=False,
+        frames=(),
     )
 
     def predict_video(
@@ -31,6 +32,10 @@ def called(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         options['on_event'](
             VideoStarted(video, 3, 25.0, (64, 48), seen.is_live, Path('out'), ('Hm.',))
         )
+        for index in seen.frames:
+            options['on_event'](FrameDone(index, index / 10, None))
+        if seen.frames:
+            raise KeyboardInterrupt
         return seen.result
 
     monkeypatch.setattr(apis, 'predict_video', predict_video)
@@ -83,6 +88,23 @@ def test_what_is_missing_is_told_and_gives_a_status(
         'Hm.',
         'Ctrl-C ends it; what is done is kept.',
         '1 frame was damaged and skipped.',
+    ]
+
+
+def test_how_far_it_came_is_told_where_it_ends_early(
+    called: SimpleNamespace, capsys: pytest.CaptureFixture
+) -> None:
+    # Two of a live source, with others in between.
+    called.frames = (0, 5)
+
+    assert main(['predict', 'm2det_r18_scenes', VIDEO]) == 130
+
+    told = capsys.readouterr()
+    assert told.out == ''
+    assert told.err.splitlines() == [
+        'Hm.',
+        'Stopped after 2 of 3 frames: out.',
+        'm2det predict: interrupted.',
     ]
 
 

@@ -208,6 +208,33 @@ def test_a_stream_that_is_silent_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     assert time.monotonic() - begin < 5
 
 
+def test_a_stream_that_falls_silent_ends(
+    video: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(videos, '_PATIENCE', 0.5)
+    content = video.read_bytes()
+    with socket.create_server(('127.0.0.1', 0)) as server:
+
+        def send() -> None:
+            connected, _ = server.accept()
+            with connected:
+                connected.sendall(content[: content.rindex(b'idx1')])
+                silent.wait(20)
+
+        silent = threading.Event()
+        sender = threading.Thread(target=send)
+        sender.start()
+        begin = time.monotonic()
+        with Video(f'tcp://127.0.0.1:{server.getsockname()[1]}') as read:
+            frames = [*read]
+        silent.set()
+        sender.join()
+
+    assert time.monotonic() - begin < 5
+    assert len(frames) + read.dropped == read.read == COUNT
+    assert 'WARN' not in capfd.readouterr().err
+
+
 def test_there_may_be_no_camera(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cv2, 'VideoCapture', lambda number: _Camera(is_open=False))
 
