@@ -184,7 +184,7 @@ class Video:
     def path(self) -> Path | None:
         """Path of a file; ``None`` for a camera or an address."""
         is_file = not (self.is_camera or is_stream(self.source) or is_url(self.source))
-        return Path(self.source) if is_file else None
+        return Path(self.source).expanduser() if is_file else None
 
     def missing(self) -> str | None:
         """Say at the end which frames a file lacks; ``None`` if it lacks none."""
