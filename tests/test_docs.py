@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import mmcv.ops
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from m2det_mmdet import Detector, Prediction
 from m2det_mmdet.analysis.structure import structure_of
 from m2det_mmdet.convert import to_release
 from m2det_mmdet.utils.configs import load_config
+from m2det_mmdet.utils.video_files import VideoFile
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -195,6 +197,17 @@ def _run_prediction(text: str, folder: Path, trained: SimpleNamespace) -> None:
     assert found['result'].predictions == []
 
 
+def _run_video(text: str, folder: Path, trained: SimpleNamespace) -> None:
+    video = VideoFile(folder / 'clip.mp4', 10.0)
+    for index, path in enumerate(sorted((trained.scenes / 'val').iterdir())):
+        video.add(cv2.imread(str(path)), index / 10)
+    video.close()
+
+    found = _program(text, folder, {}, {'VIDEO': str(video.path)})
+
+    assert found['result'].tally.num_images == 3
+
+
 def _run_python(text: str, folder: Path, trained: SimpleNamespace) -> None:
     """Run a part of the page on Python, whose parts follow each other."""
     image = sorted((trained.scenes / 'val').iterdir())[0]
@@ -278,6 +291,7 @@ RUN: dict[str, Callable[[str, Path, SimpleNamespace], None]] = {
     'docs/release.md': _run_release,
     'docs/reliability.md': _run_reliability,
     'docs/speed.md': _run_speed,
+    'docs/video.md': _run_video,
 }
 
 
