@@ -49,6 +49,8 @@ from m2det_mmdet.datasets.scenes import write_scenes  # noqa: E402
 from m2det_mmdet.jobs import Event, Job, Told  # noqa: E402
 from m2det_mmdet.jobs.events import JobQueue, Task, perform  # noqa: E402
 
+from .browser import CHROMIUM, DRIVER, Browser, running_browser  # noqa: E402
+
 CONFIG = """
 _base_ = {base!r}
 
@@ -277,6 +279,15 @@ def scenes_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The detector of the package as a file of ONNX."""
     folder = tmp_path_factory.mktemp('onnx')
     return export('m2det_r18_scenes', out=folder / 'm2det_r18_scenes.onnx').path
+
+
+@pytest.fixture(scope='session')
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium without a window."""
+    if not (CHROMIUM and DRIVER):
+        pytest.skip('needs chromium and chromium-driver')
+    with running_browser(tmp_path_factory.mktemp('driver') / 'log.txt') as found:
+        yield found
 
 
 class UnrulyEngine:

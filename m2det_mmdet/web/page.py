@@ -184,7 +184,7 @@ class _Views(NamedTuple):
 
 def _controls(names: Sequence[str], score_thr: float) -> _Controls:
     return _Controls(
-        gr.File(label='Picture', height=140),
+        _file(),
         gr.Dropdown(names, value=names[0], label='Model'),
         gr.Slider(0, 1, score_thr, step=0.01, label='Lowest score', elem_id='score'),
         gr.Radio(_WAYS, value=OWN, label='Suppression'),
@@ -192,6 +192,20 @@ def _controls(names: Sequence[str], score_thr: float) -> _Controls:
             0, 1, 0.5, step=0.01, label='Overlap (IoU) above which soft-NMS and NMS act'
         ),
     )
+
+
+def _file() -> gr.File:
+    """Return a field for a file, not for the address of one that Gradio would fetch."""
+    file = gr.File(label='Picture', height=140)
+    move = file.async_move_resource_to_block_cache
+
+    async def move_no_address(place: str | Path | None) -> str | None:
+        if '://' in str(place):
+            raise gr.Error('A picture is a file, not an address: download it first.')
+        return await move(place)
+
+    file.async_move_resource_to_block_cache = move_no_address
+    return file
 
 
 def _views() -> _Views:

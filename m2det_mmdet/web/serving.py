@@ -73,9 +73,9 @@ def serving(
         # What goes wrong while the page is served is not ours.
         with our_errors():
             names = _names(models)
+            port = _free_port(host, port)
             folder = Path(stack.enter_context(_folder()))
             builder = _page()
-            port = _free_port(host, port)
             lookers = {name: Looker(model, device) for name, model in names.items()}
             page = builder.Page(lookers, Uploads(folder)).build(score_thr)
             _launch(
