@@ -15,6 +15,7 @@ Needs Gradio: pip install "gradio>=6.31,<7".
 """
 
 import argparse
+import os
 import sys
 import threading
 
@@ -58,7 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='SCORE',
         help='lowest score, as the slider stands at first (default: 0.3)',
     )
-    parser.add_argument('--no-browser', action='store_true', help='open no browser')
+    parser.add_argument(
+        '--no-browser',
+        action='store_true',
+        help='open no browser; without a screen none is opened anyway',
+    )
     add_device_argument(parser)
 
 
@@ -75,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
             max_size=args.max_size,
             score_thr=args.score_thr,
             device=args.device,
-            browser=not args.no_browser,
+            browser=not args.no_browser and _has_screen(),
         ) as address,
     ):
         print(f'The page is at {address} (Ctrl-C ends it).', flush=True)
@@ -85,3 +90,10 @@ def run(args: argparse.Namespace) -> None:
                 file=sys.stderr,
             )
         threading.Event().wait()
+
+
+def _has_screen() -> bool:
+    """Whether a browser has a window, and does not take the terminal instead."""
+    if not sys.platform.startswith('linux'):
+        return True
+    return any(os.environ.get(name) for name in ('DISPLAY', 'WAYLAND_DISPLAY'))
