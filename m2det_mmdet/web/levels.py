@@ -9,8 +9,9 @@ from torch import Tensor
 
 from ..apis import Detector, M2DetError
 from ..models.necks import MLFPN
+from ..visualization.grids import scaled
 
-_WIDTH = 220  # pixels of a picture
+_LONGEST = 220  # pixels of the longer side of a picture
 _STRENGTH = 0.6  # of the colours over the picture
 
 
@@ -60,8 +61,7 @@ def level_pictures(
         own / whole
         for own, whole in zip(meta['img_shape'][:2], inputs.shape[-2:], strict=True)
     ]
-    height = round(_WIDTH * image.shape[0] / image.shape[1])
-    small = cv2.resize(image, (_WIDTH, max(1, height)), interpolation=cv2.INTER_AREA)
+    small = scaled(image, _LONGEST / max(image.shape[:2]))
     # Gray, so that all colours are those of the map.
     small = cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     return [

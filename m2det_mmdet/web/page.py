@@ -20,8 +20,8 @@ _FIXED = (
     'file, or that of a detector with two stages.'
 )
 _BOXES, _LEVELS = 'boxes', 'levels'
-# Seconds: of a visitor who does nothing, and of what Gradio keeps of an upload.
-_FORGET, _SWEEP, _UPLOAD = 1800, 10, 60
+# Seconds that a picture stays, between Gradio's sweeps, and that it keeps an upload.
+_FORGET, _SWEEP, _UPLOAD = 3600, 10, 60
 # Events that need a detector: one at a time, in the order of their arrival.
 _IN_TURN = {'concurrency_limit': 1, 'concurrency_id': 'detector'}
 # Pictures that are drawn at a time.

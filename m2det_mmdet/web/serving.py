@@ -78,16 +78,18 @@ def serving(
             builder = _page()
             lookers = {name: Looker(model, device) for name, model in names.items()}
             page = builder.Page(lookers, Uploads(folder)).build(score_thr)
+            # As it stands in an address.
+            name = f'[{host}]' if ':' in host else host
             _launch(
                 page,
-                server_name=host,
+                server_name=name,
                 server_port=port,
                 inbrowser=browser,
                 max_file_size=round(max_size * _MEGABYTE),
                 css_paths=builder.STYLE,
             )
             stack.callback(page.close, verbose=False)
-        yield f'http://{f"[{host}]" if ":" in host else host}:{port}'
+        yield f'http://{name}:{port}'
 
 
 def _check_size(max_size: float) -> None:

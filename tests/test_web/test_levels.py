@@ -52,6 +52,12 @@ def test_shows_all_levels_and_scales(looker: Looker, pictures: list[Path]) -> No
     assert len({x.picture.tobytes() for row in rows for x in row}) > neck.num_scales
 
 
+def test_a_thin_picture_is_shown_small(looker: Looker) -> None:
+    rows = level_pictures(looker.detector, np.zeros((5000, 2, 3), np.uint8))
+
+    assert {x.picture.shape for row in rows for x in row} == {(220, 1, 3)}
+
+
 def test_a_detector_without_levels_is_told(
     looker: Looker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
