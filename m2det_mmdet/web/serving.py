@@ -78,6 +78,7 @@ def serving(
             builder = _page()
             lookers = {name: Looker(model, device) for name, model in names.items()}
             page = builder.Page(lookers, Uploads(folder)).build(score_thr)
+            stack.callback(page.close, verbose=False)
             # As it stands in an address.
             name = f'[{host}]' if ':' in host else host
             _launch(
@@ -88,7 +89,6 @@ def serving(
                 max_file_size=round(max_size * _MEGABYTE),
                 css_paths=builder.STYLE,
             )
-            stack.callback(page.close, verbose=False)
         yield f'http://{name}:{port}'
 
 
@@ -179,6 +179,8 @@ def _launch(page: 'Blocks', **how: Any) -> None:
             ssr_mode=False,
             mcp_server=False,
         )
-    # Somebody may have taken the port in the meantime.
     except OSError as error:
+        if error.errno is not None:
+            raise
+        # Gradio's own: somebody has taken the port in the meantime.
         raise _in_use(how['server_port']) from error
