@@ -50,6 +50,8 @@ from m2det_mmdet.datasets.scenes import write_scenes  # noqa: E402
 from m2det_mmdet.jobs import Event, Job, Told  # noqa: E402
 from m2det_mmdet.jobs.events import JobQueue, Task, perform  # noqa: E402
 
+from .browser import CHROMIUM, DRIVER, Browser, running_browser  # noqa: E402
+
 CONFIG = """
 _base_ = {base!r}
 
@@ -297,6 +299,15 @@ def write_video() -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope='session')
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium without a window."""
+    if not (CHROMIUM and DRIVER):
+        pytest.skip('needs chromium and chromium-driver')
+    with running_browser(tmp_path_factory.mktemp('driver') / 'log.txt') as found:
+        yield found
 
 
 class UnrulyEngine:
