@@ -3,6 +3,7 @@
 # make lint      style, and the direction of imports
 # make test      the same and the fast tests
 # make test-all  the same and all tests
+# make docs      the documentation as a site: site/html
 #
 # PYTHON=python3.12 make setup takes another interpreter; remove .venv to change it.
 
@@ -15,13 +16,14 @@ BIN := .venv/bin
 # the tests.
 INSTALLED := .venv/.installed
 TESTABLE := .venv/.testable
+DOCUMENTABLE := .venv/.documentable
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # A process for each core; one that has finished takes over tests of another.
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist worksteal
 DATA := data/toys
 DEMO := work_dirs/demo
 
-.PHONY: setup demo test test-all lint
+.PHONY: setup demo test test-all lint docs
 
 setup: $(TESTABLE)
 
@@ -38,6 +40,10 @@ $(TESTABLE): $(INSTALLED)
 # would stop every training.
 	$(PIP) install --constraint constraints.txt --no-deps --upgrade \
 		--target .venv/timm timm torchvision
+	touch $@
+
+$(DOCUMENTABLE): $(INSTALLED)
+	$(PIP) install --constraint constraints.txt --editable '.[onedl,docs]'
 	touch $@
 
 # What people do with pictures of their own, but for the pictures: toys are classes that
@@ -60,3 +66,6 @@ test: lint
 
 test-all: lint
 	$(PYTEST)
+
+docs: $(DOCUMENTABLE)
+	$(BIN)/python docs/website/build.py

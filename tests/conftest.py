@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -48,6 +49,8 @@ from m2det_mmdet.apis import (
 from m2det_mmdet.datasets.scenes import write_scenes  # noqa: E402
 from m2det_mmdet.jobs import Event, Job, Told  # noqa: E402
 from m2det_mmdet.jobs.events import JobQueue, Task, perform  # noqa: E402
+
+from .browser import CHROMIUM, DRIVER, Browser, running_browser  # noqa: E402
 
 CONFIG = """
 _base_ = {base!r}
@@ -277,6 +280,34 @@ def scenes_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The detector of the package as a file of ONNX."""
     folder = tmp_path_factory.mktemp('onnx')
     return export('m2det_r18_scenes', out=folder / 'm2det_r18_scenes.onnx').path
+
+
+@pytest.fixture(scope='session')
+def write_video() -> Callable[..., Path]:
+    """Write images as a video: its path, the images, frames a second, FFmpeg's code."""
+
+    def write(
+        path: Path, images: Iterable[np.ndarray], rate: float = 10.0, code: str = 'MJPG'
+    ) -> Path:
+        images = [*images]
+        height, width = images[0].shape[:2]
+        fourcc = cv2.VideoWriter_fourcc(*code)
+        writer = cv2.VideoWriter(str(path), fourcc, rate, (width, height))
+        for image in images:
+            writer.write(image)
+        writer.release()
+        return path
+
+    return write
+
+
+@pytest.fixture(scope='session')
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Chromium without a window."""
+    if not (CHROMIUM and DRIVER):
+        pytest.skip('needs chromium and chromium-driver')
+    with running_browser(tmp_path_factory.mktemp('driver') / 'log.txt') as found:
+        yield found
 
 
 class UnrulyEngine:

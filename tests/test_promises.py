@@ -53,6 +53,7 @@ ARGUMENTS = {
     'report': 'model checkpoint --data --split --allow-outside -o --out --force '
     '--cfg-options --device',
     'doctor': '--json --timeout',
+    'webui': 'models --host --port --max-size --score-thr --no-browser --device',
     'anchors': 'config --data -o --write --picture --seed --force',
     'convert': 'input config --cfg-options out --to-release --force --format',
 }

@@ -39,6 +39,8 @@ from .predictions import FoundObject, Prediction  # noqa: E402
 from .reporting import ReportResult, report  # noqa: E402
 from .tabulation import Family, FamilyMember, tabulate  # noqa: E402
 from .training import TrainingResult, TrainingStarted, train  # noqa: E402
+from .video_events import FrameDone, VideoResult, VideoStarted  # noqa: E402
+from .video_prediction import predict_video  # noqa: E402
 from .zoo import list_weights, show_weights  # noqa: E402
 
 __all__ = [
@@ -56,6 +58,7 @@ __all__ = [
     'FamilyMember',
     'FittedAnchors',
     'FoundObject',
+    'FrameDone',
     'ImageDone',
     'M2DetError',
     'Metadata',
@@ -68,6 +71,8 @@ __all__ = [
     'Tally',
     'TrainingResult',
     'TrainingStarted',
+    'VideoResult',
+    'VideoStarted',
     'ZooEntry',
     'benchmark',
     'check_data',
@@ -82,6 +87,7 @@ __all__ = [
     'inspect_file',
     'list_weights',
     'predict',
+    'predict_video',
     'report',
     'show_weights',
     'tabulate',

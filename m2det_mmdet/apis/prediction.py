@@ -12,25 +12,21 @@ from ..datasets.coco import CheckedCOCO, load_annotations
 from ..evaluation.coco_records import CocoIds
 from ..jobs import Engine, SerialEngine, choose_engine
 from ..utils.arguments import check_callable, check_mapping, texts_of
-from ..utils.configs import describe
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
-from ..utils.files import sha256_of
 from ..utils.logs import prints_to, quiet_log
 from ..utils.predicted import PICTURES
-from .checks import acceleration_options, check_at_least, check_fraction
+from .checks import check_at_least, check_fraction
 from .class_choice import ClassChoice
-from .exported import use_runtime
-from .model_source import ModelSource, find_model
+from .detector_plan import plan_detector
 from .prediction_events import ImageDone, PredictionResult, PredictionStarted
 from .prediction_folder import PredictionFolder
 from .prediction_inputs import PredictionInputs, absent_sentence, find_inputs
 from .prediction_jobs import Look, classes_of, look_by_jobs
 from .prediction_labels import PredictionLabels, check_formats
-from .prediction_look import DetectorPlan, unless_all_fail
+from .prediction_look import unless_all_fail
 from .prediction_places import check_out, folder_of, unfinished_last
 from .prediction_run import PredictionRun
-from .tiling import check_tiling
 
 
 @our_errors()
@@ -127,34 +123,33 @@ def predict(
     check_at_least('batch_size', batch_size, 1)
     check_fraction('score_thr', score_thr)
     doing = _engine(engine, jobs, ray_address, job_cpus, device)
-    if tile is not None:
-        check_tiling(tile, tile_overlap)
-    acceleration = acceleration_options(fast=fast, compile=compile, autocast=autocast)
     formats = check_formats(formats)
     names = [*texts_of('inputs', inputs)]
     classes = None if classes is None else texts_of('classes', classes)
     check_mapping('class_score_thr', class_score_thr)
     check_callable('on_event', on_event)
-    source = find_model(model, checkpoint, options)
-    use_runtime(
-        source.cfg,
-        source.checkpoint,
+    plan, facts = plan_detector(
+        model,
+        checkpoint,
+        options,
+        tile=tile,
+        tile_overlap=tile_overlap,
         device=device,
         threads=threads,
         provider=provider,
-        faster=acceleration,
+        fast=fast,
+        compile=compile,
+        autocast=autocast,
     )
     # What has to be the same where a prediction goes on.
     arguments = {
-        **_model_facts(model, source, options),
+        **facts,
         'inputs': names,
         'score_thr': score_thr,
         'class_score_thr': dict(class_score_thr or {}),
         'classes': None if classes is None else [*classes],
         'formats': [*formats],
         'ann_file': None if ann_file is None else str(ann_file),
-        'tile': None if tile is None else [tile, tile_overlap],
-        'acceleration': acceleration,
     }
     truth = None if ann_file is None else _annotations(ann_file)
     with ExitStack() as opened:
@@ -165,13 +160,6 @@ def predict(
         if place is not None:
             folder = _folder(place, images, arguments, force=force, resume=resume)
             opened.enter_context(folder)
-        plan = DetectorPlan(
-            source.cfg,
-            source.checkpoint,
-            device,
-            acceleration,
-            None if tile is None else (tile, tile_overlap),
-        )
         detector = plan.build() if isinstance(doing, SerialEngine) else None
         known = classes_of(plan) if detector is None else detector.classes
         choice = ClassChoice(known, score_thr, class_score_thr, classes)
@@ -192,19 +180,6 @@ def predict(
         with closing(looked):
             run.collect(unless_all_fail(looked))
     return run.result()
-
-
-def _model_facts(
-    model: str | Path | Config, source: ModelSource, options: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Tell which detector it is; a checkpoint of the same name may be another one."""
-    file = Path(source.checkpoint)
-    return {
-        'model': describe(model) if isinstance(model, Config) else str(model),
-        'checkpoint': source.checkpoint,
-        'sha256': sha256_of(file) if file.is_file() else None,
-        'options': {key: str(value) for key, value in (options or {}).items()},
-    }
 
 
 def _annotations(ann_file: str | Path) -> CheckedCOCO:

@@ -1,39 +1,32 @@
-"""The folder that predictions are written to."""
+"""The folder that predictions of images are written to."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime, timezone
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 from typing import Any
 
-from ..evaluation.prediction_log import Entry, PredictionLog
 from ..evaluation.results_file import write_results
-from ..utils.errors import M2DetError
-from ..utils.files import check_output, writing
 from ..utils.images import picture_names
-from ..utils.predicted import PICTURES, RECORD
+from ..utils.predicted import PICTURES
 from .prediction_labels import PredictionLabels
-from .prediction_places import LOG, locked, unfinished
-from .prediction_record import DONE, INTERRUPTED, RUNNING, PredictionRecord, read_record
+from .prediction_output import OutputFolder
+from .prediction_places import LOG
+from .prediction_record import DONE
 
 RESULTS = 'results.json'
 
 
-class PredictionFolder:
+class PredictionFolder(OutputFolder):
     """Keeps what is found, image by image; for one run at a time.
 
-    What an earlier run wrote is removed before anything is written, so that it stays
-    where no image can be done. At the end, also by an error or Ctrl-C, results and
-    labels are made of the images that were done.
+    At the end, also by an error or Ctrl-C, results and labels are made of the images
+    that were done.
 
     Args:
         path: The folder.
         names: Of all images, relative paths with ``/``.
         labels: Writes the labels.
-        facts: What the record tells from the beginning; its ``arguments`` have to be
-            the same where a prediction goes on.
+        facts: What the record tells from the beginning, as of :class:`OutputFolder`,
+            without the images and files.
         force: Whether what an earlier run wrote may be replaced; what others wrote
             never is.
         resume: Whether to go on with an earlier run.
@@ -49,109 +42,21 @@ class PredictionFolder:
         force: bool = False,
         resume: bool = False,
     ) -> None:
-        self.path = path
+        places = picture_names([PurePosixPath(name) for name in names])
+        self._pictures = {str(x): f'{PICTURES}/{place}' for x, place in places.items()}
+        files = [RESULTS, LOG, *sorted(labels.files), *self._pictures.values()]
+        facts = {'images': len(names), **facts, 'files': files}
+        super().__init__(path, LOG, facts, force=force, resume=resume)
         self.results = path / RESULTS
         self.problems: dict[str, str] = {}
         self.labels = labels
         self._names = names
-        self._force, self._resume = force, resume
-        places = picture_names([PurePosixPath(name) for name in names])
-        self._pictures = {str(x): f'{PICTURES}/{place}' for x, place in places.items()}
-        self._log = PredictionLog(path / LOG)
-        self._former: PredictionRecord | None = None
-        self._record = PredictionRecord(
-            path,
-            {
-                'written_by': f'm2det predict {facts["versions"]["m2det"]}',
-                'state': RUNNING,
-                'began': _now(),
-                'images': len(names),
-                **facts,
-                'files': [
-                    RESULTS,
-                    LOG,
-                    *sorted(labels.files),
-                    *self._pictures.values(),
-                ],
-            },
-        )
-        self._open = ExitStack()
 
     def picture(self, name: str) -> Path:
         """Path of the picture of an image."""
         return self.path / self._pictures[name]
 
-    def __enter__(self) -> 'PredictionFolder':
-        """Stop before any work where files would be replaced without ``force``.
-
-        Raises:
-            M2DetError: One sentence that names what is there.
-        """
-        with ExitStack() as opened:
-            opened.enter_context(_made(self.path))
-            opened.enter_context(locked(self.path))
-            self._former = read_record(self.path)
-            if self._resume and self._former is not None:
-                self._check_former(self._former)
-            else:
-                self._check_free()
-            self._open = opened.pop_all()
-        return self
-
-    def begin(self) -> None:
-        """Remove what an earlier run wrote, and begin; or go on with it.
-
-        Raises:
-            M2DetError: If the folder cannot be written to.
-        """
-        if self._log.is_open:
-            return
-        if self._former is not None and not self._resume:
-            self._former.remove_files()
-        self._record.remove_leftovers()
-        self._record.write()
-        self._log.open()
-
-    def entries(self) -> Iterator[Entry]:
-        """Read what an earlier run has found, if this one goes on with it."""
-        if self._former is not None and self._resume:
-            yield from self._log.entries()
-
-    def written(self) -> tuple[str, ...]:
-        """Names of the files and folders that were written, without those in them."""
-        names = (name.partition('/')[0] for name in self._record.content['files'])
-        names = (RESULTS, *dict.fromkeys(names))
-        return tuple(
-            f'{name}/' if (self.path / name).is_dir() else name
-            for name in dict.fromkeys(names)
-            if (self.path / name).exists()
-        )
-
-    def add(self, entry: Entry) -> None:
-        """Write what was found in an image.
-
-        Raises:
-            M2DetError: If it cannot be written.
-        """
-        self.begin()
-        self._log.add(entry)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with self._open:
-            if kind is None:
-                self.begin()
-                self._finish(DONE)
-            elif self._log.is_open:
-                # What cannot be written then is no news.
-                with suppress(M2DetError):
-                    self._finish(INTERRUPTED)
-
-    def _finish(self, state: str) -> None:
+    def _finish(self, state: str, **facts: Any) -> None:
         """Make results and labels of what was found; keep the log to go on with."""
         self._log.close()
         entries = self._log.in_order(self._names)
@@ -159,59 +64,6 @@ class PredictionFolder:
         self.problems |= self.labels.write(self.path, entries)
         known = self.problems
         problems = {name: known[name] for name in self._names if name in known}
-        facts = {'done': self._log.count(), 'problems': problems}
-        self._record.write(state=state, ended=_now(), **facts)
+        super()._finish(state, problems=problems, **facts)
         if state == DONE:
             self._log.path.unlink(missing_ok=True)
-
-    def _check_former(self, former: PredictionRecord) -> None:
-        """Stop where an earlier run does not allow to go on with it."""
-        if former.is_done:
-            raise M2DetError(
-                f'The prediction in {self.path} is complete: give another output '
-                'folder, or --force to replace it.'
-            )
-        former.check_same(self._record.content['arguments'])
-        self._record.content['began'] = former.content.get('began')
-
-    def _check_free(self) -> None:
-        """Stop where files would be replaced without ``force``, or that are not ours.
-
-        Those of others may be anything: ``force`` does not replace them either.
-        """
-        if self._former is not None and not self._force:
-            raise M2DetError(
-                unfinished(self.path, self._former)
-                or f'{self.path} holds the prediction of '
-                f'{self._former.num_images} images: give another output folder, or '
-                '--force to replace it.'
-            )
-        own = set() if self._former is None else self._former.files()
-        if self._former is not None:
-            own.add(self.path / RECORD)
-        for name in (RECORD, *self._record.content['files']):
-            path = self.path / name
-            if os.path.lexists(path) and path not in own:
-                raise M2DetError(
-                    f'{path} exists, and is not of an earlier prediction: give another '
-                    'output folder.'
-                )
-
-
-@contextmanager
-def _made(path: Path) -> Iterator[None]:
-    """Make a folder, and remove what was made of it where it stays empty."""
-    check_output(path / RESULTS, force=True)
-    new = [folder for folder in (path, *path.parents) if not folder.exists()]
-    with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # What holds files stays.
-            for folder in new:
-                folder.rmdir()
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).astimezone().isoformat(timespec='seconds')

@@ -123,6 +123,11 @@ def unfinished(folder: Path, record: PredictionRecord) -> str | None:
     """
     if record.is_done:
         return None
+    if record.video is not None:
+        return (
+            f'The prediction of {record.video} in {folder} ended early, and what it '
+            'found is kept there: another output folder, or --force, begins anew.'
+        )
     done = PredictionLog(folder / LOG).count()
     return (
         f'The prediction in {folder} ended early: {done} of {record.num_images} images '

@@ -33,8 +33,18 @@ class PredictionRecord:
 
     @property
     def num_images(self) -> int:
-        """How many images were to be done."""
+        """How many images were to be done; 0 of a video."""
         return self.content['images']
+
+    @property
+    def video(self) -> str | None:
+        """The video; ``None`` if it was a prediction of images."""
+        return self.content.get('video')
+
+    @property
+    def subject(self) -> str:
+        """What was looked at, in words."""
+        return f'{self.num_images} images' if self.video is None else self.video
 
     def write(self, **changes: Any) -> None:
         """Write the file, with changes of its content.

@@ -28,7 +28,8 @@ __all__ = ['main', 'run_command']
 COMMANDS = {
     'train': 'train a detector',
     'test': 'evaluate a checkpoint',
-    'predict': 'detect objects in images',
+    'predict': 'detect objects in images, or in a video',
+    'webui': 'serve a page on which a detector looks at pictures',
     'report': 'write a page that tells what a detector can and cannot do',
     'check': 'tell what is wrong with the data of a folder',
     'config': 'print or write a config with all that it inherits',

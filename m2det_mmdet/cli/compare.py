@@ -9,9 +9,6 @@ same command goes on where an earlier one was stopped, and tries again what fail
 """
 
 import argparse
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +23,7 @@ from .arguments import (
     engine_options,
     positive,
 )
+from .termination import terminable
 
 if TYPE_CHECKING:
     from ..apis import RunEvent
@@ -84,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from ..apis import compare
 
-    with _terminable():
+    with terminable():
         comparison = compare(
             args.configs,
             args.out,
@@ -123,17 +121,3 @@ def _show(event: 'RunEvent') -> None:
         f'{found.get(event.state, event.state)}',
         flush=True,
     )
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM end the process as Ctrl-C does, so that the worker ends too."""
-
-    def stop(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    former = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)

@@ -8,9 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
-from ..apis import DataRead, Evaluated, Step, TrainingResult, TrainingStarted
+from ..apis import DataRead, Evaluated, Step, Tally, TrainingResult, TrainingStarted
 from ..apis.evaluation import AP_KEYS
 from ..apis.run_folder import CONFIG
 from ..utils.launchers import is_first_process
@@ -19,19 +26,32 @@ from .check import report_of
 
 # Batches between two lines where the output is no terminal.
 _INTERVAL = 50
+_SHOWN = 10  # classes in a line
+_NOTHING = 'nothing with so high a score (--score-thr sets the lowest)'
 
 
 @contextmanager
-def bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar while the context lasts.
+def bar(description: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a progress bar, and the time that is left, while the context lasts.
 
     Yields:
-        A function that gets how much is done, and of how much.
+        A function that gets how much is done, and of how much, where that is known.
     """
     # The stream of now: a run redirects standard output.
-    with _progress(Console(file=sys.stdout)) as progress:
+    with _progress(Console(file=sys.stdout), TimeRemainingColumn()) as progress:
         task = progress.add_task(description, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def found_in(tally: Tally, what: str) -> str:
+    """Say how much a prediction has found in images or frames."""
+    # Those that are as many by their names: processes count in any order.
+    most = sorted(tally.counts.items(), key=lambda item: (-item[1], item[0]))
+    counts = [f'{number} {name}' for name, number in most[:_SHOWN]]
+    if (rest := len(most) - _SHOWN) > 0:
+        counts.append(f'and {rest} other classes')
+    where = f'{tally.num_found} of {tally.num_images} {what}'
+    return f'Found in {where}: {", ".join(counts) or _NOTHING}'
 
 
 def format_ap(metrics: dict[str, float]) -> str:
@@ -178,12 +198,13 @@ class TrainingConsole:
         self.console.print(text, markup=False)
 
 
-def _progress(console: Console) -> Progress:
+def _progress(console: Console, *more: ProgressColumn) -> Progress:
     """Return a bar that goes when it is done; none where there is no terminal."""
     return Progress(
         TextColumn('{task.description}'),
         BarColumn(),
         MofNCompleteColumn(),
+        *more,
         console=console,
         redirect_stdout=False,
         redirect_stderr=False,

@@ -65,7 +65,7 @@ def split_words(
     if not rest:
         raise M2DetError(
             f'There is no image behind {model} and {second}: give images, folders, '
-            'patterns or URLs.'
+            'patterns or URLs, or a video.'
         )
     return model, second, rest
 
@@ -75,8 +75,11 @@ def _check_order(first: str, others: Sequence[str]) -> None:
     from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 
     from ..checkpoints.zoo import is_in_zoo
+    from ..utils.videos import is_video
 
-    is_image = os.path.isfile(first) and _has_suffix(first, IMG_EXTENSIONS)
+    is_image = os.path.isfile(first) and (
+        _has_suffix(first, IMG_EXTENSIONS) or is_video(first)
+    )
     if not is_image and (not os.path.isdir(first) or _is_run(first)):
         return
     for word in others:

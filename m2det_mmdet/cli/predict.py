@@ -1,7 +1,8 @@
-"""Detect objects in images.
+"""Detect objects in images, or in a video.
 
 m2det predict MODEL INPUT... [-o OUT]
 m2det predict CONFIG CHECKPOINT INPUT... [-o OUT]
+m2det predict MODEL VIDEO [--track] [-o OUT]
 
 MODEL is a checkpoint (.pth, .safetensors, or its URL), a run folder, a name of
 `m2det zoo`, or an exported file (.onnx, .xml, .pt2). CONFIG and CHECKPOINT are meant
@@ -16,6 +17,11 @@ then work_dirs/predict-2, and so on.
 
 A run that is killed leaves OUT/results.partial.jsonl, with a line an image; --resume
 goes on with it.
+
+VIDEO is a video, the address of a stream (rtsp://...) or the number of a camera (0). Of
+it OUT/video.mp4 is written, with boxes and the sound, and OUT/results.jsonl, a line a
+frame: frame, time (seconds), boxes (xyxy, pixels), labels, names, scores, and tracks
+with --track. Ctrl-C keeps what is done.
 """
 
 import argparse
@@ -28,7 +34,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..utils.errors import M2DetError
 from ..utils.texts import printable
@@ -49,9 +55,7 @@ if TYPE_CHECKING:
     from ..apis import ImageDone, PredictionResult, PredictionStarted
 
 _FORMATS = ('coco', 'yolo', 'voc', 'csv', 'none')
-_SHOWN = 10  # classes in a line
 _SCORES = '--score-thr'
-_NOTHING = f'nothing with so high a score ({_SCORES} sets the lowest)'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'inputs',
         nargs='+',
         metavar='INPUT',
-        help='image, folder, glob pattern, URL, or - for a list on standard input',
+        help='image, folder, glob pattern, URL, or - for a list on standard input; or '
+        'one video, stream or number of a camera',
     )
     parser.add_argument(
         '-o', '--out', type=Path, help='output folder; a new one by default'
@@ -95,6 +100,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='COCO annotations that give the ids; only images that they list are done',
     )
     parser.add_argument(
+        '--track',
+        action='store_true',
+        help='follow the objects of a video, and number them; needs trackers',
+    )
+    parser.add_argument(
         '--tile',
         type=at_least(1),
         metavar='SIZE',
@@ -113,7 +123,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--batch-size',
         type=at_least(1),
         default=1,
-        help='images at a time (default: 1)',
+        help='images or frames at a time (default: 1)',
     )
     add_acceleration_arguments(parser)
     add_runtime_arguments(parser)
@@ -134,45 +144,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict as the arguments say.
 
-    The exit status is 1 if an image was skipped or has no picture or labels.
+    The exit status is 1 if an image was skipped or has no picture or labels; of a video
+    if a frame was skipped or the sound could not be kept.
     """
     with _noticed_interrupt() as check_interrupt:
         from ..apis import predict
         from .console import bar
+        from .predict_video import find_video, run_video
 
         model, checkpoint, inputs = split_words(args.model, args.inputs)
         inputs = list(_with_standard_input(inputs))
         if not inputs:
             raise M2DetError('There is no image: standard input names none.')
-        scores = [pair for pair in args.score_thr or [] if pair[0] is None]
+        out = True if args.out is None else args.out
+        options = {'checkpoint': checkpoint, **_options(args)}
+        if (video := find_video(args, inputs)) is not None:
+            options['track'] = args.track
+            return run_video(model, video, out, check_interrupt, **options)
         with bar('Predicting') as advance:
             watch = _Watch(advance, check_interrupt)
             try:
                 result = predict(
                     model,
                     inputs,
-                    True if args.out is None else args.out,
-                    checkpoint=checkpoint,
-                    score_thr=scores[-1][1] if scores else 0.3,
-                    class_score_thr=dict(x for x in args.score_thr or [] if x[0]),
-                    classes=args.classes,
+                    out,
                     formats=args.format,
                     ann_file=args.ann_file,
-                    tile=args.tile,
-                    tile_overlap=args.tile_overlap,
-                    device=args.device,
-                    batch_size=args.batch_size,
-                    fast=args.fast,
-                    compile=args.compile,
-                    autocast=args.autocast,
-                    threads=args.threads,
-                    provider=args.provider,
-                    force=args.force,
                     resume=args.resume,
                     # A run over many images takes no more memory than over few.
                     keep=False,
-                    options=config_options(args.cfg_options),
                     on_event=watch.show,
+                    **options,
                     **engine_options(args),
                 )
             except BaseException:
@@ -183,6 +185,27 @@ def run(args: argparse.Namespace) -> int:
             print(printable(problem), file=sys.stderr)
     _tell(result)
     return int(bool(result.problems))
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what is the same for images and for a video."""
+    scores = [pair for pair in args.score_thr or [] if pair[0] is None]
+    return {
+        'score_thr': scores[-1][1] if scores else 0.3,
+        'class_score_thr': dict(x for x in args.score_thr or [] if x[0]),
+        'classes': args.classes,
+        'tile': args.tile,
+        'tile_overlap': args.tile_overlap,
+        'device': args.device,
+        'batch_size': args.batch_size,
+        'fast': args.fast,
+        'compile': args.compile,
+        'autocast': args.autocast,
+        'threads': args.threads,
+        'provider': args.provider,
+        'force': args.force,
+        'options': config_options(args.cfg_options),
+    }
 
 
 class _Watch:
@@ -233,15 +256,11 @@ class _Watch:
 
 def _tell(result: 'PredictionResult') -> None:
     """Print what was found, and where everything is."""
+    from .console import found_in
+
     tally = result.tally
-    # Those that are as many by their names: processes count in any order.
-    most = sorted(tally.counts.items(), key=lambda item: (-item[1], item[0]))
-    counts = [f'{number} {name}' for name, number in most[:_SHOWN]]
-    if rest := len(tally.counts) - _SHOWN:
-        counts += [f'and {rest} other classes'] if rest > 0 else []
     if tally.num_images:
-        found = f'{tally.num_found} of {tally.num_images} images: '
-        print(printable(f'Found in {found}{", ".join(counts) or _NOTHING}'))
+        print(printable(found_in(tally, 'images')))
     total = tally.num_images + len(result.skipped)
     files = ', '.join(result.files)
     print(

@@ -33,6 +33,7 @@ TESTED = {
     'timm': '1.0.31',
     'torchvision': '0.28.0',
     'supervision': '0.31.2',
+    'trackers': '2.6.1',
     'numba': '0.68.1',
     'triton': '3.9.0',
 }

@@ -144,6 +144,13 @@ _ALL = (
         'large images are predicted in tiles',
         needs=('NumPy', 'OpenCV', 'PyTorch'),
     ),
+    Package(
+        'trackers',
+        'trackers',
+        ('trackers',),
+        'the objects of a video are followed',
+        needs=('NumPy', 'OpenCV', 'supervision'),
+    ),
 )
 PACKAGES = {package.name: package for package in _ALL}
 

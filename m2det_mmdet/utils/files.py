@@ -27,7 +27,7 @@ def is_archive(path: Path) -> bool:
 
 
 # Of a file, of a process and of a write.
-_PARTIAL = re.compile(r'\.(.+)\.(\d+)\.[0-9a-f]{8}\.partial', re.DOTALL)
+_PARTIAL = re.compile(r'\.(.+)\.(\d+)\.[0-9a-f]{8}\.partial(?:\.\w+)?', re.DOTALL)
 _BLOCK = 1 << 20  # bytes that are read at a time
 
 
@@ -108,11 +108,18 @@ def _sync_folder(folder: Path) -> None:
         os.close(opened)
 
 
-def partial_path(path: Path) -> Path:
-    """Return a new path beside ``path``, which :func:`remove_leftovers` knows again."""
+def partial_path(path: Path, suffix: str = '') -> Path:
+    """Return a new path beside ``path``, which :func:`remove_leftovers` knows again.
+
+    Args:
+        path: What is to be written.
+        suffix: With which the new path ends, for who takes the format from it.
+    """
     # Not of the process alone: its threads may write the same file, and in a container
     # each process may have the number of an earlier one that was killed.
-    return path.with_name(f'.{path.name}.{os.getpid()}.{uuid4().hex[:8]}.partial')
+    return path.with_name(
+        f'.{path.name}.{os.getpid()}.{uuid4().hex[:8]}.partial{suffix}'
+    )
 
 
 def remove_leftovers(paths: Iterable[Path]) -> None:

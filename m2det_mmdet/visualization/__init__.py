@@ -4,7 +4,7 @@ from .anchors import AnchorPlot, draw_anchors
 from .boxes import draw_boxes
 from .comparison import draw_comparison
 from .costs import CostPoint, draw_costs
-from .predictions import draw_predictions
+from .predictions import draw_predictions, draw_tracks
 from .visualizer import BoxVisualizer
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     'draw_comparison',
     'draw_costs',
     'draw_predictions',
+    'draw_tracks',
 ]

@@ -148,9 +148,10 @@ def test_the_tested_set_is_that_of_the_constraints() -> None:
     lines = constraints.read_text().splitlines()
     pins = dict(line.split('==') for line in lines if '==' in line)
 
-    # What only the tests or Ray need is no part of an installation.
+    # What only the tests, the site or Ray need is no part of an installation.
     tools = {
-        'hypothesis', 'import-linter', 'psutil', 'pytest', 'pytest-xdist', 'ray', 'ruff'
+        'hypothesis', 'import-linter', 'mkdocstrings-python', 'psutil', 'pytest',
+        'pytest-xdist', 'ray', 'ruff', 'zensical',
     }  # fmt: skip
     assert {name: pins[name] for name in pins if name not in tools} == TESTED
 

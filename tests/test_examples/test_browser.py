@@ -1,18 +1,12 @@
 """The page that detects in a browser."""
 
 import json
-import re
 import shutil
-import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
 import numpy as np
 import onnx
@@ -22,96 +16,34 @@ from m2det_mmdet import Detector
 from m2det_mmdet.datasets.scenes import write_scenes
 from m2det_mmdet.export.metadata import KEY
 
+from ..browser import Browser
+
 PAGE = Path(__file__).parents[2] / 'examples' / 'browser'
-CHROMIUM, DRIVER = shutil.which('chromium'), shutil.which('chromedriver')
-ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'  # The key that WebDriver gives it.
-PATIENCE = 60  # seconds
 ROWS = """
 return [...document.querySelectorAll('#objects tr')].map((row) => [
   row.cells[0].textContent, row.cells[1].textContent, ...row.dataset.box.split(' ')]);
 """
 
 
-def needs_browser(test: Callable) -> Callable:
-    """Leave a test to where there are a browser and the page's package."""
-    for condition, reason in (
-        (CHROMIUM and DRIVER, 'needs chromium and chromium-driver'),
-        ((PAGE / 'node_modules').is_dir(), 'needs npm install in examples/browser'),
-    ):
-        test = pytest.mark.skipif(not condition, reason=reason)(test)
-    return pytest.mark.slow(test)
+needs_page = pytest.mark.skipif(
+    not (PAGE / 'node_modules').is_dir(), reason='needs npm install in examples/browser'
+)
 
 
-class Browser:
-    """Chromium without a window, by the WebDriver protocol."""
-
-    def __init__(self, address: str) -> None:
-        self._address = f'{address}/session'
-        options = {
-            'binary': CHROMIUM,
-            'args': ['--headless=new', '--no-sandbox', '--disable-dev-shm-usage'],
-        }
-        wanted = {'alwaysMatch': {'goog:chromeOptions': options}}
-        session = self._post('', {'capabilities': wanted})['sessionId']
-        self._address += f'/{session}'
-
-    def _post(self, path: str, values: dict) -> Any:
-        content = json.dumps(values).encode()
-        headers = {'Content-Type': 'application/json'}
-        request = Request(self._address + path, content, headers)
-        with urlopen(request, timeout=PATIENCE) as answer:
-            return json.load(answer)['value']
-
-    def open(self, address: str) -> None:
-        self._post('/url', {'url': address})
-
-    def run(self, script: str) -> Any:
-        return self._post('/execute/sync', {'script': script, 'args': []})
-
-    def status(self, *, after: str | tuple[str, ...]) -> str:
-        """Wait until the page says something that does not start with ``after``."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            text = self.run("return document.getElementById('status').textContent")
-            if not text.startswith(after):
-                return text
-            time.sleep(0.1)
-        raise TimeoutError(f'The page still says {text!r}.')
-
-    def choose(self, image: Path) -> str:
-        """Choose a picture; return what the page says of it in the end."""
-        self.run("document.getElementById('status').textContent = 'Looking'")
-        place = {'using': 'css selector', 'value': '#file'}
-        element = self._post('/element', place)[ELEMENT]
-        self._post(f'/element/{element}/value', {'text': str(image)})
-        return self.status(after='Looking')
-
-    def quit(self) -> None:
-        with urlopen(Request(self._address, method='DELETE'), timeout=PATIENCE):
-            pass
+def said(browser: Browser, *, after: str | tuple[str, ...]) -> str:
+    """Wait until the page says something that does not start with ``after``."""
+    starts = json.dumps([after] if isinstance(after, str) else after)
+    return browser.wait(f"""
+        const text = document.getElementById('status').textContent;
+        return {starts}.some((start) => text.startsWith(start)) ? '' : text;
+    """)
 
 
-@pytest.fixture(scope='module')
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    argv = [DRIVER, '--port=0']
-    log = tmp_path_factory.mktemp('driver') / 'log.txt'
-    with open(log, 'w') as file, subprocess.Popen(argv, stdout=file) as process:
-        try:
-            found = Browser(_address_in(log))
-            yield found
-            found.quit()
-        finally:
-            process.terminate()
-
-
-def _address_in(log: Path) -> str:
-    """Wait until a driver tells its port."""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        if found := re.search(r'on port (\d+)\.', text := log.read_text()):
-            return f'http://127.0.0.1:{found[1]}'
-        time.sleep(0.1)
-    raise URLError(f'chromedriver does not start: {text}')
+def choose(browser: Browser, image: Path) -> str:
+    """Choose a picture; return what the page says of it in the end."""
+    browser.run("document.getElementById('status').textContent = 'Looking'")
+    browser.give('#file', image)
+    return said(browser, after='Looking')
 
 
 @pytest.fixture
@@ -133,7 +65,8 @@ def test_the_page_asks_no_other_server() -> None:
         assert '://' not in (PAGE / name).read_text()
 
 
-@needs_browser
+@needs_page
+@pytest.mark.slow
 def test_finds_what_the_detector_finds(
     browser: Browser, page: tuple[Path, str], scenes_onnx: Path
 ) -> None:
@@ -144,14 +77,14 @@ def test_finds_what_the_detector_finds(
     detector = Detector('m2det_r18_scenes', device='cpu')
 
     browser.open(address)
-    assert browser.status(after='Loading') == 'Ready.'
+    assert said(browser, after='Loading') == 'Ready.'
     for image in sorted((scenes / 'test').iterdir()):
         expected = [x for x in detector(image) if x.score >= 0.3]
         assert len(expected) > 1
 
-        said = browser.choose(image)
+        text = choose(browser, image)
 
-        assert said.startswith(f'{image.name}: {len(expected)} objects')
+        assert text.startswith(f'{image.name}: {len(expected)} objects')
         rows = browser.run(ROWS)
         assert [row[0] for row in rows] == [x.name for x in expected]
         found = np.float64([row[1:] for row in rows])
@@ -161,7 +94,8 @@ def test_finds_what_the_detector_finds(
         np.testing.assert_allclose(found[:, 1:], boxes, atol=0.1)
 
 
-@needs_browser
+@needs_page
+@pytest.mark.slow
 def test_the_slider_shows_what_has_the_score(
     browser: Browser, page: tuple[Path, str], scenes_onnx: Path
 ) -> None:
@@ -171,8 +105,8 @@ def test_the_slider_shows_what_has_the_score(
     write_scenes(scenes, num_train=1, num_val=1, num_test=1, size=(320, 240), seed=5)
     image = scenes / 'test' / '000001.jpg'
     browser.open(address)
-    browser.status(after='Loading')
-    browser.choose(image)
+    said(browser, after='Loading')
+    choose(browser, image)
     scores = [x.score for x in Detector('m2det_r18_scenes', device='cpu')(image)]
 
     for lowest in (0.0, 0.99):
@@ -186,7 +120,8 @@ def test_the_slider_shows_what_has_the_score(
     assert 0 < len(rows) < len(scores)
 
 
-@needs_browser
+@needs_page
+@pytest.mark.slow
 def test_a_dropped_picture_is_looked_at(
     browser: Browser, page: tuple[Path, str], scenes_onnx: Path
 ) -> None:
@@ -195,7 +130,7 @@ def test_a_dropped_picture_is_looked_at(
     scenes = folder / 'scenes'
     write_scenes(scenes, num_train=1, num_val=1, num_test=1, size=(320, 240), seed=5)
     browser.open(address)
-    browser.status(after='Loading')
+    said(browser, after='Loading')
 
     browser.run("""
         return fetch('scenes/test/000001.jpg').then((answer) => answer.blob())
@@ -206,10 +141,11 @@ def test_a_dropped_picture_is_looked_at(
           });
     """)
 
-    assert browser.status(after=('Ready', 'Looking')).startswith('dropped.jpg: 5 ob')
+    assert said(browser, after=('Ready', 'Looking')).startswith('dropped.jpg: 5 ob')
 
 
-@needs_browser
+@needs_page
+@pytest.mark.slow
 def test_a_file_that_is_no_picture_is_named(
     browser: Browser, page: tuple[Path, str], scenes_onnx: Path
 ) -> None:
@@ -218,42 +154,44 @@ def test_a_file_that_is_no_picture_is_named(
     text = folder / 'text.png'
     text.write_text('no picture')
     browser.open(address)
-    browser.status(after='Loading')
+    said(browser, after='Loading')
 
-    assert browser.choose(text) == 'text.png is no picture that this browser reads.'
+    assert choose(browser, text) == 'text.png is no picture that this browser reads.'
 
 
-@needs_browser
+@needs_page
+@pytest.mark.slow
 def test_a_missing_or_foreign_model_is_one_sentence(
     browser: Browser, page: tuple[Path, str], scenes_onnx: Path
 ) -> None:
     folder, address = page
     browser.open(address)
-    assert browser.status(after='Loading') == (
+    assert said(browser, after='Loading') == (
         'There is no model.onnx beside this page: write it by m2det export.'
     )
 
     model = onnx.load(scenes_onnx)
     about = json.loads(model.metadata_props[0].value)
-    said = {}
+    told = {}
     for name, changes in (('raw', {'suppression': None}), ('later', {'format': 2})):
         text = json.dumps({**about, **changes})
         onnx.helper.set_model_props(model, {KEY: text})
         onnx.save(model, folder / 'model.onnx')
         browser.open(address)
-        said[name] = browser.status(after='Loading')
+        told[name] = said(browser, after='Loading')
     (folder / 'model.onnx').write_bytes(b'no model')
     browser.open(address)
-    said['damaged'] = browser.status(after='Loading')
+    told['damaged'] = said(browser, after='Loading')
 
-    assert said == {
+    assert told == {
         'raw': 'model.onnx suppresses no boxes: export it with --nms soft or hard.',
         'later': 'model.onnx has format 2, this page knows 1.',
         'damaged': 'model.onnx was not written by m2det export.',
     }
 
 
-@needs_browser
+@needs_page
+@pytest.mark.slow
 def test_a_missing_runtime_is_one_sentence(
     browser: Browser, page: tuple[Path, str]
 ) -> None:
@@ -262,6 +200,6 @@ def test_a_missing_runtime_is_one_sentence(
 
     browser.open(address)
 
-    assert browser.status(after='Loading') == (
+    assert said(browser, after='Loading') == (
         'There is no onnxruntime-web: run npm install in this folder.'
     )

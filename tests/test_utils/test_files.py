@@ -10,6 +10,7 @@ import pytest
 from m2det_mmdet.utils.errors import M2DetError
 from m2det_mmdet.utils.files import (
     check_output,
+    partial_path,
     remove_leftovers,
     write_whole,
     writing,
@@ -122,7 +123,12 @@ def _ended_process() -> int:
 
 def test_leftovers_of_killed_processes_alone_are_removed(tmp_path: Path) -> None:
     ended, hexes = _ended_process(), '0123abcd'
-    gone = {f'.out.{ended}.{hexes}.partial', f'.out.{os.getpid()}.{hexes}.partial'}
+    gone = {
+        f'.out.{ended}.{hexes}.partial',
+        f'.out.{ended}.{hexes}.partial.mp4',
+        f'.out.{os.getpid()}.{hexes}.partial',
+        partial_path(tmp_path / 'out', '.mp4').name,
+    }
     left = {
         f'.out.{os.getppid()}.{hexes}.partial',  # that process lives
         f'.other.{ended}.{hexes}.partial',

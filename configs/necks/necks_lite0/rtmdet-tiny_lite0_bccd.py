@@ -46,3 +46,5 @@ model = dict(
         max_per_img=300,
     ),
 )
+# The convolutions of the head are shared between scales.
+optim_wrapper = dict(paramwise_cfg=dict(bypass_duplicate=True))

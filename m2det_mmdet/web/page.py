@@ -1,0 +1,223 @@
+"""The page: its controls, and what happens when one is moved."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from ..utils.errors import explain
+from .html import found_html, levels_html, note_html
+from .looking import Look, Looker
+from .suppression import HARD, OWN, SOFT
+from .uploads import Uploads
+
+STYLE = Path(__file__).with_name('page.css')
+_WAYS = [("the model's own", OWN), ('soft-NMS', SOFT), ('NMS', HARD)]
+_FIRST = 'Drop a picture on the left.'
+_FIXED = (
+    "This model's suppression cannot be chosen here: it is inside of the exported "
+    'file, or that of a detector with two stages.'
+)
+_BOXES, _LEVELS = 'boxes', 'levels'
+# Seconds that a picture stays, between Gradio's sweeps, and that it keeps an upload.
+_FORGET, _SWEEP, _UPLOAD = 3600, 10, 60
+# Events that need a detector: one at a time, in the order of their arrival.
+_IN_TURN = {'concurrency_limit': 1, 'concurrency_id': 'detector'}
+# Pictures that are drawn at a time.
+_DRAWN = 4
+# Events that are the page's own, and take no time.
+_UNSEEN = {'queue': False, 'show_progress': 'hidden', 'api_visibility': 'private'}
+
+Shown = tuple[str, list[dict[str, Any]]]
+
+
+class Page:
+    """What happens on the page. Each method answers an event.
+
+    Args:
+        models: The detectors by the names that the visitors see.
+        uploads: The pictures of the visitors.
+    """
+
+    def __init__(self, models: Mapping[str, Looker], uploads: Uploads) -> None:
+        self._models, self._uploads = models, uploads
+
+    def take(self, file: str, request: gr.Request) -> tuple[Path, str, None]:
+        """Keep a picture that was dropped, in the place of the one before it.
+
+        It is taken out of its field, where another one can be dropped then.
+        """
+        session = request.session_hash
+        return self._uploads.keep(Path(file), session), session, None
+
+    def leave(self, request: gr.Request) -> None:
+        """Forget the picture of a visitor who has closed the page."""
+        self._uploads.drop(request.session_hash)
+
+    def look(
+        self,
+        picture: Path | None,
+        name: str,
+        score_thr: float,
+        way: str,
+        overlap: float,
+    ) -> tuple[Look | None, str, list[dict[str, Any]], Any, str]:
+        """Find objects, show them, and leave the levels to be asked for."""
+        if picture is None:
+            return None, note_html(_FIRST), [], gr.Tabs(selected=_BOXES), ''
+        try:
+            look = self._models[name].look(picture)
+            shown = self.show(look, score_thr, way, overlap)
+        except Exception as error:
+            look, shown = None, (_problem(error, picture), [])
+        return look, *shown, gr.Tabs(selected=_BOXES), ''
+
+    def show(
+        self, look: Look | None, score_thr: float, way: str, overlap: float
+    ) -> Shown:
+        """Show the boxes that remain, without running the network."""
+        if look is None:
+            return note_html(_FIRST), []
+        found = look.choose(score_thr, way, overlap)
+        return found_html(found, look.draw(found)), found.to_coco()
+
+    def levels(self, look: Look | None, picture: Path | None, name: str) -> str:
+        """Show what the levels see, or say why there is nothing to be seen."""
+        if look is None or picture is None:
+            return note_html(_FIRST)
+        try:
+            return levels_html(self._models[name].look_into(look, picture))
+        except Exception as error:
+            return _problem(error, picture)
+
+    def ways(self, name: str) -> tuple[Any, Any]:
+        """Offer a choice of suppressions where a model leaves it."""
+        free = self._models[name].suppression is not None
+        radio = gr.Radio(value=OWN, interactive=free, info=None if free else _FIXED)
+        return radio, gr.Slider(interactive=free)
+
+    def build(self, score_thr: float) -> gr.Blocks:
+        """Return the page.
+
+        Args:
+            score_thr: Lowest score of a box, as the slider stands at first.
+        """
+        with gr.Blocks(
+            title='M2Det', analytics_enabled=False, delete_cache=(_SWEEP, _UPLOAD)
+        ) as page:
+            with gr.Row():
+                with gr.Column(scale=1, min_width=260):
+                    controls = _controls([*self._models], score_thr)
+                with gr.Column(scale=3):
+                    views = _views()
+            self._connect(controls, views)
+            model_and_ways = (controls.model, [controls.way, controls.overlap])
+            page.load(self.ways, *model_and_ways, **_UNSEEN)
+            page.unload(self.leave)
+        return page
+
+    def _connect(self, controls: '_Controls', views: '_Views') -> None:
+        """Let events call the methods."""
+        picture = gr.State(time_to_live=_FORGET)
+        # Of a visitor who does not close the page.
+        session = gr.State(time_to_live=_FORGET, delete_callback=self._uploads.drop)
+        look = gr.State(time_to_live=_FORGET)
+        # For programs: what the link holds.
+        records = gr.JSON(visible=False)
+        file, model, *chosen = controls
+        score, way, overlap = chosen
+        looking = {
+            'fn': self.look,
+            'inputs': [picture, model, *chosen],
+            'outputs': [look, views.found, records, views.tabs, views.levels],
+            **_IN_TURN,
+        }
+        file.upload(
+            self.take,
+            file,
+            [picture, session, file],
+            queue=False,
+            show_progress='hidden',
+            api_name='take',
+        ).success(**looking, api_name='look')
+        model.input(self.ways, model, [way, overlap], **_UNSEEN).success(
+            **looking, api_visibility='private'
+        )
+        gr.on(
+            [score.change, way.input, overlap.change],
+            self.show,
+            [look, *chosen],
+            [views.found, records],
+            show_progress='hidden',
+            trigger_mode='always_last',
+            concurrency_limit=_DRAWN,
+            api_name='show',
+        )
+        views.levels_tab.select(
+            self.levels,
+            [look, picture, model],
+            views.levels,
+            **_IN_TURN,
+            api_visibility='private',
+        )
+
+
+class _Controls(NamedTuple):
+    """What visitors move."""
+
+    file: gr.File
+    model: gr.Dropdown
+    score: gr.Slider
+    way: gr.Radio
+    overlap: gr.Slider
+
+
+class _Views(NamedTuple):
+    """What visitors see."""
+
+    tabs: gr.Tabs
+    found: gr.HTML
+    levels_tab: gr.Tab
+    levels: gr.HTML
+
+
+def _controls(names: Sequence[str], score_thr: float) -> _Controls:
+    return _Controls(
+        _file(),
+        gr.Dropdown(names, value=names[0], label='Model'),
+        gr.Slider(0, 1, score_thr, step=0.01, label='Lowest score', elem_id='score'),
+        gr.Radio(_WAYS, value=OWN, label='Suppression'),
+        gr.Slider(
+            0, 1, 0.5, step=0.01, label='Overlap (IoU) above which soft-NMS and NMS act'
+        ),
+    )
+
+
+def _file() -> gr.File:
+    """Return a field for a file, not for the address of one that Gradio would fetch."""
+    file = gr.File(label='Picture', height=140)
+    move = file.async_move_resource_to_block_cache
+
+    async def move_no_address(place: str | Path | None) -> str | None:
+        if '://' in str(place):
+            raise gr.Error('A picture is a file, not an address: download it first.')
+        return await move(place)
+
+    file.async_move_resource_to_block_cache = move_no_address
+    return file
+
+
+def _views() -> _Views:
+    with gr.Tabs(selected=_BOXES) as tabs:
+        with gr.Tab('Boxes', id=_BOXES):
+            found = gr.HTML(note_html(_FIRST))
+        with gr.Tab('Levels', id=_LEVELS) as levels_tab:
+            levels = gr.HTML(note_html(_FIRST))
+    return _Views(tabs, found, levels_tab, levels)
+
+
+def _problem(error: Exception, picture: Path) -> str:
+    """Return a sentence on an error that names the file as the visitor does."""
+    sentence = explain(error).replace(f'{picture.parent}/', '')
+    return note_html(sentence, problem=True)
