@@ -1,8 +1,8 @@
 """How much each level of MLFPN gives to a score.
 
-The scores of :class:`.M2DetHead` are a convolution of the pyramid's maps, whose channels
-are those of one level after the other. So a score is a sum: what the channels of each
-level give to it, after SFAM has weighed them, and a constant.
+The scores of :class:`.M2DetHead` are a convolution of the pyramid's maps, whose
+channels are those of one level after the other. So a score is a sum: what the channels
+of each level give to it, after SFAM has weighed them, and a constant.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,7 +56,9 @@ class LevelScores:
         With a softmax a class competes with the background: what a level gives to that
         one is subtracted.
         """
-        return self.parts if self.sigmoid else self.parts[..., :-1] - self.parts[..., -1:]
+        return (
+            self.parts if self.sigmoid else self.parts[..., :-1] - self.parts[..., -1:]
+        )
 
 
 def check_levels(model: BaseDetector) -> None:
@@ -72,14 +74,16 @@ def check_levels(model: BaseDetector) -> None:
     # RefineDet's second head moves what a first one gives.
     if not isinstance(head, M2DetHead) or isinstance(head, ODMHead):
         raise LevelsError(
-            f'Scores of {_kind(head, "bbox_head")} are no sum over the levels of MLFPN; '
-            'those of M2DetHead are.'
+            f'Scores of {_kind(head, "bbox_head")} are no sum over the levels of '
+            'MLFPN; those of M2DetHead are.'
         )
-    for layer in _layers(neck.norm, neck.projections, head.cls_convs, head.shared_convs):
+    for layer in _layers(
+        neck.norm, neck.projections, head.cls_convs, head.shared_convs
+    ):
         if not isinstance(layer, _AFFINE):
             raise LevelsError(
-                f'{type(layer).__name__} stands between the levels and the scores, which '
-                'are no sum over the levels then.'
+                f'{type(layer).__name__} stands between the levels and the scores, '
+                'which are no sum over the levels then.'
             )
 
 
@@ -96,18 +100,17 @@ def split_levels(model: BaseDetector, images: Tensor) -> LevelScores:
     """
     check_levels(model)
     neck, head = model.neck, model.bbox_head
-    seen: list[tuple[Sequence[Tensor], ...]] = []
+    seen: list[tuple[Sequence, Sequence[Tensor]]] = []
 
     def see(_: nn.Module, levels: tuple, gathered: tuple[Tensor, ...]) -> None:
-        joined = [torch.cat(maps, dim=1) for maps in zip(*levels[0], strict=True)]
-        seen.append((joined, gathered))
+        seen.append((levels[0], gathered))
 
     hook = neck.aggregation.register_forward_hook(see)
     try:
         maps = model.extract_feat(images)
     finally:
         hook.remove()
-    joined, gathered = seen[0]
+    levels, gathered = seen[0]
 
     def scores_of(pyramid: Sequence[Tensor]) -> Tensor:
         """Scores ``(N, A, C)`` of what SFAM gives."""
@@ -126,8 +129,8 @@ def split_levels(model: BaseDetector, images: Tensor) -> LevelScores:
             ]
         parts.append(scores_of(alone) - constant)
     weights = [
-        _multipliers(before, after).unflatten(1, (len(parts), -1)).mean(dim=-1)
-        for before, after in zip(joined, gathered, strict=True)
+        x.unflatten(1, (len(parts), -1)).mean(dim=-1)
+        for x in neck.aggregation.weights(levels)
     ]
     outputs = head(maps)
     return LevelScores(
@@ -152,10 +155,3 @@ def _layers(*parts: nn.Module | None) -> Iterator[nn.Module]:
             is_list = isinstance(module, nn.ModuleList | nn.Sequential)
             if not is_list and not [*module.children()]:
                 yield module
-
-
-def _multipliers(before: Tensor, after: Tensor) -> Tensor:
-    """Return by what each channel was multiplied, ``(N, C)``; 0 for one of zeros."""
-    squares = before.square().sum(dim=(2, 3))
-    products = (before * after).sum(dim=(2, 3))
-    return torch.where(squares > 0, products / squares, 0)

@@ -22,7 +22,9 @@ def draw_level_maps(
     image: np.ndarray,
     maps: Sequence[np.ndarray],
     title: str,
+    *,
     boxes: np.ndarray = (),
+    covered: tuple[float, float] = (1.0, 1.0),
 ) -> Figure:
     """Draw what each level and scale gives for a class, over the image.
 
@@ -31,6 +33,8 @@ def draw_level_maps(
         maps: ``(levels, h, w)`` of each scale, the largest first.
         title: What is written above.
         boxes: ``(K, 4)``, xyxy, pixels of the image: they are outlined.
+        covered: Which part of the maps' height and width the image takes; below and to
+            the right of it the network's input was filled up.
 
     Returns:
         A row for each scale; in it a picture for each level, and one of their sum. Red
@@ -51,7 +55,7 @@ def draw_level_maps(
         height, width = cells[0].shape
         line[0].set_ylabel(f'{height}x{width}', color=INK, fontsize=8)
         for column, (cell, place) in enumerate(zip(cells, line, strict=True)):
-            place.imshow(_over(gray, colours.to_rgba(cell)[..., :3]))
+            place.imshow(_over(gray, colours.to_rgba(cell)[..., :3], covered))
             place.set(xticks=[], yticks=[])
             place.spines[:].set_visible(False)
             for x1, y1, x2, y2 in np.asarray(boxes).reshape(-1, 4) * factor:
@@ -94,9 +98,7 @@ def draw_level_shares(groups: Mapping[str, Sequence[float]], title: str) -> Figu
     axes.grid(visible=False, axis='y')
     set_names(axes.get_yticklabels())
     axes.set_title(title, color=INK, fontsize=10, loc='left')
-    axes.legend(
-        ncols=4, fontsize=8, frameon=False, loc='upper left', bbox_to_anchor=(0, -0.12)
-    )
+    figure.legend(ncols=8, fontsize=8, frameon=False, loc='outside lower left')
     return figure
 
 
@@ -106,8 +108,11 @@ def _small(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _over(gray: np.ndarray, colours: np.ndarray) -> np.ndarray:
+def _over(
+    gray: np.ndarray, colours: np.ndarray, covered: tuple[float, float]
+) -> np.ndarray:
     """Lay a map of colours, 0..1, over a gray image; each cell keeps its borders."""
-    size = gray.shape[1::-1]
-    spread = cv2.resize(colours, size, interpolation=cv2.INTER_NEAREST)
-    return (1 - _OPACITY) * gray / 255 + _OPACITY * spread
+    height, width = gray.shape[:2]
+    whole = (round(width / covered[1]), round(height / covered[0]))
+    spread = cv2.resize(colours, whole, interpolation=cv2.INTER_NEAREST)
+    return (1 - _OPACITY) * gray / 255 + _OPACITY * spread[:height, :width]
