@@ -9,6 +9,13 @@ from .. import register
 # The command imports the package without it.
 register()
 
+from ..analysis.explained import (  # noqa: E402
+    DataExplanation,
+    Explanation,
+    GroupShares,
+)
+from ..analysis.level_view import Anchor, ExplainedObject  # noqa: E402
+from ..analysis.levels import LevelsError  # noqa: E402
 from ..checkpoints.zoo import ZooEntry  # noqa: E402
 from ..comparison.report import Comparison  # noqa: E402
 from ..datasets.scenes import write_scenes  # noqa: E402
@@ -25,6 +32,7 @@ from .data_check import DataCheck, check_data  # noqa: E402
 from .detector import Detector  # noqa: E402
 from .drawing import draw  # noqa: E402
 from .evaluation import EvaluationResult, evaluate  # noqa: E402
+from .explanation import explain, explain_data  # noqa: E402
 from .exporting import ExportResult, export, inspect_file  # noqa: E402
 from .flattening import flatten  # noqa: E402
 from .own_data import DataRead  # noqa: E402
@@ -44,22 +52,28 @@ from .video_prediction import predict_video  # noqa: E402
 from .zoo import list_weights, show_weights  # noqa: E402
 
 __all__ = [
+    'Anchor',
     'Compared',
     'Comparison',
     'ConvertedCheckpoint',
     'DataCheck',
+    'DataExplanation',
     'DataRead',
     'Detector',
     'Diagnosis',
     'Evaluated',
     'EvaluationResult',
+    'ExplainedObject',
+    'Explanation',
     'ExportResult',
     'Family',
     'FamilyMember',
     'FittedAnchors',
     'FoundObject',
     'FrameDone',
+    'GroupShares',
     'ImageDone',
+    'LevelsError',
     'M2DetError',
     'Metadata',
     'Prediction',
@@ -81,6 +95,8 @@ __all__ = [
     'diagnose',
     'draw',
     'evaluate',
+    'explain',
+    'explain_data',
     'export',
     'fit_anchors',
     'flatten',

@@ -7,11 +7,13 @@ from copy import deepcopy
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
+import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from torch import Tensor
 
 from ..utils.arguments import check_callable, texts_of
 from ..utils.devices import find_device
@@ -47,6 +49,18 @@ from .training import TrainingResult, train
 OnError = Callable[[str | int, M2DetError], None]
 # Compiling changes state that all networks of a process share.
 _compiling = threading.RLock()
+
+
+class DetInput(NamedTuple):
+    """What a network gets.
+
+    Attributes:
+        images: ``(1, 3, H, W)``, normalized and filled up.
+        metas: Meta information of the image: ``img_shape`` and so on.
+    """
+
+    images: Tensor
+    metas: list[dict]
 
 
 class Detector:
@@ -266,6 +280,25 @@ class Detector:
             split=split,
             **{**self._how, **options},
         )
+
+    @our_errors()
+    def network_input(self, image: ImageSource) -> tuple[np.ndarray, DetInput]:
+        """Load an image, and prepare it as calls do.
+
+        Args:
+            image: One image, as for calls.
+
+        Returns:
+            The image, BGR, ``(H, W, 3)``, and what the network gets of it.
+
+        Raises:
+            M2DetError: One sentence on what cannot be read or taken for an image.
+        """
+        source = self._load(image)
+        ((_, data),) = self.inferencer.preprocess([source.image])
+        data = self.inferencer.model.data_preprocessor(data, False)
+        metas = [sample.metainfo for sample in data['data_samples']]
+        return source.image, DetInput(data['inputs'], metas)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(type(self), **self._how), (self.config, self.checkpoint)

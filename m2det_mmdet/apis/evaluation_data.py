@@ -198,13 +198,21 @@ def _content(
             f'not know; {hint or "it knows " + _listed(classes) + "."}'
         )
     ids = {name: id_ for id_, name in enumerate(classes, start=1)}
+    groups = {
+        x['name']: {'supercategory': x['supercategory']}
+        for x in part.content['categories']
+        if x.get('supercategory')
+    }
     return {
         'images': part.content['images'],
         'annotations': [
             {**item, 'category_id': ids[names[item['category_id']]]}
             for item in part.content['annotations']
         ],
-        'categories': [{'id': id_, 'name': name} for name, id_ in ids.items()],
+        'categories': [
+            {**groups.get(name, {}), 'id': id_, 'name': name}
+            for name, id_ in ids.items()
+        ],
     }
 
 

@@ -18,7 +18,10 @@ from typing import NoReturn
 
 from .. import register
 from ..utils.builds import did_you_mean
-from ..utils.errors import M2DetError, explain, mendable
+from ..utils.errors import M2DetError, mendable
+
+# A subcommand has that name, too.
+from ..utils.errors import explain as explain_error
 from ..utils.launchers import is_first_process
 from ..utils.tellers import rank_of_error
 from ..version import __version__
@@ -30,6 +33,7 @@ COMMANDS = {
     'test': 'evaluate a checkpoint',
     'predict': 'detect objects in images, or in a video',
     'webui': 'serve a page on which a detector looks at pictures',
+    'explain': 'tell what each level of MLFPN gives to the scores',
     'report': 'write a page that tells what a detector can and cannot do',
     'check': 'tell what is wrong with the data of a folder',
     'config': 'print or write a config with all that it inherits',
@@ -163,7 +167,7 @@ def _fail(prog: str, error: Exception) -> int:
     # Of several processes one tells of it.
     if rank is not None:
         teller = f'{prog}: {rank}: ' if rank else f'{prog}: '
-        print(f'{teller}{explain(error)}{advice}', file=sys.stderr)
+        print(f'{teller}{explain_error(error)}{advice}', file=sys.stderr)
     return 2 if known else 1
 
 

@@ -32,6 +32,10 @@ class ECALayer(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` with its channels weighed."""
+        return x * self.weights(x)
+
+    def weights(self, x: Tensor) -> Tensor:
+        """Return what each channel is multiplied with, ``(N, channels, 1, 1)``."""
         means = x.mean(dim=(2, 3)).unsqueeze(1)
         weights = self.conv(means).sigmoid()
-        return x * weights.transpose(1, 2).unsqueeze(-1)
+        return weights.transpose(1, 2).unsqueeze(-1)

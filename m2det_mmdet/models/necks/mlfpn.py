@@ -232,11 +232,15 @@ class MLFPN(BaseModule):
             adds = self.residual and passed is not None
             passed = passed + largest if adds else largest
 
-        largest, *rest = self.aggregation(levels)
+        return self.project(self.aggregation(levels)), levels
+
+    def project(self, gathered: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """Return the pyramid's maps of what SFAM gives: its norm and projections."""
+        largest, *rest = gathered
         maps = [self.norm(largest), *rest]
         if self.projections:
             maps = [conv(x) for conv, x in zip(self.projections, maps, strict=True)]
-        return tuple(maps), levels
+        return tuple(maps)
 
     def merge_leaches(self) -> None:
         """Thin the base feature for all levels by one convolution, for inference.

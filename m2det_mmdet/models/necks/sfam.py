@@ -77,6 +77,31 @@ class SFAM(BaseModule):
         maps = [torch.cat(scale, dim=1) for scale in zip(*levels, strict=True)]
         if not self.attention:
             return tuple(maps)
-        # One shared layer serves every scale.
-        layers = list(self.attention) * (self.num_scales // len(self.attention))
-        return tuple(layer(x) for layer, x in zip(layers, maps, strict=True))
+        return tuple(layer(x) for layer, x in zip(self._layers(), maps, strict=True))
+
+    def weights(self, levels: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+        """Return what each channel of each scale is multiplied with.
+
+        Args:
+            levels: As of :meth:`forward`.
+
+        Returns:
+            ``(N, channels)`` for each scale; ones without attention.
+        """
+        maps = [torch.cat(scale, dim=1) for scale in zip(*levels, strict=True)]
+        if not self.attention:
+            return [x.new_ones(x.shape[:2]) for x in maps]
+        return [
+            _weights(layer, x).flatten(1)
+            for layer, x in zip(self._layers(), maps, strict=True)
+        ]
+
+    def _layers(self) -> list[nn.Module]:
+        """The attention of each scale; one shared layer serves all."""
+        return [*self.attention] * (self.num_scales // len(self.attention))
+
+
+def _weights(layer: SELayer | ECALayer, x: Tensor) -> Tensor:
+    if isinstance(layer, ECALayer):
+        return layer.weights(x)
+    return layer.conv2(layer.conv1(layer.global_avgpool(x)))

@@ -1,0 +1,124 @@
+"""Tell what each level of MLFPN gives to the scores of a detector.
+
+m2det explain MODEL IMAGE [-o PAGE]
+m2det explain MODEL --data DATA [--split SPLIT] [-o PAGE]
+
+MODEL is a checkpoint, a run folder, a name of `m2det zoo`, or a config with its
+checkpoint behind it. The score of a class
+before the softmax is split into what the channels of each level give to it and a
+constant; that is exact, with SFAM's weights in it. Of an image the page shows the
+objects, and maps of each level and scale over the image; of a data set which levels and
+scales find small and large objects and each class. PAGE is explanation.html by default;
+the figures are in a JSON file beside it.
+"""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..utils.errors import M2DetError
+from ..utils.texts import printable
+from .arguments import add_config_options, add_device_argument, config_options, fraction
+from .model_words import split_words
+
+if TYPE_CHECKING:
+    from ..apis import DataExplanation, Explanation
+
+_SHOWN = 10  # objects
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument(
+        'model',
+        metavar='MODEL',
+        help='checkpoint, run folder or name of the zoo; or a config and a checkpoint',
+    )
+    parser.add_argument(
+        'words', nargs='*', metavar='IMAGE', help='path or URL of an image'
+    )
+    parser.add_argument('--data', help='folder of the data, in place of IMAGE')
+    parser.add_argument(
+        '--split',
+        choices=('train', 'val', 'test'),
+        help='images of the data: with this alone those of the config',
+    )
+    parser.add_argument(
+        '-o',
+        '--out',
+        default='explanation.html',
+        metavar='PAGE',
+        help='page to write (default: explanation.html)',
+    )
+    parser.add_argument(
+        '--score-thr',
+        type=fraction,
+        default=0.3,
+        help='lowest score of an object in IMAGE (default: 0.3)',
+    )
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        default=[],
+        metavar='CLASS',
+        help='show maps of these; by default of those that are found',
+    )
+    parser.add_argument('--force', action='store_true', help='replace PAGE')
+    add_config_options(parser)
+    add_device_argument(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the page, and print the most important figures."""
+    from ..apis import explain, explain_data
+
+    common = {
+        'out': Path(args.out),
+        'force': args.force,
+        'device': args.device,
+        'options': config_options(args.cfg_options),
+    }
+    if args.data is not None or args.split is not None:
+        if len(args.words) > 1:
+            raise M2DetError(
+                f'{args.words[-1]} is one word too many: with --data or --split there '
+                'is no IMAGE.'
+            )
+        result = explain_data(
+            args.model, *args.words, data=args.data, split=args.split, **common
+        )
+        _print_data(result)
+    else:
+        if not args.words:
+            raise M2DetError('Name an IMAGE, or a data set by --data or --split.')
+        model, checkpoint, images = split_words(args.model, args.words)
+        if len(images) > 1:
+            raise M2DetError(
+                f'One image is explained at a time: leave out {images[1]}.'
+            )
+        found = explain(
+            model,
+            images[0],
+            checkpoint,
+            score_thr=args.score_thr,
+            classes=args.classes,
+            **common,
+        )
+        _print_image(found)
+    print(f'Page: {args.out}')
+
+
+def _print_image(found: 'Explanation') -> None:
+    for x in found.objects[:_SHOWN]:
+        levels = ', '.join(f'{part:+.2f}' for part in x.evidence)
+        name = printable(found.classes[x.label])
+        print(f'{name} {x.score:.3f}, scale {x.scale + 1}: levels {levels}')
+    if len(found.objects) > _SHOWN:
+        print(f'and {len(found.objects) - _SHOWN} more')
+
+
+def _print_data(result: 'DataExplanation') -> None:
+    for groups in result.groups.values():
+        for name, group in groups.items():
+            levels = ', '.join(f'{part:+.2f}' for part in group.evidence)
+            print(f'{printable(name)} ({group.objects:,} found): levels {levels}')

@@ -1,0 +1,183 @@
+"""Pages on what the levels of a detector give to its scores."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..analysis.explained import DataExplanation, Explanation, GroupShares
+from ..visualization.boxes import draw_boxes
+from ..visualization.levels import draw_level_maps, draw_level_shares
+from .page import Part, Picture, Section, Table, photo, plot, render
+from .texts import count, share
+
+_MOST = 30  # rows of a table
+_HOW = (
+    'The score of a class before the softmax or the sigmoid is a sum: what the '
+    'channels of each level give to it, weighed by SFAM, and a constant. With a '
+    'softmax a class competes with the background, whose sum is subtracted here.'
+)
+_KINDS = {
+    'size': 'By size',
+    'supercategory': 'By supercategory',
+    'class': 'By class',
+}
+
+
+def image_page(
+    name: str,
+    image: np.ndarray,
+    found: Explanation,
+    shown: Sequence[str],
+    covered: tuple[float, float],
+) -> str:
+    """Return the page of an image.
+
+    Args:
+        name: Of the detector.
+        image: BGR, ``(H, W, 3)``, uint8.
+        found: What was found in it, and why.
+        shown: Classes whose maps are shown.
+        covered: Which part of the maps the image takes.
+    """
+    objects = found.objects
+    boxes = np.array([x.box for x in objects]).reshape(-1, 4)
+    labels = np.array([x.label for x in objects], dtype=int)
+    scores = np.array([x.score for x in objects])
+    drawn = draw_boxes(image, boxes, labels, found.classes, scores=scores)
+    num_levels, num_scales = found.weights.shape
+    levels = [f'level {level}' for level in range(1, num_levels + 1)]
+    table = Table(
+        ['object', 'score', 'scale', 'anchors', *levels, 'constant', 'sum'],
+        [
+            [
+                found.classes[x.label],
+                f'{x.score:.3f}',
+                str(x.scale + 1),
+                str(len(x.anchors)),
+                *(f'{part:+.2f}' for part in x.evidence),
+                f'{x.constant_evidence:+.2f}',
+                f'{sum(x.evidence) + x.constant_evidence:+.2f}',
+            ]
+            for x in objects[:_MOST]
+        ],
+    )
+    weights = Table(
+        ['scale', *levels],
+        [
+            [str(scale + 1), *(f'{x:.2f}' for x in found.weights[:, scale])]
+            for scale in range(num_scales)
+        ],
+    )
+    maps = [
+        plot(
+            draw_level_maps(
+                image,
+                found.maps[shown_name],
+                shown_name,
+                boxes=boxes[labels == found.classes.index(shown_name)],
+                covered=covered,
+            ),
+            f'What each level and scale gives for {shown_name}.',
+        )
+        for shown_name in shown
+    ]
+    sections = [
+        Section(
+            'Objects',
+            [
+                Part(
+                    text=[_HOW, _cut(len(objects), _MOST)],
+                    tables=[table] if objects else [],
+                    pictures=[photo(drawn, 'The image with the boxes.')],
+                )
+            ],
+        ),
+        Section(
+            'Maps',
+            [
+                Part(
+                    text=[
+                        'A row for each scale, the finest one first; red speaks for '
+                        'the class, blue against it. Each cell tells of its anchor '
+                        'with the best score. The boxes of the class are outlined.'
+                    ],
+                    pictures=maps,
+                    wide=True,
+                )
+            ],
+        ),
+        Section(
+            "SFAM's weights",
+            [
+                Part(
+                    text=[
+                        'By what the attention multiplies the channels of a level, '
+                        'their mean.'
+                    ],
+                    tables=[weights],
+                )
+            ],
+        ),
+    ]
+    tiles = {'objects': str(len(objects)), 'levels': str(num_levels)}
+    return render('What each level gives', name, tiles, sections)
+
+
+def data_page(name: str, result: DataExplanation) -> str:
+    """Return the page of a data set.
+
+    Args:
+        name: Of the detector.
+        result: Which levels found its objects.
+    """
+    whole = result.groups['all']['all']
+    sections = [
+        Section('All objects', [Part(text=[_HOW], tables=[_table({'all': whole})])])
+    ]
+    sections += [
+        Section(title, [Part(tables=[_table(own)], pictures=[_bars(own)], wide=True)])
+        for kind, title in _KINDS.items()
+        if (own := result.groups.get(kind))
+    ]
+    subtitle = (
+        f'{name}; {result.split}: {count(result.images, "image")}, '
+        f'{count(result.objects, "object")}'
+    )
+    tiles = {'objects found': f'{whole.objects:,}', 'levels': str(len(whole.evidence))}
+    return render('Which level finds what', subtitle, tiles, sections)
+
+
+def _table(groups: dict[str, GroupShares]) -> Table:
+    some = next(iter(groups.values()))
+    levels = [f'level {level}' for level in range(1, len(some.evidence) + 1)]
+    scales = [f'scale {scale}' for scale in range(1, len(some.scales) + 1)]
+    nothing = [float('nan')] * len(levels)
+    return Table(
+        ['objects of', 'found', *levels, *scales],
+        [
+            [
+                name,
+                f'{group.objects:,}',
+                *(
+                    f'{x:+.2f} ({share(part)})'
+                    for x, part in zip(
+                        group.evidence, group.shares or nothing, strict=True
+                    )
+                ),
+                *(share(x / group.objects) for x in group.scales),
+            ]
+            for name, group in groups.items()
+        ],
+    )
+
+
+def _bars(groups: dict[str, GroupShares]) -> Picture:
+    most = dict(list(groups.items())[:_MOST])
+    text = 'What each level gives for the class and against the background, the mean'
+    return plot(
+        draw_level_shares({name: x.evidence for name, x in most.items()}, text), text
+    )
+
+
+def _cut(number: int, most: int) -> str:
+    return f'{most} of {number} objects are in the table.' if number > most else ''

@@ -1,0 +1,118 @@
+"""What the levels of a pyramid give to the scores of a detector."""
+
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from .style import COLORS, GRAY, INK, new_figure, set_names, short, tidy
+
+# Red for a class, blue against it.
+_COLORS = 'RdBu_r'
+_OPACITY = 0.75
+_CELL = 1.3  # inches
+_LONGEST = 320  # pixels of a picture's longer side
+
+
+def draw_level_maps(
+    image: np.ndarray,
+    maps: Sequence[np.ndarray],
+    title: str,
+    *,
+    boxes: np.ndarray = (),
+    covered: tuple[float, float] = (1.0, 1.0),
+) -> Figure:
+    """Draw what each level and scale gives for a class, over the image.
+
+    Args:
+        image: BGR, ``(H, W, 3)``, uint8.
+        maps: ``(levels, h, w)`` of each scale, the largest first.
+        title: What is written above.
+        boxes: ``(K, 4)``, xyxy, pixels of the image: they are outlined.
+        covered: Which part of the maps' height and width the image takes; below and to
+            the right of it the network's input was filled up.
+
+    Returns:
+        A row for each scale; in it a picture for each level, and one of their sum. Red
+        speaks for the class, blue against it; all have the same range of colours.
+    """
+    small = _small(image)
+    factor = small.shape[1] / image.shape[1]
+    gray = cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2RGB)
+    rows = [[*scale, scale.sum(axis=0)] for scale in maps]
+    largest = max(float(np.abs(cell).max()) for row in rows for cell in row) or 1.0
+    colours = ScalarMappable(Normalize(-largest, largest), colormaps[_COLORS])
+    num_columns = len(rows[0])
+    ratio = gray.shape[0] / gray.shape[1]
+    figure = new_figure(0.8 + len(rows) * _CELL * ratio)
+    figure.set_size_inches(1.4 + num_columns * _CELL, figure.get_figheight())
+    axes = figure.subplots(len(rows), num_columns, squeeze=False)
+    for row, (cells, line) in enumerate(zip(rows, axes, strict=True)):
+        height, width = cells[0].shape
+        line[0].set_ylabel(f'{height}x{width}', color=INK, fontsize=8)
+        for column, (cell, place) in enumerate(zip(cells, line, strict=True)):
+            place.imshow(_over(gray, colours.to_rgba(cell)[..., :3], covered))
+            place.set(xticks=[], yticks=[])
+            place.spines[:].set_visible(False)
+            for x1, y1, x2, y2 in np.asarray(boxes).reshape(-1, 4) * factor:
+                place.plot(
+                    [x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=INK, linewidth=0.7
+                )
+            if row == 0:
+                name = 'sum' if column == num_columns - 1 else f'level {column + 1}'
+                place.set_title(name, color=INK, fontsize=8)
+    bar = figure.colorbar(colours, ax=axes, fraction=0.03, pad=0.01)
+    bar.ax.tick_params(labelsize=7, colors=INK, length=0)
+    bar.outline.set_visible(False)
+    set_names([figure.suptitle(short(title, 60), color=INK, fontsize=10)])
+    return figure
+
+
+def draw_level_shares(groups: Mapping[str, Sequence[float]], title: str) -> Figure:
+    """Draw what each level gives for the objects of each group, as bars.
+
+    Args:
+        groups: By the name of a group a number for each level.
+        title: What is written above.
+    """
+    num_levels = len(next(iter(groups.values())))
+    figure = new_figure(1.2 + 0.34 * len(groups))
+    axes = figure.subplots()
+    tidy(axes)
+    places = np.arange(len(groups))[::-1]
+    for positive in (True, False):
+        left = np.zeros(len(groups))
+        for level in range(num_levels):
+            widths = np.array([values[level] for values in groups.values()])
+            widths = np.where((widths > 0) == positive, widths, 0)
+            label = f'level {level + 1}' if positive else None
+            color = COLORS[level % len(COLORS)]
+            axes.barh(places, widths, 0.7, left, color=color, label=label)
+            left += widths
+    axes.axvline(0, color=GRAY, linewidth=0.8)
+    axes.set_yticks(places, [short(name) for name in groups])
+    axes.grid(visible=False, axis='y')
+    set_names(axes.get_yticklabels())
+    axes.set_title(title, color=INK, fontsize=10, loc='left')
+    figure.legend(ncols=8, fontsize=8, frameon=False, loc='outside lower left')
+    return figure
+
+
+def _small(image: np.ndarray) -> np.ndarray:
+    factor = min(1, _LONGEST / max(image.shape[:2]))
+    size = [max(1, round(side * factor)) for side in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _over(
+    gray: np.ndarray, colours: np.ndarray, covered: tuple[float, float]
+) -> np.ndarray:
+    """Lay a map of colours, 0..1, over a gray image; each cell keeps its borders."""
+    height, width = gray.shape[:2]
+    whole = (round(width / covered[1]), round(height / covered[0]))
+    spread = cv2.resize(colours, whole, interpolation=cv2.INTER_NEAREST)
+    return (1 - _OPACITY) * gray / 255 + _OPACITY * spread[:height, :width]
