@@ -282,6 +282,7 @@ def _run_reliability(text: str, folder: Path, trained: SimpleNamespace) -> None:
 # What each program needs is prepared; one that nobody prepares for fails.
 RUN: dict[str, Callable[[str, Path, SimpleNamespace], None]] = {
     'README.md': _run_readme,
+    'docs/explain.md': _run_python,
     'docs/first_run.md': _run_python,
     'docs/from_detectron2.md': _run_detectron2,
     'docs/from_ultralytics.md': _run_python,
