@@ -416,7 +416,8 @@ def test_the_modern_leaves_are_four_sizes_of_one_detector() -> None:
 @pytest.mark.parametrize(
     ('pattern', 'count', 'tolerance'),
     [
-        ('levels_*_scenes.py', 4, 0.015),
+        # Those of equal width end in 48.
+        ('levels_*[!8]_scenes.py', 4, 0.015),
         ('necks_*_r18_scenes.py', 9, 0.035),
         ('necks_*_r18_bccd.py', 9, 0.035),
     ],

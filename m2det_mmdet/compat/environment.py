@@ -36,6 +36,7 @@ TESTED = {
     'trackers': '2.6.1',
     'numba': '0.68.1',
     'triton': '3.9.0',
+    'gradio': '6.31.0',
 }
 # Distribution: lowest version, first version that no longer works.
 _ONEDL = {
