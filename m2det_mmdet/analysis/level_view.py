@@ -19,7 +19,7 @@ _SAME = 0.5
 
 
 @dataclass(frozen=True)
-class Anchor:
+class FiredAnchor:
     """An anchor that fired.
 
     Attributes:
@@ -64,7 +64,7 @@ class ExplainedObject:
     levels: tuple[float, ...]
     evidence: tuple[float, ...]
     constant_evidence: float
-    anchors: tuple[Anchor, ...]
+    anchors: tuple[FiredAnchor, ...]
 
     @property
     def scale(self) -> int:
@@ -169,7 +169,7 @@ class LevelView:
             ),
         )
 
-    def _anchor(self, place: int, score: float) -> Anchor:
+    def _anchor(self, place: int, score: float) -> FiredAnchor:
         lengths = [
             height * width * shapes
             for (height, width), shapes in zip(
@@ -181,4 +181,4 @@ class LevelView:
         cell = (place - ends[scale] + lengths[scale]) // self._shapes[scale]
         box = tuple(self._anchors[place].tolist())
         width = self.split.sizes[scale][1]
-        return Anchor(box, scale, divmod(cell, width), score)
+        return FiredAnchor(box, scale, divmod(cell, width), score)

@@ -14,7 +14,7 @@ from ..analysis.explained import (  # noqa: E402
     Explanation,
     GroupShares,
 )
-from ..analysis.level_view import Anchor, ExplainedObject  # noqa: E402
+from ..analysis.level_view import ExplainedObject, FiredAnchor  # noqa: E402
 from ..analysis.levels import LevelsError  # noqa: E402
 from ..checkpoints.zoo import ZooEntry  # noqa: E402
 from ..comparison.report import Comparison  # noqa: E402
@@ -52,7 +52,6 @@ from .video_prediction import predict_video  # noqa: E402
 from .zoo import list_weights, show_weights  # noqa: E402
 
 __all__ = [
-    'Anchor',
     'Compared',
     'Comparison',
     'ConvertedCheckpoint',
@@ -68,6 +67,7 @@ __all__ = [
     'ExportResult',
     'Family',
     'FamilyMember',
+    'FiredAnchor',
     'FittedAnchors',
     'FoundObject',
     'FrameDone',
