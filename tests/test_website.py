@@ -1,6 +1,7 @@
 """The programs that make the site of the pages."""
 
 import ast
+import json
 import re
 import shutil
 import subprocess
@@ -89,6 +90,23 @@ def test_links_lead_to_pages_of_the_site(
         in (site / 'repository/configs/more/index.md').read_text()
     )
     assert (site / 'p.svg').read_text() == '<svg/>'
+
+
+def test_a_notebook_is_a_page_of_its_cells(
+    website: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    cells = [
+        {'cell_type': 'markdown', 'source': ['# One\n', '[two](two.ipynb)']},
+        {'cell_type': 'code', 'source': ['x = 1\n', 'x'], 'outputs': []},
+    ]
+    book = json.dumps({'cells': cells})
+    files = {'docs/a.md': '[one](../one.ipynb)', 'one.ipynb': book, 'two.ipynb': book}
+    _write(tmp_path / 'repo', files)
+
+    website['pages'].write_pages(tmp_path / 'repo', tmp_path / 'site', [])
+
+    page = (tmp_path / 'site/repository/one.ipynb.md').read_text()
+    assert page == '# One\n[two](two.ipynb.md)\n\n```python\nx = 1\nx\n```'
 
 
 @pytest.mark.parametrize('target', ['absent.md', '../../outside.md'])
@@ -219,8 +237,9 @@ def _texts(source: Path) -> Iterator[str]:
 @needs_zensical
 @pytest.mark.slow
 def test_the_site_builds_strictly(tmp_path: Path) -> None:
-    for name in ('docs', 'configs', 'm2det_mmdet', 'benchmarks', 'tests'):
-        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ('docs', 'configs', 'm2det_mmdet', 'benchmarks', 'examples', 'tests'):
+        unneeded = shutil.ignore_patterns('node_modules')
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=unneeded)
     for path in ROOT.iterdir():
         if path.is_file():
             shutil.copy(path, tmp_path)

@@ -2,9 +2,11 @@
 
 A page of ``docs/`` keeps its name. What it links to elsewhere in the repository becomes
 a page below ``repository/``: Markdown as it is, a folder as its README or as a list,
-any other text as a block of code. So a link works on the site as in the repository.
+a notebook as its cells, any other text as a block of code. So a link works on the site
+as in the repository.
 """
 
+import json
 import os
 import re
 import shutil
@@ -75,7 +77,7 @@ def _write_page(path: Path, root: Path, target: Path) -> list[Path]:
     linked: list[Path] = []
     if path.is_dir() and not (path / 'README.md').exists():
         text, linked = _listing(path, root)
-    elif path.suffix == '.md' or path.is_dir():
+    elif path.suffix in {'.md', '.ipynb'} or path.is_dir():
         source = path / 'README.md' if path.is_dir() else path
         text = _with_links(source, root, place, linked)
     else:
@@ -103,10 +105,24 @@ def _with_links(
         return link_to(place_of(path, root), place) + hash_ + anchor
 
     # Every third part is what stands between fences, behind it the fence.
-    parts = _FENCED.split(source.read_text())
+    parts = _FENCED.split(_markdown(source))
     parts[::3] = [_TARGET.sub(replace, part) for part in parts[::3]]
     del parts[2::3]
     return ''.join(parts)
+
+
+def _markdown(source: Path) -> str:
+    """Return the text of a page, of a notebook its cells."""
+    text = source.read_text()
+    if source.suffix != '.ipynb':
+        return text
+    cells = [
+        (cell['cell_type'], ''.join(cell['source']))
+        for cell in json.loads(text)['cells']
+    ]
+    return '\n\n'.join(
+        f'```python\n{text}\n```' if kind == 'code' else text for kind, text in cells
+    )
 
 
 def _listing(folder: Path, root: Path) -> tuple[str, list[Path]]:
@@ -115,7 +131,7 @@ def _listing(folder: Path, root: Path) -> tuple[str, list[Path]]:
     files = [
         path
         for path in sorted(folder.iterdir())
-        if path.suffix in {'.md', '.txt', *LANGUAGES}
+        if path.suffix in {'.md', '.txt', '.ipynb', *LANGUAGES}
         or (path.is_dir() and path.name != '__pycache__')
     ]
     rows = [
