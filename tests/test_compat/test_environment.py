@@ -150,8 +150,8 @@ def test_the_tested_set_is_that_of_the_constraints() -> None:
 
     # What only the tests, the site or Ray need is no part of an installation.
     tools = {
-        'hypothesis', 'import-linter', 'mkdocstrings-python', 'psutil', 'pytest',
-        'pytest-xdist', 'ray', 'ruff', 'zensical',
+        'hypothesis', 'import-linter', 'ipykernel', 'mkdocstrings-python', 'nbclient',
+        'psutil', 'pytest', 'pytest-xdist', 'ray', 'ruff', 'zensical',
     }  # fmt: skip
     assert {name: pins[name] for name in pins if name not in tools} == TESTED
 
