@@ -1,4 +1,4 @@
-"""The notebooks run from above to below, and find what they promise."""
+"""The notebooks run from top to bottom, and find what they promise."""
 
 import json
 import re
