@@ -115,7 +115,9 @@ class _Layers(nn.Module):
     def forward(self, images: Tensor) -> Any:
         """Run what follows the maps; they are those of the images."""
         # Leaves of their own: what is before them needs no gradients, and hooks of an
-        # earlier call are gone. A head may change its input in place.
+        # earlier call are gone. A head may change its copies in place, and look at them
+        # in any order: gradients of copies are computed last and in reverse, as the
+        # library takes them.
         maps = [
             layer(x.detach().requires_grad_()).clone()
             for layer, x in zip(self.layers, self.maps, strict=True)

@@ -42,8 +42,10 @@ class Head(nn.Module):
 
     def forward(self, maps: tuple[Tensor, ...]) -> tuple[list[Tensor], None]:
         # It changes what it gets, and looks at the last scale first.
-        scores = [torch.einsum('kc,nchw->nkhw', self.weights, x.mul_(1)) for x in maps]
-        return scores, None
+        scores = [
+            torch.einsum('kc,nchw->nkhw', self.weights, x.mul_(1)) for x in maps[::-1]
+        ]
+        return scores[::-1], None
 
 
 def maps_with_spots() -> list[Tensor]:
