@@ -12,8 +12,8 @@ from mmengine.registry import init_default_scope
 
 from m2det_mmdet.apis import LevelsError, M2DetError, explain, explain_data
 from m2det_mmdet.compat.environment import PackagesError
-from m2det_mmdet.utils.configs import load_config
 from m2det_mmdet.datasets.scenes import write_scenes
+from m2det_mmdet.utils.configs import load_config
 
 MODEL = 'm2det_r18_scenes'
 
