@@ -36,10 +36,11 @@ $(INSTALLED): pyproject.toml setup.py constraints.txt
 
 $(TESTABLE): $(INSTALLED)
 	$(PIP) install --constraint constraints.txt --editable '.[onedl,test]'
-# Apart, for the tests of TimmBackbone alone: a torchvision for another build of PyTorch
-# would stop every training.
+# Apart, for the tests of TimmBackbone and of heat maps alone: a torchvision for another
+# build of PyTorch would stop every training. scipy comes with MMDetection.
 	$(PIP) install --constraint constraints.txt --no-deps --upgrade \
-		--target .venv/timm timm torchvision
+		--target .venv/timm timm torchvision \
+		grad-cam ttach scikit-learn joblib threadpoolctl
 	touch $@
 
 $(DOCUMENTABLE): $(INSTALLED)

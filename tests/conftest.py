@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from functools import cache
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -232,25 +233,45 @@ def benchmark_script() -> Callable[[str], ModuleType]:
 
 
 @pytest.fixture(scope='session')
-def with_timm() -> None:
-    """Let tests import timm, which `make setup` puts into a folder of its own.
+def import_beside() -> Callable[[str], None]:
+    """Import a package that `make setup` puts into a folder of its own, or skip.
 
-    timm imports torchvision. Wheels of that on PyPI are built for CUDA: with a PyTorch
-    for the CPU their operators do not load, and the import fails where two of them are
-    described. These are declared here; nothing calls them. No other test gets to see
-    that torchvision.
+    Those packages import torchvision. Wheels of that on PyPI are built for CUDA: with a
+    PyTorch for the CPU their operators do not load, and the import fails where two of
+    them are described. These are declared here; nothing calls them. No other test gets
+    to see that torchvision.
     """
     if torch.version.cuda is None:
         for name, arguments in OPERATORS.items():
             torch.library.define(f'torchvision::{name}', arguments)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(f'{sys.prefix}/timm')
-        try:
-            import timm  # noqa: F401
-        except (ImportError, RuntimeError) as error:
-            pytest.skip(f'timm cannot be imported: {error}')
-        for name in [name for name in sys.modules if name.startswith('torchvision')]:
-            del sys.modules[name]
+    # It describes its operators when it is imported, and may do so once.
+    hidden: dict[str, ModuleType] = {}
+
+    def load(package: str) -> None:
+        sys.modules.update(hidden)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(f'{sys.prefix}/timm')
+            try:
+                import_module(package)
+            except (ImportError, RuntimeError) as error:
+                pytest.skip(f'{package} cannot be imported: {error}')
+            finally:
+                for name in [x for x in sys.modules if x.startswith('torchvision')]:
+                    hidden[name] = sys.modules.pop(name)
+
+    return load
+
+
+@pytest.fixture(scope='session')
+def with_timm(import_beside: Callable[[str], None]) -> None:
+    """Let tests import timm."""
+    import_beside('timm')
+
+
+@pytest.fixture(scope='session')
+def with_grad_cam(import_beside: Callable[[str], None]) -> None:
+    """Let tests import grad-cam."""
+    import_beside('pytorch_grad_cam')
 
 
 @pytest.fixture(scope='session')

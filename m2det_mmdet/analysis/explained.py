@@ -1,4 +1,4 @@
-"""What is told of the levels of a detector."""
+"""What is told of why a detector finds what it finds."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +20,51 @@ class Explanation:
             anchor that scores best.
         weights: By what SFAM multiplies each level, ``(levels, scales)``.
         page: The HTML file, if one was written; the figures are in JSON beside it.
+        method: ``'levels'``.
     """
 
     classes: tuple[str, ...]
     objects: tuple[ExplainedObject, ...]
     maps: dict[str, list[np.ndarray]]
     weights: np.ndarray
+    page: Path | None = None
+    method: str = 'levels'
+
+
+@dataclass(frozen=True)
+class SeenObject:
+    """An object that was found.
+
+    Attributes:
+        box: xyxy, pixels of the image.
+        score: 0..1.
+        label: Place in the classes.
+    """
+
+    box: tuple[float, ...]
+    score: float
+    label: int
+
+
+@dataclass(frozen=True)
+class HeatExplanation:
+    """What a detector reacts to in an image, as a heat map.
+
+    Attributes:
+        classes: Names of the classes.
+        objects: What was found, the best first.
+        heat: ``(h, w)``, 0..1, over the image in the size that the network gets: by the
+            name of a class, and with EigenCAM one for ``'all'`` classes.
+        method: ``'gradcam'`` or ``'eigencam'``.
+        note: Why it is not explained by levels, where nobody chose the method.
+        page: The HTML file, if one was written; the objects are in JSON beside it.
+    """
+
+    classes: tuple[str, ...]
+    objects: tuple[SeenObject, ...]
+    heat: dict[str, np.ndarray]
+    method: str
+    note: str | None = None
     page: Path | None = None
 
 

@@ -13,6 +13,8 @@ from ..analysis.explained import (  # noqa: E402
     DataExplanation,
     Explanation,
     GroupShares,
+    HeatExplanation,
+    SeenObject,
 )
 from ..analysis.level_view import ExplainedObject, FiredAnchor  # noqa: E402
 from ..analysis.levels import LevelsError  # noqa: E402
@@ -72,6 +74,7 @@ __all__ = [
     'FoundObject',
     'FrameDone',
     'GroupShares',
+    'HeatExplanation',
     'ImageDone',
     'LevelsError',
     'M2DetError',
@@ -81,6 +84,7 @@ __all__ = [
     'PredictionStarted',
     'ReportResult',
     'RunEvent',
+    'SeenObject',
     'Step',
     'Tally',
     'TrainingResult',

@@ -1,4 +1,4 @@
-"""Tell why a detector finds what it finds: what each level of its pyramid gives."""
+"""Tell why a detector finds what it finds, by levels of its pyramid or as heat."""
 
 import json
 from bisect import bisect_right
@@ -14,11 +14,19 @@ from mmengine.config import Config
 from pycocotools.coco import COCO
 from torch import as_tensor
 
-from ..analysis.explained import DataExplanation, Explanation, GroupShares
+from ..analysis.cams import eigen_cam, grad_cam
+from ..analysis.explained import (
+    DataExplanation,
+    Explanation,
+    GroupShares,
+    HeatExplanation,
+    SeenObject,
+)
 from ..analysis.level_view import ExplainedObject, LevelView
 from ..analysis.levels import LevelsError, check_levels
+from ..compat.environment import PackagesError
 from ..evaluation.ground_truth import truth_of
-from ..report.explanation import data_page, image_page
+from ..report.explanation import data_page, heat_page, image_page
 from ..utils.arguments import check_paths, texts_of
 from ..utils.builds import did_you_mean
 from ..utils.errors import M2DetError, our_errors
@@ -37,6 +45,7 @@ _SIZES, _LIMITS = ('small', 'medium', 'large'), (32**2, 96**2)
 # An object was found by a box of its class that overlaps it so much.
 _FOUND = 0.5
 _SHOWN = 4  # classes with maps on the page of an image
+METHODS = ('levels', 'gradcam', 'eigencam')
 
 
 @our_errors()
@@ -48,15 +57,17 @@ def explain(
     out: str | Path | None = None,
     score_thr: float = 0.3,
     classes: Sequence[str] = (),
+    method: str | None = None,
     force: bool = False,
     device: str | None = None,
     options: Mapping[str, Any] | None = None,
-) -> Explanation:
-    """Split the scores of what a detector finds into what each of its levels gives.
+) -> Explanation | HeatExplanation:
+    """Tell why a detector finds what it finds in an image.
 
-    The split is exact: the numbers of the levels and a constant are the score before
-    the activation. SFAM's weights are within them. The detector has ``MLFPN`` and
-    ``M2DetHead``.
+    By levels the scores are split into what each level of ``MLFPN`` gives. The split is
+    exact: the numbers of the levels and a constant are the score before the activation.
+    SFAM's weights are within them. Other detectors have heat maps, by the package
+    grad-cam: see :func:`.grad_cam` and :func:`.eigen_cam`.
 
     Args:
         model: A run folder, a name of the zoo, a checkpoint, or a config, as of
@@ -66,45 +77,35 @@ def explain(
         out: HTML file to write, and JSON beside it; nothing is written by default.
         score_thr: Lowest score of an object.
         classes: Classes to look for over the whole image; by default those that are
-            found.
+            found. EigenCAM knows none.
+        method: ``'levels'``, ``'gradcam'`` or ``'eigencam'``; by default levels where
+            the detector has them, else EigenCAM.
         force: Whether files there may be replaced.
         device: ``'cpu'``, ``'cuda'``, ...; the best there is by default.
         options: Settings of the config to override, by their dotted keys.
 
     Raises:
-        LevelsError: If the scores of the detector are no sum over levels.
+        LevelsError: If ``method`` is ``'levels'`` and the scores of the detector are no
+            sum over levels.
+        PackagesError: If there have to be heat maps and grad-cam is not installed.
         M2DetError: One sentence on what is wrong with an argument, the model or the
             image; also if nothing was found and no class named.
     """
     check_fraction('score_thr', score_thr)
+    check_one_of('method', method, METHODS)
     chosen = texts_of('classes', classes)
     page = _page(out, force=force)
-    detector = _detector(model, checkpoint, device, options)
+    detector = _looked_into(model, checkpoint, device, options)
     labels = [_label(name, detector.classes) for name in chosen]
-    pixels, given = detector.network_input(image)
-    view = LevelView(detector.inferencer.model, *given)
-    objects = tuple(view.objects(score_thr))
-    labels = labels or list(dict.fromkeys(x.label for x in objects))
-    if not labels:
-        raise M2DetError(
-            f'Nothing was found with a score of {score_thr} or more: lower '
-            'score_thr, or name a class to look for.'
-        )
-    found = Explanation(
-        detector.classes,
-        objects,
-        {detector.classes[label]: view.heat(label) for label in labels},
-        view.split.weights[0].cpu().numpy(),
-        page,
-    )
-    if page is not None:
-        names = [detector.classes[label] for label in labels[:_SHOWN]]
-        with prints_to(quiet_log()):
-            text = image_page(
-                str(detector.checkpoint), pixels, found, names, view.covered
-            )
-        _write(page, text, _figures_of_image(found))
-    return found
+    if method in (None, 'levels'):
+        try:
+            _check_levels(detector)
+        except LevelsError as error:
+            if method is not None:
+                raise
+            return _fall_back(detector, image, score_thr, labels, error, page)
+        return _by_levels(detector, image, score_thr, labels, page)
+    return _by_heat(detector, image, score_thr, labels, method, page)
 
 
 @our_errors()
@@ -144,7 +145,8 @@ def explain_data(
     check_one_of('split', split, SPLITS)
     check_paths(data=data)
     page = _page(out, force=force)
-    detector = _detector(model, checkpoint, device, options)
+    detector = _looked_into(model, checkpoint, device, options)
+    _check_levels(detector)
     with TemporaryDirectory() as scratch:
         source = find_model(model, checkpoint, options)
         chosen = choose_images(
@@ -203,26 +205,126 @@ def explain_data(
     return result
 
 
-def _detector(
+def _by_levels(
+    detector: Detector,
+    image: ImageSource,
+    score_thr: float,
+    labels: Sequence[int],
+    page: Path | None,
+) -> Explanation:
+    pixels, given = detector.network_input(image)
+    view = LevelView(detector.inferencer.model, *given)
+    objects = tuple(view.objects(score_thr))
+    labels = _labels(labels, objects, score_thr)
+    found = Explanation(
+        detector.classes,
+        objects,
+        {detector.classes[label]: view.heat(label) for label in labels},
+        view.split.weights[0].cpu().numpy(),
+        page,
+    )
+    if page is not None:
+        names = [detector.classes[label] for label in labels[:_SHOWN]]
+        with prints_to(quiet_log()):
+            text = image_page(
+                str(detector.checkpoint), pixels, found, names, view.covered
+            )
+        _write(page, text, _figures_of_image(found))
+    return found
+
+
+def _by_heat(
+    detector: Detector,
+    image: ImageSource,
+    score_thr: float,
+    labels: Sequence[int],
+    method: str,
+    page: Path | None,
+    note: str | None = None,
+) -> HeatExplanation:
+    if method == 'eigencam' and labels:
+        raise M2DetError(
+            f'EigenCAM shows no single classes such as {detector.classes[labels[0]]}: '
+            'leave out classes, or take the method gradcam.'
+        )
+    pixels, (images, metas) = detector.network_input(image)
+    objects = tuple(
+        SeenObject(x.box, x.score, x.label)
+        for x in detector(pixels, score_thr=score_thr)
+    )
+    model = detector.inferencer.model
+    if method == 'eigencam':
+        heat = {'all': eigen_cam(model, images)}
+    else:
+        labels = _labels(labels, objects, score_thr)
+        maps = grad_cam(model, images, labels)
+        names = [detector.classes[label] for label in labels]
+        heat = dict(zip(names, maps, strict=True))
+    # Below the image and to its right the network's input was filled up.
+    height, width = metas[0]['img_shape'][:2]
+    heat = {name: x[:height, :width] for name, x in heat.items()}
+    found = HeatExplanation(detector.classes, objects, heat, method, note, page)
+    if page is not None:
+        with prints_to(quiet_log()):
+            text = heat_page(str(detector.checkpoint), pixels, found, [*heat][:_SHOWN])
+        _write(page, text, _figures_of_heat(found))
+    return found
+
+
+def _fall_back(
+    detector: Detector,
+    image: ImageSource,
+    score_thr: float,
+    labels: Sequence[int],
+    reason: LevelsError,
+    page: Path | None,
+) -> HeatExplanation:
+    """Explain a detector without levels by EigenCAM, which any has."""
+    note = f'{reason} So EigenCAM shows where its maps stand out.'
+    try:
+        return _by_heat(detector, image, score_thr, labels, 'eigencam', page, note)
+    except PackagesError as error:
+        raise PackagesError(f'{reason} {error}') from error
+
+
+def _labels(
+    labels: Sequence[int],
+    objects: Sequence[ExplainedObject | SeenObject],
+    score_thr: float,
+) -> Sequence[int]:
+    """Return the classes that were chosen, or those that were found."""
+    labels = labels or list(dict.fromkeys(x.label for x in objects))
+    if not labels:
+        raise M2DetError(
+            f'Nothing was found with a score of {score_thr} or more: lower '
+            'score_thr, or name a class to look for.'
+        )
+    return labels
+
+
+def _looked_into(
     model: str | Path | Config,
     checkpoint: str | Path | None,
     device: str | None,
     options: Mapping[str, Any] | None,
 ) -> Detector:
-    """Build a detector whose scores are a sum over levels."""
+    """Build a detector whose layers are there to be looked into."""
     if isinstance(model, str | Path) and is_exported(model):
         raise LevelsError(
             f'{model} is an exported file, whose layers cannot be looked into: give '
             'the checkpoint that it was made of.'
         )
-    detector = Detector(model, checkpoint, device=device, options=options)
+    return Detector(model, checkpoint, device=device, options=options)
+
+
+def _check_levels(detector: Detector) -> None:
+    """Raise where the scores of a detector are no sum over levels."""
     try:
         check_levels(detector.inferencer.model)
     except LevelsError as error:
         raise LevelsError(
             f'{detector.checkpoint} cannot be explained by levels. {error}'
         ) from error
-    return detector
 
 
 def _label(name: str, classes: Sequence[str]) -> int:
@@ -294,15 +396,26 @@ def _supercategories(ann_file: str | None) -> dict[str, str]:
 
 def _figures_of_image(found: Explanation) -> dict[str, Any]:
     return {
-        'classes': found.classes,
-        'objects': [
-            {**asdict(x), 'name': found.classes[x.label]} for x in found.objects
-        ],
+        **_figures_of_objects(found),
         'sfam_weights': found.weights.tolist(),
         'maps': {
             name: [scale.tolist() for scale in maps]
             for name, maps in found.maps.items()
         },
+    }
+
+
+def _figures_of_heat(found: HeatExplanation) -> dict[str, Any]:
+    return {**_figures_of_objects(found), 'note': found.note}
+
+
+def _figures_of_objects(found: Explanation | HeatExplanation) -> dict[str, Any]:
+    return {
+        'method': found.method,
+        'classes': found.classes,
+        'objects': [
+            {**asdict(x), 'name': found.classes[x.label]} for x in found.objects
+        ],
     }
 
 

@@ -1,6 +1,6 @@
 """Tell what each level of MLFPN gives to the scores of a detector.
 
-m2det explain MODEL IMAGE [-o PAGE]
+m2det explain MODEL IMAGE [--method METHOD] [-o PAGE]
 m2det explain MODEL --data DATA [--split SPLIT] [-o PAGE]
 
 MODEL is a checkpoint, a run folder, a name of `m2det zoo`, or a config with its
@@ -10,6 +10,10 @@ constant; that is exact, with SFAM's weights in it. Of an image the page shows t
 objects, and maps of each level and scale over the image; of a data set which levels and
 scales find small and large objects and each class. PAGE is explanation.html by default;
 the figures are in a JSON file beside it.
+
+A detector without levels has heat maps: of an image the page shows where the maps that
+its head gets stand out (EigenCAM). METHOD gradcam shows what speaks for each class.
+Both need grad-cam: pip install "m2det[cam]".
 """
 
 import argparse
@@ -22,7 +26,7 @@ from .arguments import add_config_options, add_device_argument, config_options, 
 from .model_words import split_words
 
 if TYPE_CHECKING:
-    from ..apis import DataExplanation, Explanation
+    from ..apis import DataExplanation, Explanation, HeatExplanation
 
 _SHOWN = 10  # objects
 
@@ -63,6 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='CLASS',
         help='show maps of these; by default of those that are found',
     )
+    parser.add_argument(
+        '--method',
+        choices=('levels', 'gradcam', 'eigencam'),
+        help='of IMAGE; by default levels where MODEL has them, else eigencam',
+    )
     parser.add_argument('--force', action='store_true', help='replace PAGE')
     add_config_options(parser)
     add_device_argument(parser)
@@ -84,6 +93,10 @@ def run(args: argparse.Namespace) -> None:
                 f'{args.words[-1]} is one word too many: with --data or --split there '
                 'is no IMAGE.'
             )
+        if args.method not in (None, 'levels'):
+            raise M2DetError(
+                f'--method {args.method} takes an IMAGE: leave out --data and --split.'
+            )
         result = explain_data(
             args.model, *args.words, data=args.data, split=args.split, **common
         )
@@ -102,9 +115,13 @@ def run(args: argparse.Namespace) -> None:
             checkpoint,
             score_thr=args.score_thr,
             classes=args.classes,
+            method=args.method,
             **common,
         )
-        _print_image(found)
+        if found.method == 'levels':
+            _print_image(found)
+        else:
+            _print_heat(found)
     print(f'Page: {args.out}')
 
 
@@ -113,8 +130,19 @@ def _print_image(found: 'Explanation') -> None:
         levels = ', '.join(f'{part:+.2f}' for part in x.evidence)
         name = printable(found.classes[x.label])
         print(f'{name} {x.score:.3f}, scale {x.scale + 1}: levels {levels}')
-    if len(found.objects) > _SHOWN:
-        print(f'and {len(found.objects) - _SHOWN} more')
+    _print_rest(len(found.objects))
+
+
+def _print_heat(found: 'HeatExplanation') -> None:
+    print(found.note or f'Heat maps by {found.method}.')
+    for x in found.objects[:_SHOWN]:
+        print(f'{printable(found.classes[x.label])} {x.score:.3f}')
+    _print_rest(len(found.objects))
+
+
+def _print_rest(number: int) -> None:
+    if number > _SHOWN:
+        print(f'and {number - _SHOWN} more')
 
 
 def _print_data(result: 'DataExplanation') -> None:

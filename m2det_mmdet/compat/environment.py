@@ -32,6 +32,7 @@ TESTED = {
     'sahi': '0.12.8',
     'timm': '1.0.31',
     'torchvision': '0.28.0',
+    'grad-cam': '1.5.7',
     'supervision': '0.31.2',
     'trackers': '2.6.1',
     'numba': '0.68.1',

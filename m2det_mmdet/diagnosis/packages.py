@@ -131,6 +131,14 @@ _ALL = (
         needs=('PyTorch', 'torchvision'),
     ),
     Package(
+        'grad-cam',
+        'pytorch_grad_cam',
+        ('grad-cam',),
+        'detectors without levels are explained by heat maps',
+        "`pip install 'm2det[cam]'`",
+        needs=('NumPy', 'OpenCV', 'PyTorch', 'torchvision'),
+    ),
+    Package(
         'supervision',
         'supervision',
         ('supervision',),

@@ -1,11 +1,17 @@
-"""Pages on what the levels of a detector give to its scores."""
+"""Pages on why a detector finds what it finds."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from ..analysis.explained import DataExplanation, Explanation, GroupShares
+from ..analysis.explained import (
+    DataExplanation,
+    Explanation,
+    GroupShares,
+    HeatExplanation,
+)
 from ..visualization.boxes import draw_boxes
+from ..visualization.heat import draw_heat
 from ..visualization.levels import draw_level_maps, draw_level_shares
 from .page import Part, Picture, Section, Table, photo, plot, render
 from .texts import count, share
@@ -16,6 +22,19 @@ _HOW = (
     'channels of each level give to it, weighed by SFAM, and a constant. With a '
     'softmax a class competes with the background, whose sum is subtracted here.'
 )
+_HEAT = {
+    'gradcam': (
+        'Grad-CAM',
+        'Of each class the anchor with the largest score: bright is what speaks for it '
+        'in the maps that the head gets. It is an estimate by gradients, no sum.',
+    ),
+    'eigencam': (
+        'EigenCAM',
+        'The first principal component of the maps that the head gets, the mean of '
+        'their scales: bright is where they stand out, whatever the class. Its sign is '
+        'arbitrary, so that the bright parts may be those around the objects.',
+    ),
+}
 _KINDS = {
     'size': 'By size',
     'supercategory': 'By supercategory',
@@ -42,8 +61,6 @@ def image_page(
     objects = found.objects
     boxes = np.array([x.box for x in objects]).reshape(-1, 4)
     labels = np.array([x.label for x in objects], dtype=int)
-    scores = np.array([x.score for x in objects])
-    drawn = draw_boxes(image, boxes, labels, found.classes, scores=scores)
     num_levels, num_scales = found.weights.shape
     levels = [f'level {level}' for level in range(1, num_levels + 1)]
     table = Table(
@@ -88,7 +105,7 @@ def image_page(
                 Part(
                     text=[_HOW, _cut(len(objects), _MOST)],
                     tables=[table] if objects else [],
-                    pictures=[photo(drawn, 'The image with the boxes.')],
+                    pictures=[_with_boxes(image, found)],
                 )
             ],
         ),
@@ -121,6 +138,42 @@ def image_page(
     ]
     tiles = {'objects': str(len(objects)), 'levels': str(num_levels)}
     return render('What each level gives', name, tiles, sections)
+
+
+def heat_page(
+    name: str, image: np.ndarray, found: HeatExplanation, shown: Sequence[str]
+) -> str:
+    """Return the page of an image with heat maps.
+
+    Args:
+        name: Of the detector.
+        image: BGR, ``(H, W, 3)``, uint8.
+        found: What was found in it, and the heat.
+        shown: Those of the heat maps that are shown.
+    """
+    objects = found.objects
+    title, how = _HEAT[found.method]
+    table = Table(
+        ['object', 'score'],
+        [[found.classes[x.label], f'{x.score:.3f}'] for x in objects[:_MOST]],
+    )
+    whole = Part(
+        text=[_cut(len(objects), _MOST)],
+        tables=[table] if objects else [],
+        pictures=[_with_boxes(image, found)],
+    )
+    maps = [
+        photo(draw_heat(image, found.heat[x]), f'{title} of {x}', f'{title}, {x}')
+        for x in shown
+    ]
+    text = [how, *([found.note] if found.note else [])]
+    sections = [
+        Section(title, [Part(text=text, pictures=maps)]),
+        Section('Objects', [whole]),
+    ]
+    return render(
+        'What the detector looks at', name, {'objects': str(len(objects))}, sections
+    )
 
 
 def data_page(name: str, result: DataExplanation) -> str:
@@ -177,6 +230,14 @@ def _bars(groups: dict[str, GroupShares]) -> Picture:
     return plot(
         draw_level_shares({name: x.evidence for name, x in most.items()}, text), text
     )
+
+
+def _with_boxes(image: np.ndarray, found: Explanation | HeatExplanation) -> Picture:
+    boxes = np.array([x.box for x in found.objects])
+    labels = np.array([x.label for x in found.objects])
+    scores = np.array([x.score for x in found.objects])
+    drawn = draw_boxes(image, boxes, labels, found.classes, scores=scores)
+    return photo(drawn, 'The image with the boxes.')
 
 
 def _cut(number: int, most: int) -> str:

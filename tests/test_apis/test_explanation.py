@@ -1,12 +1,19 @@
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
+import torch
+from mmdet.registry import MODELS
+from mmengine.registry import init_default_scope
 
 from m2det_mmdet.apis import LevelsError, M2DetError, explain, explain_data
+from m2det_mmdet.compat.environment import PackagesError
 from m2det_mmdet.datasets.scenes import write_scenes
+from m2det_mmdet.utils.configs import load_config
 
 MODEL = 'm2det_r18_scenes'
 
@@ -90,6 +97,66 @@ def test_an_exported_file_is_named(image: Path) -> None:
         explain('mine.onnx', image)
 
 
+@pytest.fixture(scope='module')
+def without_levels(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A detector with an FPN, of random weights: its config and checkpoint."""
+    name = 'necks_fpn_r18_scenes'
+    init_default_scope('mmdet')
+    model = MODELS.build(load_config(name).model)
+    path = tmp_path_factory.mktemp('fpn') / 'fpn.pth'
+    torch.save({'state_dict': model.state_dict()}, path)
+    return name, path
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('with_grad_cam')
+def test_a_detector_without_levels_is_explained_by_eigencam(
+    without_levels: tuple[str, Path], tmp_path: Path
+) -> None:
+    model, checkpoint = without_levels
+    image, page = np.full((60, 120, 3), 90, np.uint8), tmp_path / 'page.html'
+    cv2.circle(image, (30, 30), 15, (0, 0, 200), -1)
+    found = explain(model, image, checkpoint, out=page, device='cpu')
+    figures = json.loads(page.with_suffix('.json').read_text())
+
+    assert (found.method, figures['method']) == ('eigencam', 'eigencam')
+    assert 'FPN has no levels' in found.note
+    assert figures['note'] == found.note
+    assert found.note in page.read_text()
+    heat = found.heat['all']
+    assert heat.ndim == 2
+    assert 0 <= heat.min() < heat.max() <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('with_grad_cam')
+def test_classes_have_heat_maps_of_their_own(image: Path, tmp_path: Path) -> None:
+    page, classes = tmp_path / 'page.html', ['robot', 'disc']
+    found = explain(MODEL, image, method='gradcam', classes=classes, out=page)
+
+    assert (found.method, found.note, [*found.heat]) == ('gradcam', None, classes)
+    assert not np.allclose(*found.heat.values())
+    # Both, and the image with the boxes.
+    assert page.read_text().count('<img') == 3
+    with pytest.raises(M2DetError, match='EigenCAM shows no single classes .* robot'):
+        explain(MODEL, image, method='eigencam', classes=classes)
+
+
+def test_levels_that_are_not_there_are_told_of(
+    without_levels: tuple[str, Path], image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, checkpoint = without_levels
+    # As if grad-cam was not installed.
+    for name in [x for x in sys.modules if x.startswith('pytorch_grad_cam')]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, 'pytorch_grad_cam', None)
+
+    with pytest.raises(LevelsError, match='FPN has no levels'):
+        explain(model, image, checkpoint, method='levels')
+    with pytest.raises(PackagesError, match='FPN has no levels.* EigenCAM needs gra'):
+        explain(model, image, checkpoint)
+
+
 def test_bad_arguments_cost_nothing(image: Path, tmp_path: Path) -> None:
     page = tmp_path / 'page.html'
     page.write_text('mine')
@@ -98,6 +165,7 @@ def test_bad_arguments_cost_nothing(image: Path, tmp_path: Path) -> None:
         ({'out': tmp_path / 'page.png'}, r'page\.png must end in \.html'),
         ({'out': page}, 'page.html'),
         ({'score_thr': 2}, 'score_thr'),
+        ({'method': 'cam'}, 'method must be one of levels, gradcam, eigencam, got'),
     ):
         with pytest.raises(M2DetError, match=message):
             explain(MODEL, image, **options)

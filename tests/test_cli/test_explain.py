@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from m2det_mmdet.cli import main
@@ -29,6 +31,10 @@ def test_it_prints_the_levels_of_an_image_and_of_data(
     [
         ([], 'Name an IMAGE, or a data set'),
         (['a.pth', 'b.jpg', '--data', 'folder'], 'b.jpg is one word too many'),
+        (
+            ['--data', 'folder', '--method', 'gradcam'],
+            '--method gradcam takes an IMAGE',
+        ),
         (['a.jpg', 'b.jpg'], 'One image is explained at a time: leave out b.jpg'),
     ],
 )
@@ -37,3 +43,18 @@ def test_it_takes_an_image_or_data(
 ) -> None:
     assert main(['explain', 'm2det_r18_scenes', *words]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('with_grad_cam')
+def test_it_tells_the_method_of_heat_maps(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    image, page = tmp_path / 'gray.png', str(tmp_path / 'page.html')
+    cv2.imwrite(str(image), np.full((64, 96, 3), 90, np.uint8))
+    words = ['explain', 'm2det_r18_scenes', str(image), '--method', 'eigencam']
+
+    assert main([*words, '-o', page]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == 'Heat maps by eigencam.'
+    assert lines[-1] == f'Page: {page}'

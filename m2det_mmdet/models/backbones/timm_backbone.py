@@ -18,7 +18,7 @@ from ...checkpoints import (
     state_dict_of,
 )
 from ...checkpoints.weights import tensors_of
-from ...compat.environment import PackagesError
+from ...compat.optional import import_optional
 from ...utils.builds import did_you_mean
 from ...utils.errors import M2DetError, clause_of
 
@@ -252,20 +252,7 @@ def _import_timm() -> ModuleType:
     Raises:
         PackagesError: If it is not there, or fails.
     """
-    try:
-        import timm
-    except ModuleNotFoundError as error:
-        raise PackagesError(
-            f'TimmBackbone needs timm, and {error.name} is not installed: '
-            '`pip install "m2det[timm]"`.'
-        ) from error
-    except (ImportError, OSError, RuntimeError) as error:
-        raise PackagesError(
-            f'TimmBackbone needs timm, which cannot be imported ({clause_of(error)}): '
-            'install the torchvision that was built for this PyTorch, from the index '
-            'that PyTorch came from.'
-        ) from error
-    return timm
+    return import_optional('timm', package='timm', extra='timm', user='TimmBackbone')
 
 
 def _with_strides(
