@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from .overlays import grayed
+
 _OPACITY = 0.6
 
 
@@ -16,8 +18,7 @@ def draw_heat(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     Returns:
         The picture, BGR, ``(H, W, 3)``, uint8: from black over red to yellow.
     """
-    gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    spread = cv2.resize(np.float32(heat), image.shape[1::-1])
-    levels = np.clip(255 * spread, 0, 255).astype(np.uint8)
+    smooth = cv2.resize(np.float32(heat), image.shape[1::-1])
+    levels = np.clip(255 * smooth, 0, 255).astype(np.uint8)
     colours = cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO)
-    return cv2.addWeighted(gray, 1 - _OPACITY, colours, _OPACITY, 0)
+    return cv2.addWeighted(grayed(image), 1 - _OPACITY, colours, _OPACITY, 0)

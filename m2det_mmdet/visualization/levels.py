@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-import cv2
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from .grids import scaled
+from .overlays import grayed, spread
 from .style import COLORS, GRAY, INK, new_figure, set_names, short, tidy
 
 # Red for a class, blue against it.
@@ -40,9 +41,8 @@ def draw_level_maps(
         A row for each scale; in it a picture for each level, and one of their sum. Red
         speaks for the class, blue against it; all have the same range of colours.
     """
-    small = _small(image)
-    factor = small.shape[1] / image.shape[1]
-    gray = cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2RGB)
+    gray = grayed(scaled(image, min(1, _LONGEST / max(image.shape[:2]))))
+    factor = gray.shape[1] / image.shape[1]
     rows = [[*scale, scale.sum(axis=0)] for scale in maps]
     largest = max(float(np.abs(cell).max()) for row in rows for cell in row) or 1.0
     colours = ScalarMappable(Normalize(-largest, largest), colormaps[_COLORS])
@@ -55,7 +55,8 @@ def draw_level_maps(
         height, width = cells[0].shape
         line[0].set_ylabel(f'{height}x{width}', color=INK, fontsize=8)
         for column, (cell, place) in enumerate(zip(cells, line, strict=True)):
-            place.imshow(_over(gray, colours.to_rgba(cell)[..., :3], covered))
+            over = spread(colours.to_rgba(cell)[..., :3], gray.shape[:2], covered)
+            place.imshow((1 - _OPACITY) * gray / 255 + _OPACITY * over)
             place.set(xticks=[], yticks=[])
             place.spines[:].set_visible(False)
             for x1, y1, x2, y2 in np.asarray(boxes).reshape(-1, 4) * factor:
@@ -100,19 +101,3 @@ def draw_level_shares(groups: Mapping[str, Sequence[float]], title: str) -> Figu
     axes.set_title(title, color=INK, fontsize=10, loc='left')
     figure.legend(ncols=8, fontsize=8, frameon=False, loc='outside lower left')
     return figure
-
-
-def _small(image: np.ndarray) -> np.ndarray:
-    factor = min(1, _LONGEST / max(image.shape[:2]))
-    size = [max(1, round(side * factor)) for side in image.shape[1::-1]]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _over(
-    gray: np.ndarray, colours: np.ndarray, covered: tuple[float, float]
-) -> np.ndarray:
-    """Lay a map of colours, 0..1, over a gray image; each cell keeps its borders."""
-    height, width = gray.shape[:2]
-    whole = (round(width / covered[1]), round(height / covered[0]))
-    spread = cv2.resize(colours, whole, interpolation=cv2.INTER_NEAREST)
-    return (1 - _OPACITY) * gray / 255 + _OPACITY * spread[:height, :width]

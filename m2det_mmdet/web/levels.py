@@ -10,6 +10,7 @@ from torch import Tensor
 from ..apis import Detector, M2DetError
 from ..models.necks import MLFPN
 from ..visualization.grids import scaled
+from ..visualization.overlays import grayed, spread
 
 _LONGEST = 220  # pixels of the longer side of a picture
 _STRENGTH = 0.6  # of the colours over the picture
@@ -51,24 +52,17 @@ def level_pictures(
             'This detector has no MLFPN of its own whose levels could be shown: choose '
             'another model.'
         )
-    ((_, data),) = detector.inferencer.preprocess([image])
-    data = model.data_preprocessor(data, False)
-    inputs, meta = data['inputs'], data['data_samples'][0].metainfo
+    _, (inputs, metas) = detector.network_input(image)
     with torch.no_grad():
         _, levels = neck.forward_with_levels(model.backbone(inputs))
-    # Without what was added to the right and below.
-    parts = [
-        own / whole
-        for own, whole in zip(meta['img_shape'][:2], inputs.shape[-2:], strict=True)
-    ]
-    small = scaled(image, _LONGEST / max(image.shape[:2]))
-    # Gray, so that all colours are those of the map.
-    small = cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    height, width = metas[0]['img_shape'][:2]
+    covered = (height / inputs.shape[-2], width / inputs.shape[-1])
+    gray = grayed(scaled(image, _LONGEST / max(image.shape[:2])))
     return [
         [
             LabelledPicture(
                 f'level {level}, {maps.shape[-1]} × {maps.shape[-2]} cells',
-                _over(small, maps[0].mean(dim=0), parts),
+                _over(gray, maps[0].mean(dim=0), covered),
             )
             for level, maps in enumerate(scale, start=1)
         ]
@@ -76,13 +70,13 @@ def level_pictures(
     ]
 
 
-def _over(picture: np.ndarray, values: Tensor, parts: list[float]) -> np.ndarray:
+def _over(
+    picture: np.ndarray, values: Tensor, covered: tuple[float, float]
+) -> np.ndarray:
     """Lay the colours of a map over the picture that it was computed from."""
     low, high = values.aminmax()
     shades = (values - low) / (high - low).clamp(min=1e-12) * 255
     shades = shades.byte().cpu().numpy()
-    height, width = picture.shape[:2]
-    whole = (round(width / parts[1]), round(height / parts[0]))
-    shades = cv2.resize(shades, whole, interpolation=cv2.INTER_NEAREST)
-    colors = cv2.applyColorMap(shades[:height, :width], cv2.COLORMAP_VIRIDIS)
+    shades = spread(shades, picture.shape[:2], covered)
+    colors = cv2.applyColorMap(shades, cv2.COLORMAP_VIRIDIS)
     return cv2.addWeighted(colors, _STRENGTH, picture, 1 - _STRENGTH, 0)
