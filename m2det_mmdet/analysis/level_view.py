@@ -82,7 +82,6 @@ class LevelView:
 
     Attributes:
         split: The scores and what makes them.
-        num_levels: Levels of the pyramid.
         covered: Which part of the input's height and width the image takes.
 
     Raises:
@@ -91,7 +90,6 @@ class LevelView:
 
     def __init__(self, model: BaseDetector, images: Tensor, metas: list[dict]) -> None:
         self.split: LevelScores = split_levels(model, images)
-        self.num_levels = len(self.split.parts)
         head = model.bbox_head
         size = padded_size(metas)
         with torch.no_grad():

@@ -122,11 +122,10 @@ def split_levels(model: BaseDetector, images: Tensor) -> LevelScores:
     parts = []
     for level in range(len(neck.tums)):
         start = level * neck.level_channels
+        kept = slice(start, start + neck.level_channels)
         alone = [torch.zeros_like(x) for x in gathered]
         for own, x in zip(alone, gathered, strict=True):
-            own[:, start : start + neck.level_channels] = x[
-                :, start : start + neck.level_channels
-            ]
+            own[:, kept] = x[:, kept]
         parts.append(scores_of(alone) - constant)
     weights = [
         x.unflatten(1, (len(parts), -1)).mean(dim=-1)

@@ -31,10 +31,11 @@ from .benchmarking import benchmark  # noqa: E402
 from .comparison import RunEvent, compare  # noqa: E402
 from .conversion import ConvertedCheckpoint, convert  # noqa: E402
 from .data_check import DataCheck, check_data  # noqa: E402
+from .data_explanation import explain_data  # noqa: E402
 from .detector import Detector  # noqa: E402
 from .drawing import draw  # noqa: E402
 from .evaluation import EvaluationResult, evaluate  # noqa: E402
-from .explanation import explain, explain_data  # noqa: E402
+from .explanation import explain  # noqa: E402
 from .exporting import ExportResult, export, inspect_file  # noqa: E402
 from .flattening import flatten  # noqa: E402
 from .own_data import DataRead  # noqa: E402

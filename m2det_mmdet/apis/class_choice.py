@@ -41,10 +41,10 @@ class ClassChoice:
         self._lowest = np.full(len(classes), score_thr)
         for name, lowest in (class_score_thr or {}).items():
             check_fraction(f'score_thr of {name}', lowest)
-            self._lowest[self._place(name)] = lowest
+            self._lowest[place_of(name, classes)] = lowest
         self._is_chosen = np.full(len(classes), chosen is None)
         for name in () if chosen is None else texts_of('classes', chosen):
-            self._is_chosen[self._place(name)] = True
+            self._is_chosen[place_of(name, classes)] = True
 
     def chosen(self, labels: np.ndarray) -> np.ndarray:
         """Whether objects are of the classes that count: bool, as many as labels."""
@@ -60,11 +60,17 @@ class ClassChoice:
         """Lowest score of each class, by its name."""
         return dict(zip(self.classes, self._lowest.tolist(), strict=True))
 
-    def _place(self, name: str) -> int:
-        if name not in self.classes:
-            listed = ', '.join(self.classes[:_LISTED])
-            more = len(self.classes) - _LISTED
-            rest = f' and {more} more' if more > 0 else ''
-            hint = did_you_mean(name, [*self.classes]) or f'it has {listed}{rest}.'
-            raise M2DetError(f'The detector has no class {name}: {hint}')
-        return self.classes.index(name)
+
+def place_of(name: str, classes: Sequence[str]) -> int:
+    """Return the place of a class in those of a detector.
+
+    Raises:
+        M2DetError: If the detector does not have it; one sentence with what is similar.
+    """
+    if name not in classes:
+        listed = ', '.join(classes[:_LISTED])
+        more = len(classes) - _LISTED
+        rest = f' and {more} more' if more > 0 else ''
+        hint = did_you_mean(name, [*classes]) or f'it has {listed}{rest}.'
+        raise M2DetError(f'The detector has no class {name}: {hint}')
+    return classes.index(name)

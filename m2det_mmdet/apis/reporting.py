@@ -1,12 +1,11 @@
 """Tell on one page what a detector can and cannot do."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from mmengine.config import Config, ConfigDict
 from pycocotools.coco import COCO
@@ -21,11 +20,12 @@ from ..evaluation.figures import BoxFigures
 from ..evaluation.ground_truth import found_in, truth_of
 from ..recipes.data import annotation_files, counts_last_pixel, image_files
 from ..report import EvaluatedDetector, figures_of, find_out, page_of
+from ..report.page_files import write_page
 from ..utils.arguments import check_paths
 from ..utils.configs import config_name
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
-from ..utils.files import check_output, write_whole
+from ..utils.files import check_output
 from ..utils.logs import prints_to, quiet_log
 from ..utils.pipelines import without_step
 from .checks import check_one_of
@@ -128,8 +128,7 @@ def report(
             findings = find_out(evaluated)
             figures = figures_of(evaluated, findings)
             text = page_of(evaluated, findings)
-    content = json.dumps(figures, indent=2, ensure_ascii=False, allow_nan=False)
-    _write(page, text, figures_file, f'{content}\n')
+    write_page(page, text, figures)
     return ReportResult(
         page,
         figures_file,
@@ -248,23 +247,6 @@ def _is_validated(cfg: Config, split: str) -> bool:
         return split == 'val'
     files = annotation_files(cfg, 'test')
     return bool(files) and files == annotation_files(cfg, 'val')
-
-
-def _write(page: Path, text: str, figures_file: Path, content: str) -> None:
-    """Write the page and the figures: both or none."""
-
-    def write(file: BinaryIO) -> None:
-        # The figures are on the disk before the page is put in its place.
-        file.write(_encoded(content))
-        file.flush()
-        write_whole(page, lambda other: other.write(_encoded(text)))
-
-    write_whole(figures_file, write)
-
-
-def _encoded(text: str) -> bytes:
-    # A name of a file that is not UTF-8 holds what no encoding has.
-    return text.encode(errors='backslashreplace')
 
 
 def _named_page(out: Path) -> Path:

@@ -4,12 +4,11 @@ m2det explain MODEL IMAGE [--method METHOD] [-o PAGE]
 m2det explain MODEL --data DATA [--split SPLIT] [-o PAGE]
 
 MODEL is a checkpoint, a run folder, a name of `m2det zoo`, or a config with its
-checkpoint behind it. The score of a class
-before the softmax is split into what the channels of each level give to it and a
-constant; that is exact, with SFAM's weights in it. Of an image the page shows the
-objects, and maps of each level and scale over the image; of a data set which levels and
-scales find small and large objects and each class. PAGE is explanation.html by default;
-the figures are in a JSON file beside it.
+checkpoint behind it. The score of a class before the softmax is split into what the
+channels of each level give to it and a constant; that is exact, with SFAM's weights in
+it. Of an image the page shows the objects, and maps of each level and scale over the
+image; of a data set which levels and scales find small and large objects and each
+class. PAGE is explanation.html by default; the figures are in a JSON file beside it.
 
 A detector without levels has heat maps: of an image the page shows where the maps that
 its head gets stand out (EigenCAM). METHOD gradcam shows what speaks for each class.
@@ -80,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the page, and print the most important figures."""
     from ..apis import explain, explain_data
+    from .console import bar
 
     common = {
         'out': Path(args.out),
@@ -97,9 +97,15 @@ def run(args: argparse.Namespace) -> None:
             raise M2DetError(
                 f'--method {args.method} takes an IMAGE: leave out --data and --split.'
             )
-        result = explain_data(
-            args.model, *args.words, data=args.data, split=args.split, **common
-        )
+        with bar('Looking') as advance:
+            result = explain_data(
+                args.model,
+                *args.words,
+                data=args.data,
+                split=args.split,
+                on_image=advance,
+                **common,
+            )
         _print_data(result)
     else:
         if not args.words:

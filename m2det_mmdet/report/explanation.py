@@ -58,85 +58,12 @@ def image_page(
         shown: Classes whose maps are shown.
         covered: Which part of the maps the image takes.
     """
-    objects = found.objects
-    boxes = np.array([x.box for x in objects]).reshape(-1, 4)
-    labels = np.array([x.label for x in objects], dtype=int)
-    num_levels, num_scales = found.weights.shape
-    levels = [f'level {level}' for level in range(1, num_levels + 1)]
-    table = Table(
-        ['object', 'score', 'scale', 'anchors', *levels, 'constant', 'sum'],
-        [
-            [
-                found.classes[x.label],
-                f'{x.score:.3f}',
-                str(x.scale + 1),
-                str(len(x.anchors)),
-                *(f'{part:+.2f}' for part in x.evidence),
-                f'{x.constant_evidence:+.2f}',
-                f'{sum(x.evidence) + x.constant_evidence:+.2f}',
-            ]
-            for x in objects[:_MOST]
-        ],
-    )
-    weights = Table(
-        ['scale', *levels],
-        [
-            [str(scale + 1), *(f'{x:.2f}' for x in found.weights[:, scale])]
-            for scale in range(num_scales)
-        ],
-    )
-    maps = [
-        plot(
-            draw_level_maps(
-                image,
-                found.maps[shown_name],
-                shown_name,
-                boxes=boxes[labels == found.classes.index(shown_name)],
-                covered=covered,
-            ),
-            f'What each level and scale gives for {shown_name}.',
-        )
-        for shown_name in shown
-    ]
     sections = [
-        Section(
-            'Objects',
-            [
-                Part(
-                    text=[_HOW, _cut(len(objects), _MOST)],
-                    tables=[table] if objects else [],
-                    pictures=[_with_boxes(image, found)],
-                )
-            ],
-        ),
-        Section(
-            'Maps',
-            [
-                Part(
-                    text=[
-                        'A row for each scale, the finest one first; red speaks for '
-                        'the class, blue against it. Each cell tells of its anchor '
-                        'with the best score. The boxes of the class are outlined.'
-                    ],
-                    pictures=maps,
-                    wide=True,
-                )
-            ],
-        ),
-        Section(
-            "SFAM's weights",
-            [
-                Part(
-                    text=[
-                        'By what the attention multiplies the channels of a level, '
-                        'their mean.'
-                    ],
-                    tables=[weights],
-                )
-            ],
-        ),
+        _objects_section(image, found),
+        _maps_section(image, found, shown, covered),
+        _weights_section(found),
     ]
-    tiles = {'objects': str(len(objects)), 'levels': str(num_levels)}
+    tiles = {'objects': str(len(found.objects)), 'levels': str(len(found.weights))}
     return render('What each level gives', name, tiles, sections)
 
 
@@ -200,9 +127,77 @@ def data_page(name: str, result: DataExplanation) -> str:
     return render('Which level finds what', subtitle, tiles, sections)
 
 
+def _objects_section(image: np.ndarray, found: Explanation) -> Section:
+    objects = found.objects
+    table = Table(
+        [
+            *('object', 'score', 'scale', 'anchors'),
+            *_levels(len(found.weights)),
+            *('constant', 'sum'),
+        ],
+        [
+            [
+                found.classes[x.label],
+                f'{x.score:.3f}',
+                str(x.scale + 1),
+                str(len(x.anchors)),
+                *(f'{part:+.2f}' for part in x.evidence),
+                f'{x.constant_evidence:+.2f}',
+                f'{sum(x.evidence) + x.constant_evidence:+.2f}',
+            ]
+            for x in objects[:_MOST]
+        ],
+    )
+    part = Part(
+        text=[_HOW, _cut(len(objects), _MOST)],
+        tables=[table] if objects else [],
+        pictures=[_with_boxes(image, found)],
+    )
+    return Section('Objects', [part])
+
+
+def _maps_section(
+    image: np.ndarray,
+    found: Explanation,
+    shown: Sequence[str],
+    covered: tuple[float, float],
+) -> Section:
+    pictures = []
+    for name in shown:
+        label = found.classes.index(name)
+        boxes = [x.box for x in found.objects if x.label == label]
+        figure = draw_level_maps(
+            image, found.maps[name], name, boxes=np.array(boxes), covered=covered
+        )
+        text = f'What each level and scale gives for {name}.'
+        pictures.append(plot(figure, text))
+    text = (
+        'A row for each scale, the finest one first; red speaks for the class, blue '
+        'against it. Each cell tells of its anchor with the best score. The boxes of '
+        'the class are outlined.'
+    )
+    return Section('Maps', [Part(text=[text], pictures=pictures, wide=True)])
+
+
+def _weights_section(found: Explanation) -> Section:
+    table = Table(
+        ['scale', *_levels(len(found.weights))],
+        [
+            [str(scale), *(f'{x:.2f}' for x in weights)]
+            for scale, weights in enumerate(found.weights.T, start=1)
+        ],
+    )
+    text = 'By what the attention multiplies the channels of a level, their mean.'
+    return Section("SFAM's weights", [Part(text=[text], tables=[table])])
+
+
+def _levels(number: int) -> list[str]:
+    return [f'level {level}' for level in range(1, number + 1)]
+
+
 def _table(groups: dict[str, GroupShares]) -> Table:
     some = next(iter(groups.values()))
-    levels = [f'level {level}' for level in range(1, len(some.evidence) + 1)]
+    levels = _levels(len(some.evidence))
     scales = [f'scale {scale}' for scale in range(1, len(some.scales) + 1)]
     nothing = [float('nan')] * len(levels)
     return Table(

@@ -11,6 +11,7 @@ from mmengine.visualization import TensorboardVisBackend
 
 from m2det_mmdet import apis
 from m2det_mmdet.apis import M2DetError, report, reporting
+from m2det_mmdet.report import page_files
 from m2det_mmdet.utils.configs import load_config
 from m2det_mmdet.utils.files import write_whole
 
@@ -190,7 +191,7 @@ def test_figures_without_their_page_are_not_left(
             raise M2DetError('The disk is full.')
         write_whole(path, content)
 
-    monkeypatch.setattr(reporting, 'write_whole', write)
+    monkeypatch.setattr(page_files, 'write_whole', write)
 
     with pytest.raises(M2DetError, match='The disk is full'):
         report(trained.work_dir, out=tmp_path / 'page.html')
