@@ -1,6 +1,4 @@
-"""All parts of docs/training.md at once, and a head that only training has, interrupted:
-the training goes on exactly.
-"""
+"""All parts of docs/training.md and an auxiliary head, interrupted: exactly resumed."""
 
 from pathlib import Path
 from typing import Any
