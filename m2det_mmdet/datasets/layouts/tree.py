@@ -11,6 +11,7 @@ from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 
 from ...utils.image_search import is_litter
 from ...utils.predicted import FOLDERS, is_pictures, is_prediction
+from ...utils.runs import is_run
 from ...utils.texts import one_line
 from ..faults import Faults, Level, new_kind
 
@@ -26,9 +27,9 @@ class Tree:
     """The files below a folder, which are listed when they are first asked for.
 
     Hidden files and what operating systems leave behind are left out, and so are the
-    pictures of predictions, which have boxes drawn on them, and folders of predictions
-    alone, whose labels are no truth. Links to folders are followed; a folder that can
-    be reached in several ways is listed once.
+    pictures of predictions, which have boxes drawn on them, folders of predictions
+    alone, whose labels are no truth, and folders of runs. Links to folders are
+    followed; a folder that can be reached in several ways is listed once.
 
     Args:
         root: The data folder, absolute.
@@ -122,7 +123,9 @@ _UNREAD = frozenset(
 
 
 def _is_output(folder: Path, entries: list[os.DirEntry]) -> bool:
-    """Whether a folder holds what a prediction has written, and no image beside it."""
+    """Whether a folder is that of a run, or of a prediction and no image beside."""
+    if is_run([entry.name for entry in entries]):
+        return True
     return is_prediction(folder) and not any(
         entry.name not in FOLDERS
         if _is_folder(entry)

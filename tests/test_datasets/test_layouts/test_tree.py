@@ -53,6 +53,15 @@ def test_labels_of_a_prediction_are_no_labels(tmp_path: Path) -> None:
     ]
 
 
+def test_the_folder_of_a_run_is_no_data(tmp_path: Path) -> None:
+    run = ('config.py', 'args.json', 'train_images.jpg')
+    _touch(tmp_path, 'a.jpg', 'work_dirs/cells/data/train.json')
+    _touch(tmp_path / 'work_dirs' / 'cells', *run)
+    _touch(tmp_path / 'b', *run[1:])
+
+    assert Tree(tmp_path, Faults()).images == ['a.jpg', 'b/train_images.jpg']
+
+
 def test_a_prediction_is_no_data_to_train_on(tmp_path: Path) -> None:
     _touch(tmp_path, 'labels.json', 'pictures/a.jpg')
     (tmp_path / 'predict.json').write_text(SIGN)
