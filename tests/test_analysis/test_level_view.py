@@ -15,7 +15,11 @@ def seen() -> tuple[Detector, np.ndarray, LevelView]:
     detector = Detector('m2det_r18_scenes', device='cpu')
     image = compose_scene(np.random.default_rng(3), (160, 128)).image
     pixels, given = detector.network_input(image)
-    return detector, pixels, LevelView(detector.inferencer.model, *given)
+    return (
+        detector,
+        pixels,
+        LevelView(detector.inferencer.model, *given, detector.classes),
+    )
 
 
 def test_its_objects_are_those_of_the_detector(
@@ -29,6 +33,7 @@ def test_its_objects_are_those_of_the_detector(
     for found, other in zip(objects, expected, strict=True):
         assert found.box == pytest.approx(other.box)
         assert (found.score, found.label) == pytest.approx((other.score, other.label))
+        assert found.name == other.name
 
 
 def test_the_sum_of_an_object_is_the_score_of_its_anchor(
