@@ -124,6 +124,8 @@ class LevelView:
     def objects(self, score_thr: float) -> list[ExplainedObject]:
         """Return the objects with at least this score, the best first."""
         found = self._found[self._found.scores >= score_thr]
+        # Without suppression they come in the order of the anchors.
+        found = found[found.scores.argsort(descending=True, stable=True)]
         return [
             self._explain(box, float(score), int(label))
             for box, score, label in zip(

@@ -84,6 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--force', action='store_true', help='replace PAGE')
     add_config_options(parser)
     add_device_argument(parser)
+    # IMAGE may stand before and after options.
+    parser.parse_args = parser.parse_intermixed_args
 
 
 def run(args: argparse.Namespace) -> None:

@@ -40,7 +40,10 @@ def test_it_prints_the_levels_of_an_image_and_of_data(
             ['--data', 'folder', '--method', 'gradcam'],
             '--method is for an IMAGE',
         ),
-        (['a.jpg', 'b.jpg'], 'One image is explained at a time: leave out b.jpg'),
+        (
+            ['a.jpg', '--device', 'cpu', 'b.jpg'],
+            'leave out b.jpg',
+        ),
     ],
 )
 def test_it_takes_an_image_or_data(
