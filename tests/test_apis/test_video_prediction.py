@@ -178,9 +178,9 @@ def test_an_object_has_one_number_in_all_frames(
 def test_tracking_needs_its_package(
     detector: SquareDetector, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('m2det_mmdet.apis.tracking.find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'trackers', None)
 
-    with pytest.raises(M2DetError, match=r'pip install "trackers>=2.6"'):
+    with pytest.raises(M2DetError, match=r'Tracking needs .* "m2det\[track\]"'):
         predict_video(MODEL, video, track=True)
 
 
