@@ -6,30 +6,27 @@ from typing import Any
 from ..analysis.explained import DataExplanation, Explanation, HeatExplanation
 
 
-def figures_of_image(found: Explanation) -> dict[str, Any]:
-    """Return the objects of an image, the maps and SFAM's weights."""
-    return {
-        **_figures_of_objects(found),
-        'sfam_weights': found.weights.tolist(),
-        'maps': {
-            name: [scale.tolist() for scale in maps]
-            for name, maps in found.maps.items()
-        },
-    }
+def figures_of(found: Explanation | HeatExplanation) -> dict[str, Any]:
+    """Return the objects of an image, and what there is of maps and SFAM's weights.
 
-
-def figures_of_heat(found: HeatExplanation) -> dict[str, Any]:
-    """Return the objects of an image; the heat itself would be too large."""
-    return {**_figures_of_objects(found), 'note': found.note}
-
-
-def _figures_of_objects(found: Explanation | HeatExplanation) -> dict[str, Any]:
-    return {
+    Heat itself would be too large.
+    """
+    figures = {
         'method': found.method,
         'classes': found.classes,
         'objects': [
             {**asdict(x), 'name': found.classes[x.label]} for x in found.objects
         ],
+    }
+    if isinstance(found, HeatExplanation):
+        return {**figures, 'note': found.note}
+    return {
+        **figures,
+        'sfam_weights': found.weights.tolist(),
+        'maps': {
+            name: [scale.tolist() for scale in maps]
+            for name, maps in found.maps.items()
+        },
     }
 
 

@@ -41,6 +41,7 @@ def test_the_page_has_a_smaller_picture(
     looker: Looker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looking, '_LONGEST', 100)
+    monkeypatch.setattr(looking, '_SHORTEST', 50)
     cv2.imwrite(str(tmp_path / 'x.png'), np.full((80, 200, 3), 128, np.uint8))
 
     look = looker.look(tmp_path / 'x.png')

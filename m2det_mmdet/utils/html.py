@@ -1,0 +1,28 @@
+"""HTML that holds all of its pictures, and templates of it."""
+
+import base64
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+
+def templates_in(folder: Path) -> Environment:
+    """Return the templates of a folder; what they are given is text, not HTML."""
+    # Names of files and classes may hold anything.
+    return Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def data_address(kind: str, data: bytes) -> str:
+    """Return an address that holds a file itself, so that none has to be fetched.
+
+    Args:
+        kind: Its media type, such as ``image/jpeg``.
+        data: What is in it.
+    """
+    return f'data:{kind};base64,{base64.b64encode(data).decode()}'
