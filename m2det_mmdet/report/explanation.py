@@ -114,10 +114,12 @@ def data_page(name: str, result: DataExplanation) -> str:
 def _heat_section(image: np.ndarray, found: HeatExplanation) -> Section:
     title, how = _HEAT[found.method]
     picture = _fitted(image)
-    maps = [
-        photo(draw_heat(picture, heat), f'{title} of {name}', f'{title}, {name}')
-        for name, heat in list(found.heat.items())[:_SHOWN]
-    ]
+    maps = []
+    for name, heat in list(found.heat.items())[:_SHOWN]:
+        of = 'all classes' if found.method == 'eigencam' else name
+        maps.append(
+            photo(draw_heat(picture, heat), f'{title} of {of}', f'{title}, {of}')
+        )
     text = [how, *([found.note] if found.note else [])]
     return Section(title, [Part(text=text, pictures=maps)])
 

@@ -1,7 +1,6 @@
 """The page of a report: one HTML file, with all of its pictures in it."""
 
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +9,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from jinja2 import Environment
-from markupsafe import Markup, escape
 from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
@@ -19,7 +17,6 @@ from ..utils.html import data_address, templates_in
 from ..version import __version__
 
 _QUALITY = 82  # of JPEG, from 0 to 100
-_COMMAND = re.compile('`([^`]+)`')
 
 
 @dataclass(frozen=True)
@@ -135,11 +132,4 @@ def photo(image: np.ndarray, text: str, caption: str = '') -> Picture:
 
 @cache
 def _templates() -> Environment:
-    templates = templates_in(Path(__file__).parent)
-    templates.filters['commands'] = _commands
-    return templates
-
-
-def _commands(sentence: str) -> Markup:
-    """Set what stands between backticks as a command is set."""
-    return Markup(_COMMAND.sub(r'<code>\1</code>', str(escape(sentence))))
+    return templates_in(Path(__file__).parent)

@@ -27,12 +27,16 @@ class Look:
     """What was seen in a picture: enough to choose boxes without the network.
 
     Attributes:
+        detector: What has looked.
+        file: The picture.
         found: All boxes, before the suppression where it can be chosen.
         suppression: The detector's; ``None`` where it cannot be chosen.
         small: The picture for the page, a file of JPEG; kept small, since every visitor
             has one.
     """
 
+    detector: Detector
+    file: Path
     found: Prediction
     suppression: Suppression | None
     small: bytes
@@ -67,6 +71,24 @@ class Look:
             score_thr=0,
         )
 
+    def explain(self, found: FoundObject) -> list[Section]:
+        """Tell why an object was found, as sections of a page; the network runs again.
+
+        Args:
+            found: The object.
+
+        Raises:
+            M2DetError: If nothing inside of the detector can be looked at, or as of
+                :func:`.explain_object`, or if the picture has gone.
+        """
+        if isinstance(self.detector.inferencer.model, ExportedDetector):
+            raise M2DetError(
+                'An exported file has no levels that can be looked into: choose '
+                'another model.'
+            )
+        image = replace(self.found, path=self.file).image
+        return image_sections(image, explain_object(self.detector, image, found))
+
 
 class Looker:
     """A detector that leaves its suppression to the page.
@@ -96,28 +118,6 @@ class Looker:
         image = found.image
         factor = min(1.0, _LONGEST / max(image.shape[:2]))
         _, data = cv2.imencode('.jpg', scaled(image, factor))
-        # Of the file nothing is needed any more but its name.
-        return Look(
-            replace(found, path=Path(path.name)), self.suppression, data.tobytes()
-        )
-
-    def explain(self, look: Look, path: Path, found: FoundObject) -> list[Section]:
-        """Tell why an object was found in a picture, as sections of a page.
-
-        Args:
-            look: What was seen in it.
-            path: The picture.
-            found: The object.
-
-        Raises:
-            M2DetError: If nothing inside of the detector can be looked at, or as of
-                :func:`.explain_object`, or if the file has gone.
-        """
-        if isinstance(self.detector.inferencer.model, ExportedDetector):
-            raise M2DetError(
-                'An exported file has no levels that can be looked into: choose '
-                'another model.'
-            )
-        image = replace(look.found, path=path).image
-        explanation = explain_object(self.detector, image, found)
-        return image_sections(image, explanation)
+        # Visitors do not learn where it is.
+        found = replace(found, path=Path(path.name))
+        return Look(self.detector, path, found, self.suppression, data.tobytes())

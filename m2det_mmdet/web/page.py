@@ -105,25 +105,22 @@ class Page:
     def why(
         self,
         look: Look | None,
-        picture: Path | None,
-        name: str,
         score_thr: float,
         way: str,
         overlap: float,
         place: int | None,
-    ) -> str:
-        """Tell why an object was found, or why there is nothing to be told."""
-        if look is None or picture is None:
-            return note_html(_FIRST)
+    ) -> Any:
+        """Tell why an object was found; what is told stays when none is chosen."""
+        if look is None or place is None:
+            return gr.skip()
         try:
             objects = [*look.choose(score_thr, way, overlap)]
             # The boxes may be others since it was chosen.
-            if place is None or place >= len(objects):
+            if place >= len(objects):
                 return note_html(_CHOOSE)
-            looker = self._models[name]
-            return render_sections(looker.explain(look, picture, objects[place]))
+            return render_sections(look.explain(objects[place]))
         except Exception as error:
-            return _problem(error, picture)
+            return _problem(error, look.file)
 
     def ways(self, name: str) -> tuple[Any, Any]:
         """Offer a choice of suppressions where a model leaves it."""
@@ -179,7 +176,8 @@ class Page:
             show_progress='hidden',
             api_name='take',
         ).success(**looking, api_name='look')
-        model.input(self.ways, model, [way, overlap], **_UNSEEN).success(
+        # Gradio calls it an input, too, when a field is left as it was.
+        model.change(self.ways, model, [way, overlap], **_UNSEEN).success(
             **looking, api_visibility='private'
         )
         gr.on(
@@ -192,17 +190,14 @@ class Page:
             concurrency_limit=_DRAWN,
             api_name='show',
         )
-        asking = {
-            'fn': self.why,
-            'inputs': [look, picture, model, *chosen, views.objects],
-            'outputs': views.why,
+        views.found.click(self.press, outputs=[views.tabs, views.objects], **_UNSEEN)
+        views.objects.change(
+            self.why,
+            [look, *chosen, views.objects],
+            views.why,
             **_IN_TURN,
-            'api_visibility': 'private',
-        }
-        views.objects.input(**asking)
-        views.found.click(
-            self.press, outputs=[views.tabs, views.objects], **_UNSEEN
-        ).success(**asking)
+            api_visibility='private',
+        )
 
 
 class _Controls(NamedTuple):
