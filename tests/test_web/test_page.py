@@ -245,11 +245,11 @@ def test_the_page_shows_boxes_reasons_and_sentences(
 
     # Nobody has asked why.
     assert not told
-    browser.run("document.querySelectorAll('.m2det-boxes button')[1].click();")
+    browser.run("document.querySelectorAll('.m2det-boxes button')[0].click();")
     text = browser.wait(WHY)
-    assert f'{rows[1][1]}{rows[1][2]}' in text
+    assert f'{rows[0][1]}{rows[0][2]}' in text
     assert "SFAM's weights" in text
-    assert browser.run(OBJECT) == f'2: {rows[1][1]} {rows[1][2]}'
+    assert browser.run(OBJECT) == f'1: {rows[0][1]} {rows[0][2]}'
     browser.run(PASS)
 
     (tmp_path / 'text.jpg').write_text('text')
@@ -257,7 +257,7 @@ def test_the_page_shows_boxes_reasons_and_sentences(
     assert browser.wait(NOTE).startswith('text.jpg is no image that can be read')
     # Each was asked for once.
     assert looked == [pictures[0].name, 'text.jpg']
-    assert told == [expected.names[1]]
+    assert told == [expected.names[0]]
 
     asked = [address for address in browser.asked() if address.startswith('http')]
     assert asked
