@@ -38,9 +38,10 @@ PASS = """
 document.querySelector('input[aria-label=Model]').focus();
 document.activeElement.blur();
 """
+# The tab is there when it was opened.
 WHY = """
-const why = document.querySelector('#why');
-return why.querySelectorAll('section').length && why.textContent;
+return document.querySelector('#why section')
+  && document.querySelector('#why').textContent;
 """
 NOTE = "return document.querySelector('.m2det-problem')?.textContent"
 OBJECT = "return document.querySelector('#object input').value"
