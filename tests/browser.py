@@ -93,8 +93,11 @@ def running_browser(log: Path) -> Iterator[Browser]:
     with open(log, 'w') as file, subprocess.Popen(argv, stdout=file) as process:
         try:
             found = Browser(_address_in(log))
-            yield found
-            found.quit()
+            try:
+                yield found
+            finally:
+                # Without its driver it would go on.
+                found.quit()
         finally:
             process.terminate()
 

@@ -20,6 +20,8 @@ class Explanation:
             each scale ``(levels, h, w)``, the largest map first; of each cell the
             anchor that scores best.
         weights: By what SFAM multiplies each level, ``(levels, scales)``.
+        covered: Which part of the maps' height and width the image takes; below and to
+            the right of it the network's input was filled up.
         page: The HTML file, if one was written; the figures are in JSON beside it.
         method: ``'levels'``.
     """
@@ -28,6 +30,7 @@ class Explanation:
     objects: tuple[ExplainedObject, ...]
     maps: dict[str, list[np.ndarray]]
     weights: np.ndarray
+    covered: tuple[float, float] = (1.0, 1.0)
     page: Path | None = None
     method: str = 'levels'
 

@@ -105,9 +105,6 @@ class LevelView:
         size = padded_size(metas)
         with torch.no_grad():
             boxes, scores = head.decode(*self.split.outputs[:2], size)
-            found = head.predict_by_feat(
-                *self.split.outputs, batch_img_metas=metas, rescale=True
-            )
         fit = {'clip': head.clips_boxes, 'rescale': True}
         self._boxes = in_images(boxes, metas, **fit)[0]
         self._scores = scores[0]
@@ -118,41 +115,34 @@ class LevelView:
         joined = torch.cat(anchors)[None]
         self._anchors = in_images(joined, metas, clip=False, rescale=True)[0]
         self._shapes = head.num_base_priors
-        self._found = found[0]
+        self._head, self._metas = head, metas
         self.covered = covered_part(metas)
 
     def objects(self, score_thr: float) -> list[ExplainedObject]:
         """Return the objects with at least this score, the best first."""
-        found = self._found[self._found.scores >= score_thr]
+        with torch.no_grad():
+            (found,) = self._head.predict_by_feat(
+                *self.split.outputs, batch_img_metas=self._metas, rescale=True
+            )
+        found = found[found.scores >= score_thr]
         # Without suppression they come in the order of the anchors.
         found = found[found.scores.argsort(descending=True, stable=True)]
         return [
-            self._explain(box, float(score), int(label))
+            self.explain(box, float(score), int(label))
             for box, score, label in zip(
                 found.bboxes, found.scores, found.labels, strict=True
             )
         ]
 
-    def heat(self, label: int) -> list[np.ndarray]:
-        """Return what each level gives for a class over the image.
+    def explain(self, box: Tensor, score: float, label: int) -> ExplainedObject:
+        """Tell what made the score of an object that the detector has found.
 
-        Each cell tells of its anchor with the highest score of the class.
-
-        Returns:
-            For each scale ``(levels, h, w)``, as ``evidence`` of an object.
+        Args:
+            box: ``(4,)``, xyxy, pixels of the image.
+            score: 0..1, as the detector gives it.
+            label: Place in the classes.
         """
-        maps, start = [], 0
-        for (height, width), count in zip(self.split.sizes, self._shapes, strict=True):
-            stop = start + height * width * count
-            scores = self._scores[start:stop, label].view(-1, count)
-            own = self._evidence[:, start:stop, label].unflatten(1, (-1, count))
-            best = scores.argmax(dim=1)
-            chosen = own[:, torch.arange(len(best)), best]
-            maps.append(chosen.unflatten(1, (height, width)).cpu().numpy())
-            start = stop
-        return maps
-
-    def _explain(self, box: Tensor, score: float, label: int) -> ExplainedObject:
+        box = box.to(self._boxes)
         own = self._scores[:, label]
         # Of equal boxes, as at a border, the one that scores best.
         distances = (self._boxes - box).abs().amax(dim=1)
@@ -179,6 +169,25 @@ class LevelView:
                 for x in [place, *(x for x in others if x != place)]
             ),
         )
+
+    def heat(self, label: int) -> list[np.ndarray]:
+        """Return what each level gives for a class over the image.
+
+        Each cell tells of its anchor with the highest score of the class.
+
+        Returns:
+            For each scale ``(levels, h, w)``, as ``evidence`` of an object.
+        """
+        maps, start = [], 0
+        for (height, width), count in zip(self.split.sizes, self._shapes, strict=True):
+            stop = start + height * width * count
+            scores = self._scores[start:stop, label].view(-1, count)
+            own = self._evidence[:, start:stop, label].unflatten(1, (-1, count))
+            best = scores.argmax(dim=1)
+            chosen = own[:, torch.arange(len(best)), best]
+            maps.append(chosen.unflatten(1, (height, width)).cpu().numpy())
+            start = stop
+        return maps
 
     def _anchor(self, place: int, score: float) -> FiredAnchor:
         lengths = [

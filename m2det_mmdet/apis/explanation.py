@@ -1,19 +1,17 @@
 """Tell why a detector finds what it finds in an image, by levels or as heat."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from ..analysis.cams import eigen_cam, grad_cam
 from ..analysis.explained import Explanation, HeatExplanation
 from ..analysis.level_view import ExplainedObject, LevelView
 from ..analysis.levels import LevelsError
-from ..compat.environment import PackagesError
-from ..models.utils.image_sizes import covered_part
-from ..report.explanation import heat_page, image_page
-from ..report.explanation_figures import figures_of_heat, figures_of_image
+from ..report.explanation import explanation_page
+from ..report.explanation_figures import figures_of
 from ..report.page_files import page_to_write, write_page
 from ..utils.arguments import texts_of
 from ..utils.errors import M2DetError, our_errors
@@ -24,8 +22,8 @@ from .class_choice import place_of
 from .detector import Detector
 from .explained_detector import check_its_levels, looked_into
 from .image_sources import ImageSource
+from .reasons import by_heat, by_levels
 
-_SHOWN = 4  # classes with maps on the page of an image
 METHODS = ('levels', 'gradcam', 'eigencam')
 
 
@@ -78,97 +76,44 @@ def explain(
     page = page_to_write(out, force=force)
     detector = looked_into(model, checkpoint, device, options)
     labels = [place_of(name, detector.classes) for name in dict.fromkeys(chosen)]
-    if method in (None, 'levels'):
-        try:
-            check_its_levels(detector)
-        except LevelsError as error:
-            if method is not None:
-                raise
-            return _fall_back(detector, image, score_thr, labels, error, page)
-        return _by_levels(detector, image, score_thr, labels, page)
-    return _by_heat(detector, image, score_thr, labels, method, page)
-
-
-def _by_levels(
-    detector: Detector,
-    image: ImageSource,
-    score_thr: float,
-    labels: Sequence[int],
-    page: Path | None,
-) -> Explanation:
-    pixels, given = detector.network_input(image)
-    view = LevelView(detector.inferencer.model, *given, detector.classes)
-    objects = tuple(view.objects(score_thr))
-    labels = _labels(labels, objects, score_thr)
-    found = Explanation(
-        detector.classes,
-        objects,
-        {detector.classes[label]: view.heat(label) for label in labels},
-        view.split.weights[0].cpu().numpy(),
-        page,
-    )
-    if page is not None:
-        names = [detector.classes[label] for label in labels[:_SHOWN]]
-        with prints_to(quiet_log()):
-            text = image_page(
-                str(detector.checkpoint), pixels, found, names, view.covered
-            )
-        write_page(page, text, figures_of_image(found))
-    return found
-
-
-def _by_heat(
-    detector: Detector,
-    image: ImageSource,
-    score_thr: float,
-    labels: Sequence[int],
-    method: str,
-    page: Path | None,
-    note: str | None = None,
-) -> HeatExplanation:
+    method, reason = _choose(detector, method)
     if method == 'eigencam' and labels:
         raise M2DetError(
             f'EigenCAM shows no single classes such as {detector.classes[labels[0]]}: '
             'leave out classes, or take the method gradcam.'
         )
-    pixels, (images, metas) = detector.network_input(image)
-    objects = tuple(detector(pixels, score_thr=score_thr))
-    model = detector.inferencer.model
-    if method == 'eigencam':
-        heat = {'all': eigen_cam(model, images)}
-    else:
+    pixels, given = detector.network_input(image)
+    if method == 'levels':
+        view = LevelView(detector.inferencer.model, *given, detector.classes)
+        objects = view.objects(score_thr)
         labels = _labels(labels, objects, score_thr)
-        maps = grad_cam(model, images, labels)
-        names = [detector.classes[label] for label in labels]
-        heat = dict(zip(names, maps, strict=True))
-    parts = covered_part(metas)
-    height, width = (
-        max(1, round(part * side))
-        for part, side in zip(parts, images.shape[-2:], strict=True)
-    )
-    heat = {name: x[:height, :width] for name, x in heat.items()}
-    found = HeatExplanation(detector.classes, objects, heat, method, note, page)
-    if page is not None:
-        with prints_to(quiet_log()):
-            text = heat_page(str(detector.checkpoint), pixels, found, [*heat][:_SHOWN])
-        write_page(page, text, figures_of_heat(found))
+        found = by_levels(detector, view, objects, labels)
+    else:
+        objects = detector(pixels, score_thr=score_thr)
+        if method == 'gradcam':
+            labels = _labels(labels, objects, score_thr)
+        found = by_heat(detector, given, objects, method, labels, reason)
+    if page is None:
+        return found
+    found = replace(found, page=page)
+    with prints_to(quiet_log()):
+        text = explanation_page(str(detector.checkpoint), pixels, found)
+    write_page(page, text, figures_of(found))
     return found
 
 
-def _fall_back(
-    detector: Detector,
-    image: ImageSource,
-    score_thr: float,
-    labels: Sequence[int],
-    reason: LevelsError,
-    page: Path | None,
-) -> HeatExplanation:
-    """Explain a detector without levels by EigenCAM, which any has."""
-    note = f'{reason} So EigenCAM shows where its maps stand out.'
+def _choose(detector: Detector, method: str | None) -> tuple[str, LevelsError | None]:
+    """Return a method, and where nobody chose it why it is not by levels."""
+    if method not in (None, 'levels'):
+        return method, None
     try:
-        return _by_heat(detector, image, score_thr, labels, 'eigencam', page, note)
-    except PackagesError as error:
-        raise PackagesError(f'{reason} {error}') from error
+        check_its_levels(detector)
+    except LevelsError as error:
+        if method is not None:
+            raise
+        # Any detector has it.
+        return 'eigencam', error
+    return 'levels', None
 
 
 def _labels(

@@ -278,7 +278,7 @@ class CheckedCocoDataset(CocoDataset):
                 f'{_outside(path, "perhaps by a link")}.'
             )
         if self.max_pixels is not None:
-            problem = size_problem(Path(path), self.max_pixels)
+            problem = size_problem(Path(path), self.max_pixels, limit='max_pixels')
             if problem is not None:
                 raise self._unusable(path, problem)
 

@@ -18,7 +18,8 @@ from .page import Part, Picture, Section, Table, photo, plot, plot_of_photos, re
 from .texts import count, share
 
 _MOST = 30  # rows of a table
-_WIDTH = 740  # pixels that a single picture has on the page
+_SHOWN = 4  # classes with maps
+_LONGEST = 960  # pixels of the longer side of an image
 _HOW = (
     'The score of a class before the softmax or the sigmoid is a sum: what the '
     'channels of each level give to it, weighed by SFAM, and a constant. With a '
@@ -37,6 +38,12 @@ _HEAT = {
         'arbitrary, so that the bright parts may be those around the objects.',
     ),
 }
+_COLUMNS = (
+    'Scale is the map that found the object, 1 the finest. Anchors is the number of '
+    'predicted boxes of its class that score at least as well and overlap it by half. '
+    'The constant is what the score would be with maps of zeros.'
+)
+_GIVES = 'What each level gives for the class and against the background'
 _KINDS = {
     'size': 'By size',
     'supercategory': 'By supercategory',
@@ -44,12 +51,8 @@ _KINDS = {
 }
 
 
-def image_page(
-    name: str,
-    image: np.ndarray,
-    found: Explanation,
-    shown: Sequence[str],
-    covered: tuple[float, float],
+def explanation_page(
+    name: str, image: np.ndarray, found: Explanation | HeatExplanation
 ) -> str:
     """Return the page of an image.
 
@@ -57,52 +60,31 @@ def image_page(
         name: Of the detector.
         image: BGR, ``(H, W, 3)``, uint8.
         found: What was found in it, and why.
-        shown: Classes whose maps are shown.
-        covered: Which part of the maps the image takes.
     """
-    sections = [
-        _objects_section(image, found),
-        _maps_section(image, found, shown, covered),
-        _weights_section(found),
-    ]
-    tiles = {'objects': str(len(found.objects)), 'levels': str(len(found.weights))}
-    return render('What each level gives', name, tiles, sections)
+    title = 'What the detector looks at'
+    tiles = {'objects': str(len(found.objects))}
+    if isinstance(found, Explanation):
+        title = 'What each level gives'
+        tiles['levels'] = str(len(found.weights))
+    return render(title, name, tiles, image_sections(image, found))
 
 
-def heat_page(
-    name: str, image: np.ndarray, found: HeatExplanation, shown: Sequence[str]
-) -> str:
-    """Return the page of an image with heat maps.
+def image_sections(
+    image: np.ndarray, found: Explanation | HeatExplanation
+) -> list[Section]:
+    """Return what a page shows of an image.
 
     Args:
-        name: Of the detector.
         image: BGR, ``(H, W, 3)``, uint8.
-        found: What was found in it, and the heat.
-        shown: Those of the heat maps that are shown.
+        found: What was found in it, and why.
     """
-    objects = found.objects
-    title, how = _HEAT[found.method]
-    table = Table(
-        ['object', 'score'],
-        [[x.name, f'{x.score:.3f}'] for x in objects[:_MOST]],
-    )
-    whole = Part(
-        text=[_cut(len(objects), _MOST)],
-        tables=[table] if objects else [],
-        pictures=[_with_boxes(image, found)],
-    )
-    maps = [
-        photo(draw_heat(image, found.heat[x]), f'{title} of {x}', f'{title}, {x}')
-        for x in shown
-    ]
-    text = [how, *([found.note] if found.note else [])]
-    sections = [
-        Section(title, [Part(text=text, pictures=maps)]),
-        Section('Objects', [whole]),
-    ]
-    return render(
-        'What the detector looks at', name, {'objects': str(len(objects))}, sections
-    )
+    if isinstance(found, HeatExplanation):
+        return [_heat_section(image, found), _seen_section(image, found)]
+    sections = [_objects_section(image, found), _maps_section(image, found)]
+    # Without attention all are 1.
+    if (found.weights != 1).any():
+        sections.append(_weights_section(found))
+    return sections
 
 
 def data_page(name: str, result: DataExplanation) -> str:
@@ -117,7 +99,7 @@ def data_page(name: str, result: DataExplanation) -> str:
         Section('All objects', [Part(text=[_HOW], tables=[_table({'all': whole})])])
     ]
     sections += [
-        Section(title, [Part(tables=[_table(own)], pictures=[_bars(own)], wide=True)])
+        Section(title, [Part(tables=[_table(own)], pictures=[_means(own)], wide=True)])
         for kind, title in _KINDS.items()
         if (own := result.groups.get(kind))
     ]
@@ -127,6 +109,33 @@ def data_page(name: str, result: DataExplanation) -> str:
     )
     tiles = {'objects found': f'{whole.objects:,}', 'levels': str(len(whole.evidence))}
     return render('Which level finds what', subtitle, tiles, sections)
+
+
+def _heat_section(image: np.ndarray, found: HeatExplanation) -> Section:
+    title, how = _HEAT[found.method]
+    picture = _fitted(image)
+    maps = []
+    for name, heat in list(found.heat.items())[:_SHOWN]:
+        of = 'all classes' if found.method == 'eigencam' else name
+        maps.append(
+            photo(draw_heat(picture, heat), f'{title} of {of}', f'{title}, {of}')
+        )
+    text = [how, *([found.note] if found.note else [])]
+    return Section(title, [Part(text=text, pictures=maps)])
+
+
+def _seen_section(image: np.ndarray, found: HeatExplanation) -> Section:
+    objects = found.objects
+    table = Table(
+        ['object', 'score'],
+        [[x.name, f'{x.score:.3f}'] for x in objects[:_MOST]],
+    )
+    whole = Part(
+        text=[_cut(len(objects), _MOST)],
+        tables=[table] if objects else [],
+        pictures=[_with_boxes(image, found)],
+    )
+    return Section('Objects', [whole])
 
 
 def _objects_section(image: np.ndarray, found: Explanation) -> Section:
@@ -150,32 +159,34 @@ def _objects_section(image: np.ndarray, found: Explanation) -> Section:
             for x in objects[:_MOST]
         ],
     )
-    part = Part(
-        text=[_HOW, _cut(len(objects), _MOST)],
-        tables=[table] if objects else [],
-        pictures=[_with_boxes(image, found)],
-    )
-    return Section('Objects', [part])
+    text = [_HOW, _COLUMNS, _cut(len(objects), _MOST)]
+    parts = [
+        Part(
+            text=text,
+            tables=[table] if objects else [],
+            pictures=[_with_boxes(image, found)],
+        )
+    ]
+    if objects:
+        # Named as in the picture.
+        rows = [(f'{x.name} {x.score:.2f}', x.evidence) for x in objects[:_MOST]]
+        parts.append(Part(pictures=[_bars(rows, _GIVES)], wide=True))
+    return Section('Objects', parts)
 
 
-def _maps_section(
-    image: np.ndarray,
-    found: Explanation,
-    shown: Sequence[str],
-    covered: tuple[float, float],
-) -> Section:
+def _maps_section(image: np.ndarray, found: Explanation) -> Section:
     pictures = []
-    for name in shown:
+    for name, maps in list(found.maps.items())[:_SHOWN]:
         boxes = [x.box for x in found.objects if x.name == name]
         figure = draw_level_maps(
-            image, found.maps[name], name, boxes=np.array(boxes), covered=covered
+            image, maps, name, boxes=np.array(boxes), covered=found.covered
         )
         text = f'What each level and scale gives for {name}.'
         pictures.append(plot_of_photos(figure, text))
     text = (
-        'A row for each scale, the finest one first; red speaks for the class, blue '
-        'against it. Each cell tells of its anchor with the best score. The boxes of '
-        'the class are outlined.'
+        'A row for each scale, the finest one first, with its cells; red speaks for '
+        'the class, blue against it. Each cell tells of its anchor with the best '
+        'score. The objects of the class are outlined.'
     )
     return Section('Maps', [Part(text=[text], pictures=pictures, wide=True)])
 
@@ -188,7 +199,10 @@ def _weights_section(found: Explanation) -> Section:
             for scale, weights in enumerate(found.weights.T, start=1)
         ],
     )
-    text = 'By what the attention multiplies the channels of a level, their mean.'
+    text = (
+        'SFAM multiplies each channel of a level by a weight from 0 to 1, by what is '
+        'in the image; here is their mean.'
+    )
     return Section("SFAM's weights", [Part(text=[text], tables=[table])])
 
 
@@ -220,23 +234,28 @@ def _table(groups: dict[str, GroupShares]) -> Table:
     )
 
 
-def _bars(groups: dict[str, GroupShares]) -> Picture:
-    most = dict(list(groups.items())[:_MOST])
-    text = 'What each level gives for the class and against the background, the mean'
-    return plot(
-        draw_level_shares({name: x.evidence for name, x in most.items()}, text), text
-    )
+def _means(groups: dict[str, GroupShares]) -> Picture:
+    rows = [(name, x.evidence) for name, x in list(groups.items())[:_MOST]]
+    return _bars(rows, f'{_GIVES}, the mean')
+
+
+def _bars(rows: Sequence[tuple[str, Sequence[float]]], text: str) -> Picture:
+    return plot(draw_level_shares(rows, text), text)
 
 
 def _with_boxes(image: np.ndarray, found: Explanation | HeatExplanation) -> Picture:
-    # Labels of a small image, which the page enlarges, would cover it.
-    factor = max(1.0, _WIDTH / max(image.shape[:2]))
-    image = scaled(image, factor)
-    boxes = factor * np.array([x.box for x in found.objects])
+    picture = _fitted(image)
+    boxes = np.array([x.box for x in found.objects]).reshape(-1, 4)
+    boxes *= np.divide(picture.shape[1::-1], image.shape[1::-1]).repeat(2)
     labels = np.array([x.label for x in found.objects])
     scores = np.array([x.score for x in found.objects])
-    drawn = draw_boxes(image, boxes, labels, found.classes, scores=scores)
+    drawn = draw_boxes(picture, boxes, labels, found.classes, scores=scores)
     return photo(drawn, 'The image with the boxes.')
+
+
+def _fitted(image: np.ndarray) -> np.ndarray:
+    """Return an image as large as the page shows it, so that labels can be read."""
+    return scaled(image, _LONGEST / max(image.shape[:2]))
 
 
 def _cut(number: int, most: int) -> str:

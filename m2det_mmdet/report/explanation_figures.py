@@ -1,37 +1,31 @@
 """What programs get of an explanation: figures as JSON takes them."""
 
-from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 from ..analysis.explained import DataExplanation, Explanation, HeatExplanation
 
 
-def figures_of_image(found: Explanation) -> dict[str, Any]:
-    """Return the objects of an image, the maps and SFAM's weights."""
+def figures_of(found: Explanation | HeatExplanation) -> dict[str, Any]:
+    """Return the objects of an image, and what there is of maps and SFAM's weights.
+
+    Heat itself would be too large.
+    """
+    is_heat = isinstance(found, HeatExplanation)
+    figures = {
+        'method': found.method,
+        'classes': found.classes,
+        'objects': [x._asdict() if is_heat else asdict(x) for x in found.objects],
+    }
+    if is_heat:
+        return {**figures, 'note': found.note}
     return {
-        **_figures_of_objects(found, map(asdict, found.objects)),
+        **figures,
         'sfam_weights': found.weights.tolist(),
         'maps': {
             name: [scale.tolist() for scale in maps]
             for name, maps in found.maps.items()
         },
-    }
-
-
-def figures_of_heat(found: HeatExplanation) -> dict[str, Any]:
-    """Return the objects of an image; the heat itself would be too large."""
-    objects = (x._asdict() for x in found.objects)
-    return {**_figures_of_objects(found, objects), 'note': found.note}
-
-
-def _figures_of_objects(
-    found: Explanation | HeatExplanation, objects: Iterable[dict[str, Any]]
-) -> dict[str, Any]:
-    return {
-        'method': found.method,
-        'classes': found.classes,
-        'objects': [*objects],
     }
 
 

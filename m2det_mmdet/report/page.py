@@ -1,8 +1,6 @@
 """The page of a report: one HTML file, with all of its pictures in it."""
 
-import base64
 import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,20 +8,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup, escape
+from jinja2 import Environment
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from ..utils.html import data_address, templates_in
 from ..version import __version__
 from ..visualization.grids import scaled
 
-_TEMPLATE = 'page.html'
 _QUALITY = 82  # of JPEG, from 0 to 100
 _LONGEST = 2000  # pixels of a photo's longer side; a page is half as wide
-_COMMAND = re.compile('`([^`]+)`')
 
 
 @dataclass(frozen=True)
@@ -104,13 +100,22 @@ def render(
         tiles: The most important figures, large, by what they are.
         sections: The sections.
     """
-    return _template().render(
-        title=title,
-        subtitle=subtitle,
-        tiles=tiles,
-        sections=sections,
-        version=__version__,
+    return (
+        _templates()
+        .get_template('page.html')
+        .render(
+            title=title,
+            subtitle=subtitle,
+            tiles=tiles,
+            sections=sections,
+            version=__version__,
+        )
     )
+
+
+def render_sections(sections: Sequence[Section]) -> str:
+    """Return sections as HTML that stands within another page."""
+    return _templates().get_template('sections.html').render(sections=sections)
 
 
 def plot(figure: Figure, text: str, caption: str = '') -> Picture:
@@ -119,7 +124,7 @@ def plot(figure: Figure, text: str, caption: str = '') -> Picture:
     # Without these a page of the same figures would be another one each time.
     with rc_context({'svg.hashsalt': 'm2det'}):
         FigureCanvasSVG(figure).print_svg(file, metadata={'Date': None})
-    return Picture(_address('svg+xml', file.getvalue()), text, caption)
+    return Picture(data_address('image/svg+xml', file.getvalue()), text, caption)
 
 
 def plot_of_photos(figure: Figure, text: str) -> Picture:
@@ -138,28 +143,9 @@ def photo(image: np.ndarray, text: str, caption: str = '') -> Picture:
     if longest > _LONGEST:
         image = scaled(image, _LONGEST / longest)
     _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return Picture(_address('jpeg', data.tobytes()), text, caption)
-
-
-def _address(kind: str, data: bytes) -> str:
-    return f'data:image/{kind};base64,{base64.b64encode(data).decode()}'
+    return Picture(data_address('image/jpeg', data.tobytes()), text, caption)
 
 
 @cache
-def _template() -> Template:
-    loader = FileSystemLoader(Path(__file__).parent)
-    # Names of files and classes may hold anything.
-    environment = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters['commands'] = _commands
-    return environment.get_template(_TEMPLATE)
-
-
-def _commands(sentence: str) -> Markup:
-    """Set what stands between backticks as a command is set."""
-    return Markup(_COMMAND.sub(r'<code>\1</code>', str(escape(sentence))))
+def _templates() -> Environment:
+    return templates_in(Path(__file__).parent)

@@ -54,12 +54,15 @@ class HugeImage(UnreadableImage):
     """An image of more pixels than Pillow opens, which takes it for an attack."""
 
 
-def size_problem(path: Path, most_pixels: int) -> str | None:
+def size_problem(
+    path: Path, most_pixels: int, *, limit: str = 'the limit'
+) -> str | None:
     """Say in a clause why an image should not be decoded; ``None`` if it may be.
 
     Args:
         path: The image.
         most_pixels: How many it may have.
+        limit: What that number is called.
     """
     try:
         # Other filters of warnings, for each image of a training, would let Python
@@ -74,7 +77,7 @@ def size_problem(path: Path, most_pixels: int) -> str | None:
         return error.problem
     if pixels <= most_pixels:
         return None
-    return f'has {pixels:,} pixels, and max_pixels is {most_pixels:,}'
+    return f'has {pixels:,} pixels, and {limit} is {most_pixels:,}'
 
 
 class Header(NamedTuple):

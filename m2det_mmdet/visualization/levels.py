@@ -1,6 +1,6 @@
 """What the levels of a pyramid give to the scores of a detector."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
@@ -57,7 +57,8 @@ def draw_level_maps(
     axes = figure.subplots(len(rows), num_columns, squeeze=False)
     for row, (cells, line) in enumerate(zip(rows, axes, strict=True)):
         height, width = cells[0].shape
-        line[0].set_ylabel(f'{height}x{width}', color=INK, fontsize=8)
+        name = f'scale {row + 1}\n{height}x{width}'
+        line[0].set_ylabel(name, color=INK, fontsize=8)
         for column, (cell, place) in enumerate(zip(cells, line, strict=True)):
             over = spread(colours.to_rgba(cell)[..., :3], gray.shape[:2], covered)
             place.imshow((1 - _OPACITY) * gray / 255 + _OPACITY * over)
@@ -75,34 +76,38 @@ def draw_level_maps(
                 place.set_title(name, color=INK, fontsize=8)
     bar = figure.colorbar(colours, ax=axes, fraction=0.03, pad=0.01)
     bar.ax.tick_params(labelsize=7, colors=INK, length=0)
+    bar.set_label('given for the class', color=INK, fontsize=8)
     bar.outline.set_visible(False)
     set_names([figure.suptitle(short(title, 60), color=INK, fontsize=10)])
     return figure
 
 
-def draw_level_shares(groups: Mapping[str, Sequence[float]], title: str) -> Figure:
-    """Draw what each level gives for the objects of each group, as bars.
+def draw_level_shares(
+    rows: Sequence[tuple[str, Sequence[float]]], title: str
+) -> Figure:
+    """Draw what each level gives for objects or groups of them, as bars.
 
     Args:
-        groups: By the name of a group a number for each level.
+        rows: Names, and a number for each level; from above to below.
         title: What is written above.
     """
-    num_levels = len(next(iter(groups.values())))
-    figure = new_figure(1.2 + 0.34 * len(groups))
+    names, parts = zip(*rows, strict=True)
+    num_levels = len(parts[0])
+    figure = new_figure(1.2 + 0.34 * len(rows))
     axes = figure.subplots()
     tidy(axes)
-    places = np.arange(len(groups))[::-1]
+    places = np.arange(len(rows))[::-1]
     for positive in (True, False):
-        left = np.zeros(len(groups))
+        left = np.zeros(len(rows))
         for level in range(num_levels):
-            widths = np.array([values[level] for values in groups.values()])
+            widths = np.array([values[level] for values in parts])
             widths = np.where((widths > 0) == positive, widths, 0)
             label = f'level {level + 1}' if positive else None
             color = COLORS[level % len(COLORS)]
             axes.barh(places, widths, 0.7, left, color=color, label=label)
             left += widths
     axes.axvline(0, color=GRAY, linewidth=0.8)
-    axes.set_yticks(places, [short(name) for name in groups])
+    axes.set_yticks(places, [short(name) for name in names])
     axes.grid(visible=False, axis='y')
     set_names(axes.get_yticklabels())
     axes.set_title(title, color=INK, fontsize=10, loc='left')

@@ -6,16 +6,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..apis import Detector, M2DetError, Prediction
+from ..apis import Detector, FoundObject, M2DetError, Prediction
+from ..apis.reasons import explain_object
+from ..export.detector import ExportedDetector
+from ..report.explanation import image_sections
+from ..report.page import Section
 from ..utils.headers import size_problem
 from ..visualization import draw_predictions
 from ..visualization.grids import scaled
-from .levels import LabelledPicture, level_pictures
 from .suppression import OWN, Suppression, take_suppression
 
 # A picture in memory takes three bytes a pixel, several times.
 MOST_PIXELS = 50_000_000
-_LONGEST = 1600  # pixels of the longer side of a picture on the page
+# Pixels of the longer side of a picture on the page.
+_LONGEST, _SHORTEST = 1600, 640
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +27,16 @@ class Look:
     """What was seen in a picture: enough to choose boxes without the network.
 
     Attributes:
+        detector: What has looked.
+        file: The picture.
         found: All boxes, before the suppression where it can be chosen.
         suppression: The detector's; ``None`` where it cannot be chosen.
         small: The picture for the page, a file of JPEG; kept small, since every visitor
             has one.
     """
 
+    detector: Detector
+    file: Path
     found: Prediction
     suppression: Suppression | None
     small: bytes
@@ -52,6 +60,8 @@ class Look:
         """Draw boxes into the picture for the page, BGR."""
         data = np.frombuffer(self.small, np.uint8)
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+        # Names of classes would not fit into a smaller one.
+        picture = scaled(picture, max(1.0, _SHORTEST / max(picture.shape[:2])))
         return draw_predictions(
             picture,
             chosen.boxes * (picture.shape[1] / self.found.size[0]),
@@ -60,6 +70,24 @@ class Look:
             chosen.classes,
             score_thr=0,
         )
+
+    def explain(self, found: FoundObject) -> list[Section]:
+        """Tell why an object was found, as sections of a page; the network runs again.
+
+        Args:
+            found: The object.
+
+        Raises:
+            M2DetError: If nothing inside of the detector can be looked at, or as of
+                :func:`.explain_object`, or if the picture has gone.
+        """
+        if isinstance(self.detector.inferencer.model, ExportedDetector):
+            raise M2DetError(
+                'An exported file has no levels that can be looked into: choose '
+                'another model.'
+            )
+        image = replace(self.found, path=self.file).image
+        return image_sections(image, explain_object(self.detector, image, found))
 
 
 class Looker:
@@ -90,19 +118,6 @@ class Looker:
         image = found.image
         factor = min(1.0, _LONGEST / max(image.shape[:2]))
         _, data = cv2.imencode('.jpg', scaled(image, factor))
-        # Of the file nothing is needed any more but its name.
-        return Look(
-            replace(found, path=Path(path.name)), self.suppression, data.tobytes()
-        )
-
-    def look_into(self, look: Look, path: Path) -> list[list[LabelledPicture]]:
-        """Return what the levels see in a picture, as :func:`.level_pictures`.
-
-        Args:
-            look: What was seen in it.
-            path: The picture.
-
-        Raises:
-            M2DetError: As :func:`.level_pictures`, or if the file has gone.
-        """
-        return level_pictures(self.detector, replace(look.found, path=path).image)
+        # Visitors do not learn where it is.
+        found = replace(found, path=Path(path.name))
+        return Look(self.detector, path, found, self.suppression, data.tobytes())

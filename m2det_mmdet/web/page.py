@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from ..report.page import render_sections
 from ..utils.errors import explain
-from .html import found_html, levels_html, note_html
+from .html import found_html, note_html
 from .looking import Look, Looker
 from .suppression import HARD, OWN, SOFT
 from .uploads import Uploads
@@ -15,11 +16,22 @@ from .uploads import Uploads
 STYLE = Path(__file__).with_name('page.css')
 _WAYS = [("the model's own", OWN), ('soft-NMS', SOFT), ('NMS', HARD)]
 _FIRST = 'Drop a picture on the left.'
+_CHOOSE = (
+    'Choose one of the objects that were found: the network runs once more, and tells '
+    'what made its score.'
+)
+# Asks for the object whose button is pressed.
+_ON_CLICK = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-object]');
+  if (button) trigger('click', { place: Number(button.dataset.object) });
+});
+"""
 _FIXED = (
     "This model's suppression cannot be chosen here: it is inside of the exported "
     'file, or that of a detector with two stages.'
 )
-_BOXES, _LEVELS = 'boxes', 'levels'
+_BOXES, _WHY = 'boxes', 'why'
 # Seconds that a picture stays, between Gradio's sweeps, and that it keeps an upload.
 _FORGET, _SWEEP, _UPLOAD = 3600, 10, 60
 # Events that need a detector: one at a time, in the order of their arrival.
@@ -28,8 +40,6 @@ _IN_TURN = {'concurrency_limit': 1, 'concurrency_id': 'detector'}
 _DRAWN = 4
 # Events that are the page's own, and take no time.
 _UNSEEN = {'queue': False, 'show_progress': 'hidden', 'api_visibility': 'private'}
-
-Shown = tuple[str, list[dict[str, Any]]]
 
 
 class Page:
@@ -62,34 +72,55 @@ class Page:
         score_thr: float,
         way: str,
         overlap: float,
-    ) -> tuple[Look | None, str, list[dict[str, Any]], Any, str]:
-        """Find objects, show them, and leave the levels to be asked for."""
-        if picture is None:
-            return None, note_html(_FIRST), [], gr.Tabs(selected=_BOXES), ''
-        try:
-            look = self._models[name].look(picture)
-            shown = self.show(look, score_thr, way, overlap)
-        except Exception as error:
-            look, shown = None, (_problem(error, picture), [])
-        return look, *shown, gr.Tabs(selected=_BOXES), ''
+    ) -> tuple[Look | None, Any, str, str, list[dict[str, Any]], Any]:
+        """Find objects, show them, and leave it to be asked why."""
+        chosen, look, why = (score_thr, way, overlap), None, note_html(_FIRST)
+        shown = self.show(None, *chosen)
+        if picture is not None:
+            try:
+                look = self._models[name].look(picture)
+                shown, why = self.show(look, *chosen), note_html(_CHOOSE)
+            except Exception as error:
+                look, shown = None, (_problem(error, picture), *shown[1:])
+        return look, gr.Tabs(selected=_BOXES), why, *shown
 
     def show(
         self, look: Look | None, score_thr: float, way: str, overlap: float
-    ) -> Shown:
+    ) -> tuple[str, list[dict[str, Any]], Any]:
         """Show the boxes that remain, without running the network."""
         if look is None:
-            return note_html(_FIRST), []
+            return note_html(_FIRST), [], gr.Dropdown([], value=None)
         found = look.choose(score_thr, way, overlap)
-        return found_html(found, look.draw(found)), found.to_coco()
+        names = [
+            (f'{number}: {x.name} {x.score:.3f}', number - 1)
+            for number, x in enumerate(found, start=1)
+        ]
+        text = found_html(found, look.draw(found))
+        return text, found.to_coco(), gr.Dropdown(names, value=None)
 
-    def levels(self, look: Look | None, picture: Path | None, name: str) -> str:
-        """Show what the levels see, or say why there is nothing to be seen."""
-        if look is None or picture is None:
-            return note_html(_FIRST)
+    def press(self, pressed: gr.EventData) -> tuple[Any, int]:
+        """Choose the object whose button was pressed."""
+        return gr.Tabs(selected=_WHY), pressed.place
+
+    def why(
+        self,
+        look: Look | None,
+        score_thr: float,
+        way: str,
+        overlap: float,
+        place: int | None,
+    ) -> Any:
+        """Tell why an object was found; what is told stays when none is chosen."""
+        if look is None or place is None:
+            return gr.skip()
         try:
-            return levels_html(self._models[name].look_into(look, picture))
+            objects = [*look.choose(score_thr, way, overlap)]
+            # The boxes may be others since it was chosen.
+            if place >= len(objects):
+                return note_html(_CHOOSE)
+            return render_sections(look.explain(objects[place]))
         except Exception as error:
-            return _problem(error, picture)
+            return _problem(error, look.file)
 
     def ways(self, name: str) -> tuple[Any, Any]:
         """Offer a choice of suppressions where a model leaves it."""
@@ -104,7 +135,10 @@ class Page:
             score_thr: Lowest score of a box, as the slider stands at first.
         """
         with gr.Blocks(
-            title='M2Det', analytics_enabled=False, delete_cache=(_SWEEP, _UPLOAD)
+            title='M2Det',
+            analytics_enabled=False,
+            fill_width=True,
+            delete_cache=(_SWEEP, _UPLOAD),
         ) as page:
             with gr.Row():
                 with gr.Column(scale=1, min_width=260):
@@ -127,10 +161,11 @@ class Page:
         records = gr.JSON(visible=False)
         file, model, *chosen = controls
         score, way, overlap = chosen
+        shown = [views.found, records, views.objects]
         looking = {
             'fn': self.look,
             'inputs': [picture, model, *chosen],
-            'outputs': [look, views.found, records, views.tabs, views.levels],
+            'outputs': [look, views.tabs, views.why, *shown],
             **_IN_TURN,
         }
         file.upload(
@@ -141,23 +176,25 @@ class Page:
             show_progress='hidden',
             api_name='take',
         ).success(**looking, api_name='look')
-        model.input(self.ways, model, [way, overlap], **_UNSEEN).success(
+        # Gradio calls it an input, too, when a field is left as it was.
+        model.change(self.ways, model, [way, overlap], **_UNSEEN).success(
             **looking, api_visibility='private'
         )
         gr.on(
             [score.change, way.input, overlap.change],
             self.show,
             [look, *chosen],
-            [views.found, records],
+            shown,
             show_progress='hidden',
             trigger_mode='always_last',
             concurrency_limit=_DRAWN,
             api_name='show',
         )
-        views.levels_tab.select(
-            self.levels,
-            [look, picture, model],
-            views.levels,
+        views.found.click(self.press, outputs=[views.tabs, views.objects], **_UNSEEN)
+        views.objects.change(
+            self.why,
+            [look, *chosen, views.objects],
+            views.why,
             **_IN_TURN,
             api_visibility='private',
         )
@@ -178,8 +215,8 @@ class _Views(NamedTuple):
 
     tabs: gr.Tabs
     found: gr.HTML
-    levels_tab: gr.Tab
-    levels: gr.HTML
+    objects: gr.Dropdown
+    why: gr.HTML
 
 
 def _controls(names: Sequence[str], score_thr: float) -> _Controls:
@@ -211,10 +248,11 @@ def _file() -> gr.File:
 def _views() -> _Views:
     with gr.Tabs(selected=_BOXES) as tabs:
         with gr.Tab('Boxes', id=_BOXES):
-            found = gr.HTML(note_html(_FIRST))
-        with gr.Tab('Levels', id=_LEVELS) as levels_tab:
-            levels = gr.HTML(note_html(_FIRST))
-    return _Views(tabs, found, levels_tab, levels)
+            found = gr.HTML(note_html(_FIRST), js_on_load=_ON_CLICK)
+        with gr.Tab('Why', id=_WHY):
+            objects = gr.Dropdown([], value=None, label='Object', elem_id='object')
+            why = gr.HTML(note_html(_FIRST), elem_id='why')
+    return _Views(tabs, found, objects, why)
 
 
 def _problem(error: Exception, picture: Path) -> str:

@@ -10,9 +10,11 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from packaging.specifiers import SpecifierSet
+
 from ..apis.checks import check_fraction
 from ..utils.arguments import texts_of
-from ..utils.errors import M2DetError, our_errors
+from ..utils.errors import M2DetError, clause_of, our_errors
 from ..utils.values import is_count, is_number
 from .looking import Looker
 from .uploads import Uploads
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 LOCAL = '127.0.0.1'
 PORT = 7860
 _LAST_PORT = 65535
+_GRADIO = '>=6.31,<7'
 _MEGABYTE = 10**6
 _UPLOADS = 'GRADIO_TEMP_DIR'
 # Gradio and what it brings would tell their makers of each start.
@@ -126,12 +129,21 @@ def _folder() -> Iterator[str]:
 
 def _page() -> ModuleType:
     """Import what builds the page, and Gradio with it."""
+    remedy = f'pip install "gradio{_GRADIO}"'
     try:
+        from gradio import __version__ as version
+
+        if version not in SpecifierSet(_GRADIO):
+            raise M2DetError(f'The page does not work with Gradio {version}: {remedy}.')
         from . import page
+    except ModuleNotFoundError as error:
+        raise M2DetError(
+            f'The page needs Gradio, and {error.name} is not installed: {remedy}.'
+        ) from error
     except ImportError as error:
         raise M2DetError(
-            f'The page needs Gradio, and {error.name} is not installed: pip install '
-            '"gradio>=6.31,<7".'
+            f'The page needs Gradio, which cannot be imported ({clause_of(error)}): '
+            f'{remedy}.'
         ) from error
     return page
 

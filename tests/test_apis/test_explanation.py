@@ -45,7 +45,8 @@ def test_an_image_has_a_page_and_its_figures(image: Path, tmp_path: Path) -> Non
     assert figures['maps'].keys() == found.maps.keys()
     assert found.weights.shape == (2, 4)
     text = page.read_text()
-    assert text.count('<img') == 1 + min(4, len(found.maps))
+    # The image with boxes, and bars.
+    assert text.count('<img') == 2 + min(4, len(found.maps))
     assert all(f'{part:+.2f}' in text for part in first.evidence)
 
 

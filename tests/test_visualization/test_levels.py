@@ -47,7 +47,7 @@ def test_what_was_filled_up_is_cut_off() -> None:
 
 
 def test_shares_lie_beside_each_other_by_their_sign() -> None:
-    figure = draw_level_shares({'a': [1.0, 2.0], 'b': [3.0, -1.0]}, 'title')
+    figure = draw_level_shares([('a', [1.0, 2.0]), ('b', [3.0, -1.0])], 'title')
     bars = [
         (round(bar.get_x(), 6), round(bar.get_width(), 6))
         for bar in figure.axes[0].patches

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from m2det_mmdet import Prediction
-from m2det_mmdet.web.html import found_html, levels_html, note_html
-from m2det_mmdet.web.levels import LabelledPicture
+from m2det_mmdet.web.html import found_html, note_html
 
 PICTURE = np.zeros((4, 4, 3), np.uint8)
 FOUND = Prediction(
@@ -28,7 +27,8 @@ def test_boxes_are_in_a_table_and_to_be_taken_along() -> None:
     text = found_html(FOUND, PICTURE)
 
     cells = re.findall(r'<td>(.*?)</td>', text)
-    assert cells == ['&lt;b&gt;', '0.750', '1.0', '2.0', '3.0', '4.5']
+    assert cells[:-1] == ['1', '&lt;b&gt;', '0.750', '1.0', '2.0', '3.0', '4.5']
+    assert 'data-object="0"' in cells[-1]
     name, data = re.search(
         r'download="(.*?)" href="data:.*?;base64,(.*?)"', text
     ).groups()
@@ -49,8 +49,6 @@ def test_nothing_is_told_without_a_table() -> None:
     assert '<table' not in text
 
 
-def test_sentences_and_labels_are_text() -> None:
+def test_sentences_are_text() -> None:
     assert '&lt;i&gt;' in note_html('<i>', problem=True)
     assert 'alert' not in note_html('fine')
-    text = levels_html([[LabelledPicture('<i>', PICTURE)] * 2])
-    assert text.count('&lt;i&gt;</figcaption>') == 2

@@ -16,8 +16,11 @@ from urllib.request import Request, urlopen
 import pytest
 
 from m2det_mmdet import Detector
+from m2det_mmdet.apis import FoundObject
 from m2det_mmdet.datasets.scenes import write_scenes
+from m2det_mmdet.report.page import Section
 from m2det_mmdet.web import serving
+from m2det_mmdet.web.looking import Look, Looker
 
 from ..browser import Browser
 
@@ -30,7 +33,18 @@ ROWS = """
 return [...document.querySelectorAll('.m2det-boxes tbody tr')].map(
   (row) => [...row.cells].map((cell) => cell.textContent));
 """
+# What a keyboard does with a field that is left as it was.
+PASS = """
+document.querySelector('input[aria-label=Model]').focus();
+document.activeElement.blur();
+"""
+# The tab is there when it was opened.
+WHY = """
+return document.querySelector('#why section')
+  && document.querySelector('#why').textContent;
+"""
 NOTE = "return document.querySelector('.m2det-problem')?.textContent"
+OBJECT = "return document.querySelector('#object input').value"
 PICTURE = "return document.querySelector('.m2det-picture figcaption')?.textContent"
 
 
@@ -77,8 +91,8 @@ class Visitor:
 
     def find(self, model: str, score_thr: float = 0.3) -> list[Any]:
         """Return what a model finds in the picture, as :meth:`look` does."""
-        # Before both comes what the server keeps.
-        return self.call('look', model, score_thr, 'own', 0.5)[1:3]
+        # Before both come what the server keeps, and what is shown of the levels.
+        return self.call('look', model, score_thr, 'own', 0.5)[3:5]
 
     def _ask(
         self, path: str, body: bytes | None = None, kind: str = 'application/json'
@@ -126,8 +140,8 @@ def test_a_moved_threshold_and_suppression_change_the_boxes(
     visitor = Visitor(served.address)
     _, first = visitor.look(pictures[0].name, pictures[0].read_bytes())
 
-    _, fewer = visitor.call('show', 0.9, 'own', 0.5)
-    _, all_of_them = visitor.call('show', 0.3, 'hard', 1.0)
+    fewer = visitor.call('show', 0.9, 'own', 0.5)[1]
+    all_of_them = visitor.call('show', 0.3, 'hard', 1.0)[1]
 
     assert fewer == [x for x in first if x['score'] >= 0.9]
     assert len(fewer) < len(first) < len(all_of_them)
@@ -189,9 +203,25 @@ def test_two_hundred_uploads_at_a_time(served: SimpleNamespace, tmp_path: Path) 
     assert found == [expected[number % len(scenes)] for number in range(200)]
 
 
-def test_the_page_shows_boxes_levels_and_sentences(
-    served: SimpleNamespace, browser: Browser, pictures: list[Path], tmp_path: Path
+def test_the_page_shows_boxes_reasons_and_sentences(
+    served: SimpleNamespace,
+    browser: Browser,
+    pictures: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    looked, told, look, explain = [], [], Looker.look, Look.explain
+
+    def note_look(self: Looker, path: Path) -> Look:
+        looked.append(path.name)
+        return look(self, path)
+
+    def note_explain(self: Look, found: FoundObject) -> list[Section]:
+        told.append(found.name)
+        return explain(self, found)
+
+    monkeypatch.setattr(Looker, 'look', note_look)
+    monkeypatch.setattr(Look, 'explain', note_explain)
     before = len(pictures_in(served.folder))
     detector = Detector(MODEL, device='cpu')
     expected = detector(pictures[0], score_thr=0.3)
@@ -202,8 +232,8 @@ def test_the_page_shows_boxes_levels_and_sentences(
     browser.give('input[type=file]', pictures[0])
     browser.wait(PICTURE)
     rows = browser.run(ROWS)
-    assert [row[0] for row in rows] == [*expected.names]
-    assert [row[1] for row in rows] == [f'{score:.3f}' for score in expected.scores]
+    assert [row[1] for row in rows] == [*expected.names]
+    assert [row[2] for row in rows] == [f'{score:.3f}' for score in expected.scores]
 
     browser.run("""
         const slider = document.querySelector('#score input[type=range]');
@@ -214,15 +244,21 @@ def test_the_page_shows_boxes_levels_and_sentences(
     assert fewer < len(rows)
     browser.wait(f'{ROWS.strip().removesuffix(";")}.length === {fewer}')
 
-    browser.run("""
-        [...document.querySelectorAll('[role=tab]')]
-          .find((tab) => tab.textContent.trim() === 'Levels').click();
-    """)
-    browser.wait("return document.querySelectorAll('.m2det-levels img').length > 2")
+    # Nobody has asked why.
+    assert not told
+    browser.run("document.querySelectorAll('.m2det-boxes button')[0].click();")
+    text = browser.wait(WHY)
+    assert f'{rows[0][1]}{rows[0][2]}' in text
+    assert "SFAM's weights" in text
+    assert browser.run(OBJECT) == f'1: {rows[0][1]} {rows[0][2]}'
+    browser.run(PASS)
 
     (tmp_path / 'text.jpg').write_text('text')
     browser.give('input[type=file]', tmp_path / 'text.jpg')
     assert browser.wait(NOTE).startswith('text.jpg is no image that can be read')
+    # Each was asked for once.
+    assert looked == [pictures[0].name, 'text.jpg']
+    assert told == [expected.names[0]]
 
     asked = [address for address in browser.asked() if address.startswith('http')]
     assert asked

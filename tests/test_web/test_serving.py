@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -69,6 +70,30 @@ def test_without_gradio_nothing_is_left(
 
     assert dict(os.environ) == before
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        (
+            {'__version__': '5.49.1'},
+            'does not work with Gradio 5.49.1: pip install',
+        ),
+        ({}, "cannot be imported (ImportError: cannot import name '__version__'"),
+    ],
+    ids=['old', 'broken'],
+)
+def test_a_gradio_that_does_not_serve_is_one_sentence(
+    content: dict[str, str], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gradio = ModuleType('gradio')
+    vars(gradio).update(content)
+    monkeypatch.setitem(sys.modules, 'gradio', gradio)
+
+    with pytest.raises(M2DetError) as raised:
+        serving(port=0).__enter__()
+
+    assert sentence in str(raised.value)
 
 
 def test_visitors_do_not_learn_where_files_are(tmp_path: Path) -> None:
