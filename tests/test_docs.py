@@ -75,7 +75,7 @@ def nms_of_mmcv() -> Iterator[None]:
 @pytest.fixture
 def own_neck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Write the neck and the config of the page on them, as its reader does."""
-    neck, config, _ = (
+    neck, config, *_ = (
         text for place, text in PYTHON.items() if place.startswith(OWN_NECK)
     )
     (tmp_path / 'my_neck.py').write_text(neck)

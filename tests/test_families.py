@@ -35,6 +35,7 @@ SMALL = {
     'm2det/ablation_narrow': [('ablation_narrow_8_tum_scenes', 1, 128)],
     'm2det/modern': [('m2det_n', 4, 640)],
     'm2det/levels': [('levels_4x41_scenes', 1, 128)],
+    'm2det/parts': [('parts_quality_lite0_bccd', 1, 320)],
     'm2det/release': [('m2det_r101_320_release', 8, 320)],
     'augfpn': [('retinanet_r50_augfpn_1x_coco', 8, 128)],
     'mlfpn': [('retinanet_r50_mlfpn_1x_coco', 8, 128)],
@@ -53,6 +54,7 @@ SLOW = {
     'ablation_r101_320',
     'm2det_n',
     'm2det_r101_320_release',
+    'parts_quality_lite0_bccd',
     'ssd_vgg_300',
 }
 

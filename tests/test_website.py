@@ -17,6 +17,8 @@ import pytest
 import yaml
 from mmengine import registry as registries
 
+from .browser import Browser
+
 ROOT = Path(__file__).parents[1]
 WEBSITE = ROOT / 'docs' / 'website'
 needs_zensical = pytest.mark.skipif(
@@ -234,9 +236,10 @@ def _texts(source: Path) -> Iterator[str]:
             yield node.value
 
 
-@needs_zensical
-@pytest.mark.slow
-def test_the_site_builds_strictly(tmp_path: Path) -> None:
+@pytest.fixture(scope='module')
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built strictly from a copy."""
+    tmp_path = tmp_path_factory.mktemp('site')
     for name in ('docs', 'configs', 'm2det_mmdet', 'benchmarks', 'examples', 'tests'):
         unneeded = shutil.ignore_patterns('node_modules')
         shutil.copytree(ROOT / name, tmp_path / name, ignore=unneeded)
@@ -252,9 +255,40 @@ def test_the_site_builds_strictly(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    site = tmp_path / 'site' / 'html'
+    return tmp_path / 'site' / 'html'
+
+
+@needs_zensical
+@pytest.mark.slow
+def test_the_site_builds_strictly(site: Path) -> None:
     assert 'multi-level' in (site / 'index.html').read_text().lower()
     # From a docstring, as Markdown: no role and no link of Sphinx is left.
     page = (site / 'registry' / 'BiFPN.html').read_text()
     assert 'href="https://arxiv.org/abs/1911.09070"' in page
     assert ':class:' not in page
+
+
+@needs_zensical
+@pytest.mark.slow
+def test_the_search_works_in_a_page_that_is_opened_as_a_file(
+    site: Path, browser: Browser
+) -> None:
+    # Of the element that the search is in.
+    within = """
+        const root = [...document.querySelectorAll('div')]
+            .map((x) => x.shadowRoot).find((x) => x?.querySelector('input'));
+    """
+    browser.asked()
+    browser.open((site / 'index.html').as_uri())
+    browser.wait("return document.querySelector('.md-search__button') !== null")
+    browser.run("document.querySelector('.md-search__button').click()")
+    browser.wait(f'{within} return root !== undefined')
+
+    browser.run(f"""{within}
+        const field = root.querySelector('input');
+        field.value = 'mosaic';
+        field.dispatchEvent(new InputEvent('input', {{bubbles: true}}));
+    """)
+
+    browser.wait(f"{within} return root.textContent.includes('Mixed images')")
+    assert all(address.startswith(('file:', 'data:')) for address in browser.asked())

@@ -55,6 +55,8 @@ def write(pages: Path) -> None:
     places = write_registry(names, ROOT, pages)
     write_pages(ROOT, pages, places)
     write_reference(ROOT, pages)
+    for name in ('iframe-worker.js', 'narrow.css'):
+        shutil.copy(Path(__file__).with_name(name), pages)
 
 
 if __name__ == '__main__':

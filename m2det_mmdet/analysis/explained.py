@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..utils.found_object import FoundObject
 from .level_view import ExplainedObject
 
 
@@ -32,21 +33,6 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class SeenObject:
-    """An object that was found.
-
-    Attributes:
-        box: xyxy, pixels of the image.
-        score: 0..1.
-        label: Place in the classes.
-    """
-
-    box: tuple[float, ...]
-    score: float
-    label: int
-
-
-@dataclass(frozen=True)
 class HeatExplanation:
     """What a detector reacts to in an image, as a heat map.
 
@@ -61,7 +47,7 @@ class HeatExplanation:
     """
 
     classes: tuple[str, ...]
-    objects: tuple[SeenObject, ...]
+    objects: tuple[FoundObject, ...]
     heat: dict[str, np.ndarray]
     method: str
     note: str | None = None
@@ -99,6 +85,8 @@ class DataExplanation:
         objects: Number of objects, without crowds.
         groups: Kind of group (``all``, ``size``, ``class``, ``supercategory``), then
             its name; groups without an object that was found are left out.
+        data_problems: What of a folder of one's own was left out or repaired, a
+            sentence each.
         page: The HTML file, if one was written; the figures are in JSON beside it.
     """
 
@@ -106,4 +94,5 @@ class DataExplanation:
     images: int
     objects: int
     groups: dict[str, dict[str, GroupShares]]
+    data_problems: tuple[str, ...] = ()
     page: Path | None = None

@@ -52,14 +52,13 @@ class FoundByLevels:
             found = _best(annotation, own)
             if found is None:
                 continue
-            name = self._classes[label]
             size = SIZES[bisect_right(_LIMITS, annotation['area'])]
             groups = self._groups
             groups['all']['all'].append(found)
             groups['size'][size].append(found)
-            groups['class'][name].append(found)
-            if name in self._supercategories:
-                groups['supercategory'][self._supercategories[name]].append(found)
+            groups['class'][found.name].append(found)
+            if (whole := self._supercategories.get(found.name)) is not None:
+                groups['supercategory'][whole].append(found)
 
     def shares(self, num_scales: int) -> dict[str, dict[str, GroupShares]]:
         """Return what the levels give, by the kind of a group and its name.

@@ -1,6 +1,7 @@
 """Which anchor found an object, and what each level of MLFPN gave to its score."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -11,7 +12,7 @@ from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor
 
 from ..models.task_modules.priors import grid_priors
-from ..models.utils.image_sizes import in_images, padded_size
+from ..models.utils.image_sizes import covered_part, in_images, padded_size
 from .levels import LevelScores, split_levels
 
 # Boxes of an object's class that overlap it so much speak for the same object.
@@ -46,6 +47,7 @@ class ExplainedObject:
         box: xyxy, pixels of the image.
         score: 0..1, as the detector gives it; soft-NMS may have lowered it.
         label: Place in the classes.
+        name: Name of its class.
         logit: Score of the class before the activation.
         constant: What of it the pyramid does not give.
         levels: What of it each level gives.
@@ -59,6 +61,7 @@ class ExplainedObject:
     box: tuple[float, ...]
     score: float
     label: int
+    name: str
     logit: float
     constant: float
     levels: tuple[float, ...]
@@ -79,6 +82,7 @@ class LevelView:
         model: A detector for which :func:`.check_levels` passes, in the mode of a test.
         images: ``(1, 3, H, W)``, as its data preprocessor gives them.
         metas: Meta information of the image.
+        classes: Their names.
 
     Attributes:
         split: The scores and what makes them.
@@ -88,7 +92,14 @@ class LevelView:
         LevelsError: If the scores of the detector are no sum over levels.
     """
 
-    def __init__(self, model: BaseDetector, images: Tensor, metas: list[dict]) -> None:
+    def __init__(
+        self,
+        model: BaseDetector,
+        images: Tensor,
+        metas: list[dict],
+        classes: Sequence[str],
+    ) -> None:
+        self._classes = classes
         self.split: LevelScores = split_levels(model, images)
         head = model.bbox_head
         size = padded_size(metas)
@@ -108,12 +119,13 @@ class LevelView:
         self._anchors = in_images(joined, metas, clip=False, rescale=True)[0]
         self._shapes = head.num_base_priors
         self._found = found[0]
-        height, width = metas[0]['img_shape'][:2]
-        self.covered = (height / images.shape[-2], width / images.shape[-1])
+        self.covered = covered_part(metas)
 
     def objects(self, score_thr: float) -> list[ExplainedObject]:
         """Return the objects with at least this score, the best first."""
         found = self._found[self._found.scores >= score_thr]
+        # Without suppression they come in the order of the anchors.
+        found = found[found.scores.argsort(descending=True, stable=True)]
         return [
             self._explain(box, float(score), int(label))
             for box, score, label in zip(
@@ -156,6 +168,7 @@ class LevelView:
             box=tuple(box.tolist()),
             score=score,
             label=label,
+            name=self._classes[label],
             logit=float(logit[label]),
             constant=float(constant[label]),
             levels=tuple(split.parts[:, 0, place, label].tolist()),

@@ -14,7 +14,6 @@ from ..analysis.explained import (  # noqa: E402
     Explanation,
     GroupShares,
     HeatExplanation,
-    SeenObject,
 )
 from ..analysis.level_view import ExplainedObject, FiredAnchor  # noqa: E402
 from ..analysis.levels import LevelsError  # noqa: E402
@@ -26,6 +25,7 @@ from ..engine.hooks import Evaluated, Step  # noqa: E402
 from ..export.metadata import Metadata  # noqa: E402
 from ..export.verification import Compared  # noqa: E402
 from ..utils.errors import M2DetError  # noqa: E402
+from ..utils.found_object import FoundObject  # noqa: E402
 from .anchor_fitting import FittedAnchors, fit_anchors  # noqa: E402
 from .benchmarking import benchmark  # noqa: E402
 from .comparison import RunEvent, compare  # noqa: E402
@@ -46,7 +46,7 @@ from .prediction_events import (  # noqa: E402
     PredictionStarted,
     Tally,
 )
-from .predictions import FoundObject, Prediction  # noqa: E402
+from .predictions import Prediction  # noqa: E402
 from .reporting import ReportResult, report  # noqa: E402
 from .tabulation import Family, FamilyMember, tabulate  # noqa: E402
 from .training import TrainingResult, TrainingStarted, train  # noqa: E402
@@ -85,7 +85,6 @@ __all__ = [
     'PredictionStarted',
     'ReportResult',
     'RunEvent',
-    'SeenObject',
     'Step',
     'Tally',
     'TrainingResult',

@@ -1,21 +1,24 @@
 """Tell which levels of a detector find the objects of a data set."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from mmdet.datasets import CocoDataset
 from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 
 from ..analysis.explained import DataExplanation
 from ..analysis.level_shares import FoundByLevels
 from ..analysis.level_view import LevelView
+from ..datasets.coco import load_annotations
+from ..engine.hooks import Step
 from ..evaluation.ground_truth import truth_of
 from ..report.explanation import data_page
 from ..report.explanation_figures import figures_of_data
 from ..report.page_files import page_to_write, write_page
-from ..utils.arguments import check_paths
+from ..utils.arguments import check_callable, check_paths
 from ..utils.errors import M2DetError, our_errors
 from ..utils.logs import prints_to, quiet_log
 from .checks import check_one_of, check_run
@@ -31,11 +34,12 @@ def explain_data(
     *,
     data: str | Path | None = None,
     split: str | None = None,
+    allow_outside: bool = False,
     out: str | Path | None = None,
     force: bool = False,
     device: str | None = None,
     options: Mapping[str, Any] | None = None,
-    on_image: Callable[[int, int], None] | None = None,
+    on_event: Callable[[Step], None] | None = None,
 ) -> DataExplanation:
     """Tell which levels find the objects of a data set, by their size and class.
 
@@ -47,11 +51,12 @@ def explain_data(
         checkpoint: Where ``model`` is a config.
         data: A folder of one's own; by default the data of the config.
         split: As of :func:`.report`.
+        allow_outside: Whether images of ``data`` may lie outside of it.
         out: HTML file to write, and JSON beside it; nothing is written by default.
         force: Whether files there may be replaced.
         device: ``'cpu'``, ``'cuda'``, ...; the best there is by default.
         options: Settings of the config to override, by their dotted keys.
-        on_image: Gets the number of images that are done, and that of all.
+        on_event: Gets a :class:`.Step` after each image.
 
     Raises:
         LevelsError: If the scores of the detector are no sum over levels.
@@ -60,6 +65,7 @@ def explain_data(
     """
     check_one_of('split', split, SPLITS)
     check_paths(data=data)
+    check_callable('on_event', on_event)
     page = page_to_write(out, force=force)
     detector = looked_into(model, checkpoint, device, options)
     check_its_levels(detector)
@@ -72,18 +78,19 @@ def explain_data(
             split=split,
             default='val',
             out=Path(scratch),
+            allow_outside=allow_outside,
         )
         dataset = check_run(source.cfg, ('test',), None, complete=True).datasets['test']
         with prints_to(quiet_log()):
             truth = truth_of(dataset)
-        supercategories = _supercategories(getattr(dataset, 'ann_file', None))
+            supercategories = _supercategories(dataset)
     found = FoundByLevels(detector.classes, supercategories)
     for number, (image_id, image) in enumerate(truth.imgs.items(), start=1):
         _, given = detector.network_input(image['file_name'])
-        view = LevelView(detector.inferencer.model, *given)
+        view = LevelView(detector.inferencer.model, *given, detector.classes)
         found.add(truth.imgToAnns[image_id], view.objects(0))
-        if on_image is not None:
-            on_image(number, len(truth.imgs))
+        if on_event is not None:
+            on_event(Step('test', None, None, number, len(truth.imgs)))
     groups = found.shares(len(view.split.sizes))
     if not groups:
         raise M2DetError(
@@ -95,6 +102,7 @@ def explain_data(
         len(truth.imgs),
         sum(not x.get('iscrowd', 0) for x in truth.anns.values()),
         groups,
+        chosen.problems,
         page,
     )
     if page is not None:
@@ -104,12 +112,13 @@ def explain_data(
     return result
 
 
-def _supercategories(ann_file: str | None) -> dict[str, str]:
-    """Return the supercategory of each class where a file tells several."""
-    if ann_file is None or not Path(ann_file).is_file():
+def _supercategories(dataset: BaseDataset) -> dict[str, str]:
+    """Return the supercategory of each class where a COCO file tells several."""
+    if not isinstance(dataset, CocoDataset) or not Path(dataset.ann_file).is_file():
         return {}
-    categories = json.loads(Path(ann_file).read_text()).get('categories', [])
     found = {
-        x['name']: x['supercategory'] for x in categories if x.get('supercategory')
+        x['name']: x['supercategory']
+        for x in load_annotations(dataset.ann_file).cats.values()
+        if x.get('supercategory')
     }
     return found if len({*found.values()}) > 1 else {}

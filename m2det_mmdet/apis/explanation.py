@@ -7,19 +7,17 @@ from typing import Any
 from mmengine.config import Config
 
 from ..analysis.cams import eigen_cam, grad_cam
-from ..analysis.explained import (
-    Explanation,
-    HeatExplanation,
-    SeenObject,
-)
+from ..analysis.explained import Explanation, HeatExplanation
 from ..analysis.level_view import ExplainedObject, LevelView
 from ..analysis.levels import LevelsError
 from ..compat.environment import PackagesError
+from ..models.utils.image_sizes import covered_part
 from ..report.explanation import heat_page, image_page
 from ..report.explanation_figures import figures_of_heat, figures_of_image
 from ..report.page_files import page_to_write, write_page
 from ..utils.arguments import texts_of
 from ..utils.errors import M2DetError, our_errors
+from ..utils.found_object import FoundObject
 from ..utils.logs import prints_to, quiet_log
 from .checks import check_fraction, check_one_of
 from .class_choice import place_of
@@ -79,7 +77,7 @@ def explain(
     chosen = texts_of('classes', classes)
     page = page_to_write(out, force=force)
     detector = looked_into(model, checkpoint, device, options)
-    labels = [place_of(name, detector.classes) for name in chosen]
+    labels = [place_of(name, detector.classes) for name in dict.fromkeys(chosen)]
     if method in (None, 'levels'):
         try:
             check_its_levels(detector)
@@ -99,7 +97,7 @@ def _by_levels(
     page: Path | None,
 ) -> Explanation:
     pixels, given = detector.network_input(image)
-    view = LevelView(detector.inferencer.model, *given)
+    view = LevelView(detector.inferencer.model, *given, detector.classes)
     objects = tuple(view.objects(score_thr))
     labels = _labels(labels, objects, score_thr)
     found = Explanation(
@@ -134,10 +132,7 @@ def _by_heat(
             'leave out classes, or take the method gradcam.'
         )
     pixels, (images, metas) = detector.network_input(image)
-    objects = tuple(
-        SeenObject(x.box, x.score, x.label)
-        for x in detector(pixels, score_thr=score_thr)
-    )
+    objects = tuple(detector(pixels, score_thr=score_thr))
     model = detector.inferencer.model
     if method == 'eigencam':
         heat = {'all': eigen_cam(model, images)}
@@ -146,8 +141,11 @@ def _by_heat(
         maps = grad_cam(model, images, labels)
         names = [detector.classes[label] for label in labels]
         heat = dict(zip(names, maps, strict=True))
-    # Below the image and to its right the network's input was filled up.
-    height, width = metas[0]['img_shape'][:2]
+    parts = covered_part(metas)
+    height, width = (
+        max(1, round(part * side))
+        for part, side in zip(parts, images.shape[-2:], strict=True)
+    )
     heat = {name: x[:height, :width] for name, x in heat.items()}
     found = HeatExplanation(detector.classes, objects, heat, method, note, page)
     if page is not None:
@@ -175,7 +173,7 @@ def _fall_back(
 
 def _labels(
     labels: Sequence[int],
-    objects: Sequence[ExplainedObject | SeenObject],
+    objects: Sequence[ExplainedObject | FoundObject],
     score_thr: float,
 ) -> Sequence[int]:
     """Return the classes that were chosen, or those that were found."""

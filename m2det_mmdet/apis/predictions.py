@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from mmengine.structures import InstanceData
 
 from ..evaluation.coco_records import CocoIds, to_records
 from ..utils.errors import M2DetError, our_errors
+from ..utils.found_object import FoundObject
 from ..utils.images import ImageReader, check_picture, write_picture
 from ..utils.texts import shown
 from ..utils.upright import read_file, read_upright
@@ -25,28 +26,12 @@ if TYPE_CHECKING:
     import supervision
 
 
-class FoundObject(NamedTuple):
-    """An object that was found.
-
-    Attributes:
-        box: xyxy, pixels of the image.
-        score: From 0 to 1.
-        label: Place in the classes of the detector.
-        name: Name of its class.
-    """
-
-    box: tuple[float, float, float, float]
-    score: float
-    label: int
-    name: str
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """What was found in an image.
 
     It has a length, the number of objects, and can be iterated over: it gives a
-    :class:`FoundObject` each.
+    :class:`.FoundObject` each.
 
     Attributes:
         path: The image; ``None`` if it was no file.

@@ -19,12 +19,12 @@ from ..utils.files import writing
 from ..utils.first_process import in_first_process
 from ..utils.images import write_picture
 from ..utils.launchers import may_restart, was_restarted
+from ..utils.runs import ARGUMENTS, CONFIG, PICTURE
 from ..visualization.training_images import draw_training_images
 from .checks import start_processes
 
-# In a run folder.
-DATA, CONFIG, ARGUMENTS = 'data', 'config.py', 'args.json'
-CHECK, LOG, PICTURE = 'check.json', 'log.txt', 'train_images.jpg'
+# In a run folder, besides what it is known by.
+DATA, CHECK, LOG = 'data', 'check.json', 'log.txt'
 _RUNS = 'work_dirs'
 
 

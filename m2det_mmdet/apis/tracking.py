@@ -4,11 +4,9 @@
 Apache-2.0 licence; the method is that of https://arxiv.org/abs/2110.06864.
 """
 
-from importlib.util import find_spec
-
 import numpy as np
 
-from ..utils.errors import M2DetError
+from ..compat.optional import import_optional
 
 # Objects with scores from here on keep a track alive.
 _FAINT = 0.1
@@ -19,13 +17,15 @@ def check_tracking() -> None:
     """Stop where objects cannot be followed.
 
     Raises:
-        M2DetError: If the package is missing.
+        PackagesError: If the package is missing, or cannot be imported.
     """
-    if find_spec('trackers') is None:
-        raise M2DetError(
-            'To follow objects takes the package trackers, which is not installed: '
-            'pip install "trackers>=2.6".'
-        )
+    import_optional(
+        'trackers',
+        package='trackers',
+        extra='track',
+        user='Tracking',
+        mend='install it anew.',
+    )
 
 
 class ObjectTracker:

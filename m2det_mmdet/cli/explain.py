@@ -16,18 +16,27 @@ Both need grad-cam: pip install "m2det[cam]".
 """
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..utils.errors import M2DetError
 from ..utils.texts import printable
-from .arguments import add_config_options, add_device_argument, config_options, fraction
-from .model_words import split_words
+from .arguments import (
+    add_boundary_argument,
+    add_config_options,
+    add_device_argument,
+    config_options,
+    fraction,
+)
+from .model_words import is_image, split_words
 
 if TYPE_CHECKING:
     from ..apis import DataExplanation, Explanation, HeatExplanation
 
 _SHOWN = 10  # objects
+# Options that are for an image, and what they may be for data.
+_FOR_AN_IMAGE = {'method': (None, 'levels'), 'classes': ([],), 'score_thr': (0.3,)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=('train', 'val', 'test'),
         help='images of the data: with this alone those of the config',
     )
+    add_boundary_argument(parser)
     parser.add_argument(
         '-o',
         '--out',
@@ -74,6 +84,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--force', action='store_true', help='replace PAGE')
     add_config_options(parser)
     add_device_argument(parser)
+    # IMAGE may stand before and after options.
+    parser.parse_args = parser.parse_intermixed_args
 
 
 def run(args: argparse.Namespace) -> None:
@@ -88,36 +100,25 @@ def run(args: argparse.Namespace) -> None:
         'options': config_options(args.cfg_options),
     }
     if args.data is not None or args.split is not None:
-        if len(args.words) > 1:
-            raise M2DetError(
-                f'{args.words[-1]} is one word too many: with --data or --split there '
-                'is no IMAGE.'
-            )
-        if args.method not in (None, 'levels'):
-            raise M2DetError(
-                f'--method {args.method} takes an IMAGE: leave out --data and --split.'
-            )
+        _check_data_words(args)
         with bar('Looking') as advance:
             result = explain_data(
                 args.model,
                 *args.words,
                 data=args.data,
                 split=args.split,
-                on_image=advance,
+                allow_outside=args.allow_outside,
+                on_event=lambda step: advance(step.batch, step.batches),
                 **common,
             )
+        for problem in result.data_problems:
+            print(printable(problem), file=sys.stderr)
         _print_data(result)
     else:
-        if not args.words:
-            raise M2DetError('Name an IMAGE, or a data set by --data or --split.')
-        model, checkpoint, images = split_words(args.model, args.words)
-        if len(images) > 1:
-            raise M2DetError(
-                f'One image is explained at a time: leave out {images[1]}.'
-            )
+        model, checkpoint, image = _image_words(args)
         found = explain(
             model,
-            images[0],
+            image,
             checkpoint,
             score_thr=args.score_thr,
             classes=args.classes,
@@ -128,13 +129,42 @@ def run(args: argparse.Namespace) -> None:
             _print_image(found)
         else:
             _print_heat(found)
-    print(f'Page: {args.out}')
+    print(f'Page: {printable(args.out)}')
+
+
+def _check_data_words(args: argparse.Namespace) -> None:
+    """Stop where there is more than data take."""
+    if len(args.words) > 1 or any(map(is_image, args.words)):
+        raise M2DetError(
+            f'{args.words[-1]} is one word too many: with --data or --split there '
+            'is no IMAGE.'
+        )
+    for option, allowed in _FOR_AN_IMAGE.items():
+        if getattr(args, option) not in allowed:
+            name = option.replace('_', '-')
+            raise M2DetError(
+                f'--{name} is for an IMAGE: leave it out, or --data and --split.'
+            )
+
+
+def _image_words(args: argparse.Namespace) -> tuple[str, str | None, str]:
+    """Return the model, the checkpoint if there is one, and the image."""
+    if args.allow_outside:
+        raise M2DetError('--allow-outside is for --data: leave it out.')
+    if not args.words:
+        # An option that takes several words takes the image behind it, too.
+        hint = f' before --classes {args.classes[0]}' if args.classes else ''
+        raise M2DetError(f'Name an IMAGE{hint}, or a data set by --data or --split.')
+    model, checkpoint, images = split_words(args.model, args.words)
+    if len(images) > 1:
+        raise M2DetError(f'One image is explained at a time: leave out {images[1]}.')
+    return model, checkpoint, images[0]
 
 
 def _print_image(found: 'Explanation') -> None:
     for x in found.objects[:_SHOWN]:
         levels = ', '.join(f'{part:+.2f}' for part in x.evidence)
-        name = printable(found.classes[x.label])
+        name = printable(x.name)
         print(f'{name} {x.score:.3f}, scale {x.scale + 1}: levels {levels}')
     _print_rest(len(found.objects))
 
@@ -142,7 +172,7 @@ def _print_image(found: 'Explanation') -> None:
 def _print_heat(found: 'HeatExplanation') -> None:
     print(found.note or f'Heat maps by {found.method}.')
     for x in found.objects[:_SHOWN]:
-        print(f'{printable(found.classes[x.label])} {x.score:.3f}')
+        print(f'{printable(x.name)} {x.score:.3f}')
     _print_rest(len(found.objects))
 
 

@@ -70,17 +70,20 @@ def split_words(
     return model, second, rest
 
 
-def _check_order(first: str, others: Sequence[str]) -> None:
-    """Stop where images come before the model."""
+def is_image(word: str) -> bool:
+    """Whether a word has the suffix of an image."""
     from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 
+    return _has_suffix(word, IMG_EXTENSIONS)
+
+
+def _check_order(first: str, others: Sequence[str]) -> None:
+    """Stop where images come before the model."""
     from ..checkpoints.zoo import is_in_zoo
     from ..utils.videos import is_video
 
-    is_image = os.path.isfile(first) and (
-        _has_suffix(first, IMG_EXTENSIONS) or is_video(first)
-    )
-    if not is_image and (not os.path.isdir(first) or _is_run(first)):
+    is_input = os.path.isfile(first) and (is_image(first) or is_video(first))
+    if not is_input and (not os.path.isdir(first) or _is_run(first)):
         return
     for word in others:
         if _is_run(word) or (is_in_zoo(word) and not os.path.exists(word)):

@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 
 from ..analysis.structure import structure_of
 from ..datasets.layouts import DataLayout
+from ..engine.data_workers import fit_to_workers
 from ..recipes.data import (
     DataFiles,
     annotation_files,
@@ -222,5 +223,4 @@ def _set_loaders(cfg: Config, batch_size: int | None, workers: int | None) -> No
     for loader in (cfg.train_dataloader, cfg.test_dataloader):
         loader.num_workers = workers
         loader.persistent_workers = workers > 0
-        if workers == 0:
-            loader.pop('prefetch_factor', None)
+        fit_to_workers(loader)

@@ -26,6 +26,18 @@ def checked_datasets(dataset: Any) -> Iterator[CheckedCocoDataset]:
             yield from checked_datasets(part)
 
 
+def fit_to_workers(loader: dict[str, Any]) -> None:
+    """Leave out what PyTorch takes for workers alone, where a loader has none.
+
+    Args:
+        loader: Settings of a data loader, as a config has them.
+    """
+    if not loader.get('num_workers'):
+        if loader.get('persistent_workers'):
+            loader['persistent_workers'] = False
+        loader.pop('prefetch_factor', None)
+
+
 @contextmanager
 def worker_deaths_told(runner: Runner) -> Iterator[None]:
     """Say which images the workers of a loader were reading that ended unexpectedly.

@@ -17,6 +17,7 @@ from ..utils.configs import DUMP_SUFFIX, config_name, describe, is_of_run
 from ..utils.errors import M2DetError, explain
 from ..utils.logs import prints_to, quiet
 from ..utils.pipelines import nested
+from .data_workers import fit_to_workers
 from .hooks.skipped_images_hook import SkippedImagesHook
 
 
@@ -65,6 +66,9 @@ def build_runner(
         # without a name the runner gives it one of its own.
         cfg.visualizer.pop('name', None)
     _name_own_types(cfg)
+    for key in ('train', 'val', 'test'):
+        if loader := cfg.get(f'{key}_dataloader'):
+            fit_to_workers(loader)
     try:
         # A log keeps the stream that is standard output when it is made.
         hidden = nullcontext() if on_console else redirect_stdout(io.StringIO())

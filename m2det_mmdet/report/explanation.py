@@ -11,12 +11,14 @@ from ..analysis.explained import (
     HeatExplanation,
 )
 from ..visualization.boxes import draw_boxes
+from ..visualization.grids import scaled
 from ..visualization.heat import draw_heat
 from ..visualization.levels import draw_level_maps, draw_level_shares
-from .page import Part, Picture, Section, Table, photo, plot, render
+from .page import Part, Picture, Section, Table, photo, plot, plot_of_photos, render
 from .texts import count, share
 
 _MOST = 30  # rows of a table
+_WIDTH = 740  # pixels that a single picture has on the page
 _HOW = (
     'The score of a class before the softmax or the sigmoid is a sum: what the '
     'channels of each level give to it, weighed by SFAM, and a constant. With a '
@@ -82,7 +84,7 @@ def heat_page(
     title, how = _HEAT[found.method]
     table = Table(
         ['object', 'score'],
-        [[found.classes[x.label], f'{x.score:.3f}'] for x in objects[:_MOST]],
+        [[x.name, f'{x.score:.3f}'] for x in objects[:_MOST]],
     )
     whole = Part(
         text=[_cut(len(objects), _MOST)],
@@ -137,7 +139,7 @@ def _objects_section(image: np.ndarray, found: Explanation) -> Section:
         ],
         [
             [
-                found.classes[x.label],
+                x.name,
                 f'{x.score:.3f}',
                 str(x.scale + 1),
                 str(len(x.anchors)),
@@ -164,13 +166,12 @@ def _maps_section(
 ) -> Section:
     pictures = []
     for name in shown:
-        label = found.classes.index(name)
-        boxes = [x.box for x in found.objects if x.label == label]
+        boxes = [x.box for x in found.objects if x.name == name]
         figure = draw_level_maps(
             image, found.maps[name], name, boxes=np.array(boxes), covered=covered
         )
         text = f'What each level and scale gives for {name}.'
-        pictures.append(plot(figure, text))
+        pictures.append(plot_of_photos(figure, text))
     text = (
         'A row for each scale, the finest one first; red speaks for the class, blue '
         'against it. Each cell tells of its anchor with the best score. The boxes of '
@@ -228,7 +229,10 @@ def _bars(groups: dict[str, GroupShares]) -> Picture:
 
 
 def _with_boxes(image: np.ndarray, found: Explanation | HeatExplanation) -> Picture:
-    boxes = np.array([x.box for x in found.objects])
+    # Labels of a small image, which the page enlarges, would cover it.
+    factor = max(1.0, _WIDTH / max(image.shape[:2]))
+    image = scaled(image, factor)
+    boxes = factor * np.array([x.box for x in found.objects])
     labels = np.array([x.label for x in found.objects])
     scores = np.array([x.score for x in found.objects])
     drawn = draw_boxes(image, boxes, labels, found.classes, scores=scores)

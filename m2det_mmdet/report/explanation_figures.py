@@ -1,5 +1,6 @@
 """What programs get of an explanation: figures as JSON takes them."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -9,7 +10,7 @@ from ..analysis.explained import DataExplanation, Explanation, HeatExplanation
 def figures_of_image(found: Explanation) -> dict[str, Any]:
     """Return the objects of an image, the maps and SFAM's weights."""
     return {
-        **_figures_of_objects(found),
+        **_figures_of_objects(found, map(asdict, found.objects)),
         'sfam_weights': found.weights.tolist(),
         'maps': {
             name: [scale.tolist() for scale in maps]
@@ -20,16 +21,17 @@ def figures_of_image(found: Explanation) -> dict[str, Any]:
 
 def figures_of_heat(found: HeatExplanation) -> dict[str, Any]:
     """Return the objects of an image; the heat itself would be too large."""
-    return {**_figures_of_objects(found), 'note': found.note}
+    objects = (x._asdict() for x in found.objects)
+    return {**_figures_of_objects(found, objects), 'note': found.note}
 
 
-def _figures_of_objects(found: Explanation | HeatExplanation) -> dict[str, Any]:
+def _figures_of_objects(
+    found: Explanation | HeatExplanation, objects: Iterable[dict[str, Any]]
+) -> dict[str, Any]:
     return {
         'method': found.method,
         'classes': found.classes,
-        'objects': [
-            {**asdict(x), 'name': found.classes[x.label]} for x in found.objects
-        ],
+        'objects': [*objects],
     }
 
 

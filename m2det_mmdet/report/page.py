@@ -13,13 +13,16 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from ..version import __version__
+from ..visualization.grids import scaled
 
 _TEMPLATE = 'page.html'
 _QUALITY = 82  # of JPEG, from 0 to 100
+_LONGEST = 2000  # pixels of a photo's longer side; a page is half as wide
 _COMMAND = re.compile('`([^`]+)`')
 
 
@@ -119,8 +122,21 @@ def plot(figure: Figure, text: str, caption: str = '') -> Picture:
     return Picture(_address('svg+xml', file.getvalue()), text, caption)
 
 
+def plot_of_photos(figure: Figure, text: str) -> Picture:
+    """Return a figure full of images as a picture, for a plot of it is huge."""
+    figure.set_dpi(_LONGEST / max(figure.get_size_inches()))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return photo(
+        cv2.cvtColor(np.asarray(canvas.buffer_rgba()), cv2.COLOR_RGBA2BGR), text
+    )
+
+
 def photo(image: np.ndarray, text: str, caption: str = '') -> Picture:
-    """Return an image, BGR, ``(H, W, 3)``, as a picture."""
+    """Return an image, BGR, ``(H, W, 3)``, as a picture; a huge one smaller."""
+    longest = max(image.shape[:2])
+    if longest > _LONGEST:
+        image = scaled(image, _LONGEST / longest)
     _, data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return Picture(_address('jpeg', data.tobytes()), text, caption)
 

@@ -25,8 +25,10 @@ def page_to_write(out: str | Path | None, *, force: bool) -> Path | None:
     page = Path(out)
     if page.suffix.lower() not in ('.html', '.htm'):
         raise M2DetError(f'{out} must end in .html.')
+    # The one that was named first: its sentence says more.
+    found = check_output(page, force=force)
     check_output(page.with_suffix('.json'), force=force)
-    return check_output(page, force=force)
+    return found
 
 
 def write_page(page: Path, text: str, figures: dict[str, Any]) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 # The file that tells of a prediction, and the folder of pictures beside it.
 RECORD = 'predict.json'
 PICTURES = 'pictures'
+# The folders that it may write, with those of labels.
+FOLDERS = frozenset((PICTURES, 'labels', 'Annotations'))
 # With what the record begins.
 SIGN = '{\n "written_by": "m2det predict'
 

@@ -26,6 +26,7 @@ _SUFFIXES = (
 _PLAYLIST = '.m3u8'
 _STREAMS = ('rtmp', 'rtmps', 'rtp', 'rtsp', 'rtsps', 'srt', 'tcp', 'udp')
 _AHEAD = 4  # frames of a file that are read beyond a batch
+_LAST_CAMERA = 2**31 - 1
 _PATIENCE = 10  # seconds that a stream has to answer, and to send a frame
 # Of a file whose own rate makes no sense, and of cameras that tell none.
 _USUAL_RATE, _HIGHEST_RATE = 25.0, 240.0
@@ -203,7 +204,8 @@ class Video:
 
     def _open(self) -> cv2.VideoCapture:
         if self.is_camera:
-            return cv2.VideoCapture(int(self.source))
+            # OpenCV takes no larger number; no machine has so many.
+            return cv2.VideoCapture(min(int(self.source), _LAST_CAMERA))
         if self.path is not None:
             # In a relative path what stands before a colon would be a protocol.
             return cv2.VideoCapture(os.path.abspath(self.path), cv2.CAP_FFMPEG)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PolyCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
@@ -15,7 +16,8 @@ from .style import COLORS, GRAY, INK, new_figure, set_names, short, tidy
 # Red for a class, blue against it.
 _COLORS = 'RdBu_r'
 _OPACITY = 0.75
-_CELL = 1.3  # inches
+_CELL = 1.3  # inches of a picture's width
+_HIGHEST = 2.0  # of a picture in its cell, by its width; a slimmer one is centered
 _LONGEST = 320  # pixels of a picture's longer side
 
 
@@ -42,12 +44,14 @@ def draw_level_maps(
         speaks for the class, blue against it; all have the same range of colours.
     """
     gray = grayed(scaled(image, min(1, _LONGEST / max(image.shape[:2]))))
-    factor = gray.shape[1] / image.shape[1]
+    factors = np.divide(gray.shape[1::-1], image.shape[1::-1])
     rows = [[*scale, scale.sum(axis=0)] for scale in maps]
+    outlines = np.asarray(boxes, dtype=float).reshape(-1, 4) * np.tile(factors, 2)
+    outlines = outlines[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 4, 2)
     largest = max(float(np.abs(cell).max()) for row in rows for cell in row) or 1.0
     colours = ScalarMappable(Normalize(-largest, largest), colormaps[_COLORS])
     num_columns = len(rows[0])
-    ratio = gray.shape[0] / gray.shape[1]
+    ratio = min(gray.shape[0] / gray.shape[1], _HIGHEST)
     figure = new_figure(0.8 + len(rows) * _CELL * ratio)
     figure.set_size_inches(1.4 + num_columns * _CELL, figure.get_figheight())
     axes = figure.subplots(len(rows), num_columns, squeeze=False)
@@ -59,10 +63,13 @@ def draw_level_maps(
             place.imshow((1 - _OPACITY) * gray / 255 + _OPACITY * over)
             place.set(xticks=[], yticks=[])
             place.spines[:].set_visible(False)
-            for x1, y1, x2, y2 in np.asarray(boxes).reshape(-1, 4) * factor:
-                place.plot(
-                    [x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=INK, linewidth=0.7
-                )
+            # One for all of them: there may be hundreds in each of 54 pictures.
+            place.add_collection(
+                PolyCollection(
+                    outlines, facecolor='none', edgecolor=INK, linewidth=0.7
+                ),
+                autolim=False,
+            )
             if row == 0:
                 name = 'sum' if column == num_columns - 1 else f'level {column + 1}'
                 place.set_title(name, color=INK, fontsize=8)

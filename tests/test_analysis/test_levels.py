@@ -59,6 +59,34 @@ def test_the_parts_and_the_constant_are_the_scores(neck: dict, head: dict) -> No
     assert all(part.abs().max() > 1e-3 for part in split.parts)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize('sfam', ['se', 'eca', 'none'])
+def test_parts_are_sums_over_the_channels_of_a_level(sfam: str) -> None:
+    model = build(neck={**NARROW, 'sfam': sfam})
+    seen = []
+    for convs in model.bbox_head.cls_convs:
+        convs[-1].register_forward_pre_hook(lambda _, maps: seen.append(maps[0]))
+    with torch.no_grad():
+        model(IMAGES)
+    maps = seen[:4]
+    split = split_levels(model, IMAGES)
+
+    assert len(maps) == len(model.bbox_head.cls_convs)
+    for level in range(3):
+        own = slice(8 * level, 8 * level + 8)
+        parts = [
+            torch.nn.functional.conv2d(
+                x[:, own].double(), convs[-1].weight[:, own].double(), padding=1
+            )
+            .permute(0, 2, 3, 1)
+            .reshape(2, -1, 11)
+            for x, convs in zip(maps, model.bbox_head.cls_convs, strict=True)
+        ]
+        torch.testing.assert_close(
+            split.parts[level].double(), torch.cat(parts, dim=1), atol=1e-5, rtol=1e-5
+        )
+
+
 def test_a_level_that_the_head_does_not_see_gives_nothing() -> None:
     model = build(neck=NARROW)
     for convs in model.bbox_head.cls_convs:

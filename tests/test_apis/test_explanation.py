@@ -73,7 +73,7 @@ def test_figures_of_data_are_means_over_the_objects(
         split='test',
         out=tmp_path / 'page.html',
         device='cpu',
-        on_image=lambda *numbers: done.append(numbers),
+        on_event=lambda step: done.append((step.batch, step.batches)),
     )
     groups = result.groups
     whole = groups['all']['all']
@@ -163,7 +163,7 @@ def test_bad_arguments_cost_nothing(image: Path, tmp_path: Path) -> None:
     for options, message in (
         ({'classes': ['robots']}, 'has no class robots: .*robot'),
         ({'out': tmp_path / 'page.png'}, r'page\.png must end in \.html'),
-        ({'out': page}, 'page.html'),
+        ({'out': page}, r'page\.html exists'),
         ({'score_thr': 2}, 'score_thr'),
         ({'method': 'cam'}, 'method must be one of levels, gradcam, eigencam, got'),
     ):

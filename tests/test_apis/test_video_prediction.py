@@ -178,9 +178,9 @@ def test_an_object_has_one_number_in_all_frames(
 def test_tracking_needs_its_package(
     detector: SquareDetector, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('m2det_mmdet.apis.tracking.find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'trackers', None)
 
-    with pytest.raises(M2DetError, match=r'pip install "trackers>=2.6"'):
+    with pytest.raises(M2DetError, match=r'Tracking needs .* "m2det\[track\]"'):
         predict_video(MODEL, video, track=True)
 
 
@@ -351,9 +351,10 @@ def test_ctrl_c_ends_the_command_and_the_video(
     assert process.returncode == 130
     done = len(_lines(out))
     assert 5 <= done < 300
-    assert f'Stopped after {done} of 300 frames: {out}.' in told
-    # A frame may be cut in the middle of its way into the video.
-    assert len(_shown(out / 'video.mp4')) in (done - 1, done)
+    # A frame may be cut on its way into the lines, the count or the video.
+    counts = (done - 1, done)
+    assert any(f'Stopped after {x} of 300 frames: {out}.' in told for x in counts)
+    assert len(_shown(out / 'video.mp4')) in counts
     assert _record(out)['state'] == 'interrupted'
     assert {x.name for x in out.iterdir()} == {
         *('video.mp4', 'results.jsonl', 'predict.json')

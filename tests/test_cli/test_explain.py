@@ -31,11 +31,19 @@ def test_it_prints_the_levels_of_an_image_and_of_data(
     [
         ([], 'Name an IMAGE, or a data set'),
         (['a.pth', 'b.jpg', '--data', 'folder'], 'b.jpg is one word too many'),
+        (['b.jpg', '--data', 'folder'], 'b.jpg is one word too many'),
+        (['--data', 'folder', '--classes', 'disc'], '--classes is for an IMAGE'),
+        (['--split', 'val', '--score-thr', '0.5'], '--score-thr is for an IMAGE'),
+        (['--classes', 'disc', 'a.jpg'], 'Name an IMAGE before --classes disc'),
+        (['a.jpg', '--allow-outside'], '--allow-outside is for --data'),
         (
             ['--data', 'folder', '--method', 'gradcam'],
-            '--method gradcam takes an IMAGE',
+            '--method is for an IMAGE',
         ),
-        (['a.jpg', 'b.jpg'], 'One image is explained at a time: leave out b.jpg'),
+        (
+            ['a.jpg', '--device', 'cpu', 'b.jpg'],
+            'leave out b.jpg',
+        ),
     ],
 )
 def test_it_takes_an_image_or_data(

@@ -57,3 +57,18 @@ def test_a_checkpoint_hook_that_is_named_by_its_class_is_ours(tmp_path: Path) ->
 
     hooks = [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
     assert [type(hook) for hook in hooks] == [OwnCheckpointHook]
+
+
+def test_a_loader_without_workers_asks_nothing_of_them(tmp_path: Path) -> None:
+    cfg = load_config('m2det_r18_scenes')
+    cfg.work_dir = str(tmp_path)
+    settings = {'persistent_workers': True, 'prefetch_factor': 2}
+    cfg.train_dataloader.update(settings, num_workers=0)
+    cfg.val_dataloader.update(settings, num_workers=2)
+
+    build_runner(cfg, on_console=False)
+
+    assert cfg.train_dataloader.persistent_workers is False
+    assert 'prefetch_factor' not in cfg.train_dataloader
+    assert cfg.val_dataloader.persistent_workers is True
+    assert cfg.val_dataloader.prefetch_factor == 2

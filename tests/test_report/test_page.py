@@ -1,9 +1,20 @@
 import base64
 import re
 
+import cv2
 import numpy as np
+import pytest
 
-from m2det_mmdet.report.page import Part, Picture, Section, Table, photo, plot, render
+from m2det_mmdet.report.page import (
+    Part,
+    Picture,
+    Section,
+    Table,
+    photo,
+    plot,
+    plot_of_photos,
+    render,
+)
 from m2det_mmdet.visualization.style import new_figure
 
 
@@ -55,6 +66,27 @@ def test_contents_lead_to_each_section() -> None:
 
     assert '<a href="#my-part">My part</a>' in text
     assert '<section id="my-part">' in text
+
+
+def _pixels(picture: Picture) -> np.ndarray:
+    data = base64.b64decode(picture.source.removeprefix('data:image/jpeg;base64,'))
+    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+
+
+def test_a_huge_photo_is_made_smaller() -> None:
+    # Wider than a JPEG can be.
+    image = np.full((35, 70_000, 3), 90, np.uint8)
+    assert _pixels(photo(image, 'Gray')).shape == (1, 2000, 3)
+
+
+@pytest.mark.slow
+def test_a_plot_of_photos_is_one() -> None:
+    figure = new_figure(4)
+    figure.set_facecolor('red')
+    pixels = _pixels(plot_of_photos(figure, 'Red'))
+
+    assert pixels.shape == (1000, 2000, 3)
+    assert np.abs(pixels.mean((0, 1)) - (0, 0, 255)).max() < 3
 
 
 def test_a_photo_is_a_jpeg_of_the_image() -> None:

@@ -256,6 +256,12 @@ def test_there_may_be_no_camera(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
 
 
+def test_no_camera_has_a_number_that_opencv_cannot_take() -> None:
+    name = '99999999999'
+    with pytest.raises(M2DetError, match=f'Camera {name} cannot'), Video(name):
+        pass
+
+
 class _Camera:
     """Sends lighter and lighter frames, and ends."""
 

@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 
 from m2det_mmdet.visualization.levels import draw_level_maps, draw_level_shares
 
 IMAGE = np.full((40, 80, 3), 128, np.uint8)
+MAP = np.array([[[1.0, -1.0]]])
 
 
 def test_maps_are_red_for_a_class_and_blue_against_it() -> None:
@@ -25,13 +27,19 @@ def test_maps_are_red_for_a_class_and_blue_against_it() -> None:
         pixel = picture[place]
         assert np.sign(pixel[0] - pixel[2]) == sign
     assert np.ptp(pictures[0][right]) < 0.01
-    assert axes[0].lines[0].get_xdata().max() == 20
+    (boxes,) = axes[0].collections
+    assert boxes.get_paths()[0].get_extents().extents.tolist() == [10, 10, 20, 20]
+
+
+@pytest.mark.slow
+def test_a_slim_image_has_a_page_of_usual_size() -> None:
+    figure = draw_level_maps(np.full((9000, 9, 3), 128, np.uint8), [MAP], 'disc')
+    assert max(figure.get_size_inches()) < 10
 
 
 def test_what_was_filled_up_is_cut_off() -> None:
     # The image is the left half of the input.
-    maps = [np.array([[[1.0, -1.0]]])]
-    figure = draw_level_maps(IMAGE, maps, 'disc', covered=(1.0, 0.5))
+    figure = draw_level_maps(IMAGE, [MAP], 'disc', covered=(1.0, 0.5))
     picture = figure.axes[0].images[0].get_array()
 
     assert picture.shape == (40, 80, 3)

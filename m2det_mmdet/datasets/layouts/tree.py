@@ -10,7 +10,8 @@ from pathlib import Path
 from mmdet.apis.det_inferencer import IMG_EXTENSIONS
 
 from ...utils.image_search import is_litter
-from ...utils.predicted import is_pictures
+from ...utils.predicted import FOLDERS, is_pictures, is_prediction
+from ...utils.runs import is_run
 from ...utils.texts import one_line
 from ..faults import Faults, Level, new_kind
 
@@ -25,9 +26,10 @@ PATH_UNREADABLE = new_kind(
 class Tree:
     """The files below a folder, which are listed when they are first asked for.
 
-    Hidden files, what operating systems leave behind and the pictures of predictions,
-    which have boxes drawn on them, are left out. Links to folders
-    are followed; a folder that can be reached in several ways is listed once.
+    Hidden files and what operating systems leave behind are left out, and so are the
+    pictures of predictions, which have boxes drawn on them, folders of predictions
+    alone, whose labels are no truth, and folders of runs. Links to folders are
+    followed; a folder that can be reached in several ways is listed once.
 
     Args:
         root: The data folder, absolute.
@@ -88,6 +90,8 @@ class Tree:
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
+            if folder and _is_output(self.root / folder, entries):
+                continue
             for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
                 path = f'{folder}{entry.name}'
                 if not _is_text(entry.name):
@@ -116,6 +120,18 @@ _IMAGES = frozenset(IMG_EXTENSIONS)
 _UNREAD = frozenset(
     ('.heic', '.heif', '.avif', '.jxl', '.gif', '.dng', '.cr2', '.nef', '.arw')
 )
+
+
+def _is_output(folder: Path, entries: list[os.DirEntry]) -> bool:
+    """Whether a folder is that of a run, or of a prediction and no image beside."""
+    if is_run([entry.name for entry in entries]):
+        return True
+    return is_prediction(folder) and not any(
+        entry.name not in FOLDERS
+        if _is_folder(entry)
+        else os.path.splitext(entry.name)[1].lower() in _IMAGES
+        for entry in entries
+    )
 
 
 def _is_seen(name: str) -> bool:

@@ -11,6 +11,23 @@ def padded_size(batch_img_metas: list[dict]) -> tuple[int, int]:
     return tuple(meta.get('batch_input_shape', meta['img_shape'])[:2])
 
 
+def covered_part(metas: list[dict]) -> tuple[float, float]:
+    """Return which part of the network's input an image takes, in height and width.
+
+    Below the image and to its right the input was filled up.
+
+    Args:
+        metas: ``ori_shape`` and ``scale_factor`` of one image. Its ``img_shape`` would
+            have what a step ``Pad`` of the pipeline filled up, too.
+    """
+    ((height, width), factors) = (metas[0][x] for x in ('ori_shape', 'scale_factor'))
+    whole_height, whole_width = padded_size(metas)
+    return (
+        min(1.0, height * factors[1] / whole_height),
+        min(1.0, width * factors[0] / whole_width),
+    )
+
+
 def in_images(
     boxes: Tensor, batch_img_metas: list[dict], *, clip: bool, rescale: bool
 ) -> Tensor:

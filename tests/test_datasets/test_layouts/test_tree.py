@@ -38,6 +38,30 @@ def test_pictures_of_a_prediction_are_no_images(tmp_path: Path) -> None:
     assert Tree(tmp_path, Faults()).images == ['a.jpg', 'pictures/b.jpg']
 
 
+def test_labels_of_a_prediction_are_no_labels(tmp_path: Path) -> None:
+    # The other prediction was written into a folder of images.
+    _touch(tmp_path, 'a.jpg', 'out/labels/a.txt', 'out/labels.json', 'out/classes.txt')
+    _touch(tmp_path, 'in/b.jpg', 'in/labels/b.txt', 'in/pictures/b.jpg')
+    for name in ('out', 'in'):
+        (tmp_path / name / 'predict.json').write_text(SIGN)
+
+    assert Tree(tmp_path, Faults()).files == [
+        'a.jpg',
+        'in/b.jpg',
+        'in/labels/b.txt',
+        'in/predict.json',
+    ]
+
+
+def test_the_folder_of_a_run_is_no_data(tmp_path: Path) -> None:
+    run = ('config.py', 'args.json', 'train_images.jpg')
+    _touch(tmp_path, 'a.jpg', 'work_dirs/cells/data/train.json')
+    _touch(tmp_path / 'work_dirs' / 'cells', *run)
+    _touch(tmp_path / 'b', *run[1:])
+
+    assert Tree(tmp_path, Faults()).images == ['a.jpg', 'b/train_images.jpg']
+
+
 def test_a_prediction_is_no_data_to_train_on(tmp_path: Path) -> None:
     _touch(tmp_path, 'labels.json', 'pictures/a.jpg')
     (tmp_path / 'predict.json').write_text(SIGN)

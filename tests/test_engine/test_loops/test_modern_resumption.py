@@ -1,4 +1,4 @@
-"""All parts of docs/training.md at once, interrupted: the training goes on exactly."""
+"""All parts of docs/training.md and an auxiliary head, interrupted: exactly resumed."""
 
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ def settings(folder: Path, scenes: Path, workers: int = 0) -> Config:
     # Smaller maps, and a size that changes within an epoch and lasts into the next.
     (resize,) = cfg.model.data_preprocessor.batch_augments
     resize.update(interval=3)
-    cfg.model.neck.num_levels = 1
+    cfg.model.neck.num_levels = 2
+    cfg.model.aux_levels = [0]
     cfg.model.test_cfg.max_per_img = 5
     train = cfg.train_dataloader
     train.update(batch_size=2, num_workers=workers, persistent_workers=workers > 0)
@@ -58,6 +59,7 @@ def test_a_modern_training_goes_on_where_it_was_interrupted(
 ) -> None:
     whole = trained(settings(tmp_path / 'whole', scenes))
     assert whole['meta']['iter'] == 4 * EPOCHS
+    assert any('aux_heads' in name for name in whole['state_dict'])
 
     # Within mixing, before and after its end, and just before a size is drawn.
     for workers, iteration in ((0, 3), (2, 7), (2, 8), (0, 10)):

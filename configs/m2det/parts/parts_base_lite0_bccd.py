@@ -1,0 +1,9 @@
+# More of the base feature for narrower TUMs, at nearly the cost of 48 and 24 channels.
+_base_ = [
+    '../backbones/m2det_efficientnet-lite0_bccd.py',
+    '../../_base_/models/necks_lite0.py',
+]
+
+model = dict(
+    neck=dict(_base_.pop('necks_lite0').mlfpn_2, tum_channels=40, thin_channels=80)
+)

@@ -1,0 +1,7 @@
+# SFAM with one small convolution over the channels' means.
+_base_ = [
+    '../backbones/m2det_efficientnet-lite0_bccd.py',
+    '../../_base_/models/necks_lite0.py',
+]
+
+model = dict(neck=dict(_base_.pop('necks_lite0').mlfpn_2, sfam='eca'))

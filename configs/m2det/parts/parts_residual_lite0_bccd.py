@@ -1,0 +1,7 @@
+# A path around each TUM.
+_base_ = [
+    '../backbones/m2det_efficientnet-lite0_bccd.py',
+    '../../_base_/models/necks_lite0.py',
+]
+
+model = dict(neck=dict(_base_.pop('necks_lite0').mlfpn_2, residual=True))

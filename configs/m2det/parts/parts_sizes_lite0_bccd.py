@@ -1,0 +1,14 @@
+# Batches of changing size.
+_base_ = [
+    '../backbones/m2det_efficientnet-lite0_bccd.py',
+    '../../_base_/models/necks_lite0.py',
+]
+
+model = dict(
+    neck=_base_.pop('necks_lite0').mlfpn_2,
+    data_preprocessor=dict(
+        batch_augments=[
+            dict(type='BatchSyncRandomResize', random_size_range=(288, 384))
+        ]
+    ),
+)
