@@ -1,5 +1,6 @@
 """What people who carry on find at the root of the repository."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,13 @@ def test_the_citation_is_of_this_version_and_of_the_paper() -> None:
     assert [author['family-names'] for author in paper['authors']] == [
         'Zhao', 'Sheng', 'Wang', 'Tang', 'Chen', 'Cai', 'Ling',
     ]  # fmt: skip
+
+
+def test_the_changelog_tells_of_this_version_and_its_day() -> None:
+    day = yaml.safe_load((ROOT / 'CITATION.cff').read_text())['date-released']
+    headings = re.findall(r'^## (.+)$', (ROOT / 'CHANGELOG.md').read_text(), re.M)
+
+    assert headings[:2] == ['Unreleased', f'{__version__} ({day})']
 
 
 @pytest.mark.parametrize('path', sorted(FORMS.glob('*.yml')), ids=lambda x: x.stem)

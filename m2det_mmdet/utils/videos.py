@@ -321,12 +321,14 @@ def _quiet_opencv() -> Iterator[None]:
 
     FFmpeg takes its level when the first video is opened.
     """
-    level, is_set = cv2.getLogLevel(), _QUIET in os.environ
+    # OpenCV 5 has moved these functions to a module of their own.
+    log = cv2 if hasattr(cv2, 'getLogLevel') else cv2.utils.logging
+    level, is_set = log.getLogLevel(), _QUIET in os.environ
     os.environ.setdefault(_QUIET, '-8')
-    cv2.setLogLevel(0)
+    log.setLogLevel(0)
     try:
         yield
     finally:
-        cv2.setLogLevel(level)
+        log.setLogLevel(level)
         if not is_set:
             del os.environ[_QUIET]

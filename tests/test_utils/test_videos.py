@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -88,6 +89,19 @@ def test_all_frames_come_with_their_times(video: Path) -> None:
     assert (read.size, read.rate, read.count) == ((64, 48), 10.0, COUNT)
     assert not read.is_live
     assert read.missing() is None
+
+
+def test_opencv_5_is_as_loud_after_a_video_as_before(
+    video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = [3]
+    log = SimpleNamespace(getLogLevel=lambda: levels[-1], setLogLevel=levels.append)
+    monkeypatch.delattr(cv2, 'getLogLevel', raising=False)
+    monkeypatch.setattr(cv2.utils, 'logging', log, raising=False)
+
+    _read(video)
+
+    assert levels == [3, 0, 3]
 
 
 def test_a_damaged_frame_is_skipped_and_counted(video: Path) -> None:
