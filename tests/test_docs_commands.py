@@ -9,13 +9,14 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from m2det_mmdet.cli import main
@@ -175,14 +176,19 @@ RUNNABLE = {
 
 @pytest.fixture
 def folder(
-    tmp_path: Path, trained: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    trained: SimpleNamespace,
+    write_video: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
-    """What a reader has who comes to a page: data, pictures and a config."""
+    """What a reader has who comes to a page: data, pictures, a video and a config."""
     for name in ('DATA', 'data/scenes'):
         write_scenes(
             tmp_path / name, num_train=16, num_val=6, num_test=6, size=(128, 128)
         )
     shutil.copytree(tmp_path / 'DATA' / 'test', tmp_path / 'IMAGES')
+    frames = np.zeros((3, 96, 128, 3), np.uint8)
+    write_video(tmp_path / 'clip.mp4', frames, code='mp4v')
     for name in ('CONFIG', 'mine'):
         (tmp_path / f'{name}.py').write_text(f'_base_ = {trained.config!r}\n')
     _write_yolo(tmp_path / 'DATA', tmp_path)
