@@ -41,6 +41,7 @@ def test_gradients_are_compared_with_weights_part_by_part(script: ModuleType) ->
     )
 
 
+@pytest.mark.slow
 def test_the_tables_have_a_row_for_each_run_and_part(
     script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -36,6 +36,7 @@ def test_each_saved_storage_counts_once_and_parameters_do_not(
     assert layer.weight.grad.isfinite().all()
 
 
+@pytest.mark.slow
 def test_memory_is_linear_in_the_batch_and_each_option_saves(
     script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -117,6 +117,7 @@ def test_no_config_is_warned_of_but_one() -> None:
     assert warned == {'m2det_r101_320_release'}
 
 
+@pytest.mark.slow
 def test_a_training_warns(
     trained: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -98,6 +98,7 @@ def send_elsewhere(
     return send
 
 
+@pytest.mark.slow
 def test_runs_elsewhere_leave_what_runs_here_leave(
     compare: Callable[..., int],
     steps: Steps,

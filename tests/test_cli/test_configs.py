@@ -100,7 +100,9 @@ def test_a_family_is_a_folder_with_a_metafile() -> None:
     assert find_family('m2det').samefile(REPOSITORY / FAMILY / 'metafile.yml')
     metafile = REPOSITORY / FAMILY / 'ablation' / 'metafile.yml'
     assert find_family('ablation').samefile(metafile)
-    with pytest.raises(M2DetError, match=r'of configs _base_; .* m2det, modern, parts, mlfpn'):
+    with pytest.raises(
+        M2DetError, match=r'of configs _base_; .* m2det, modern, parts, mlfpn'
+    ):
         find_family('_base_')
 
 

@@ -93,6 +93,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert os.listdir(tmp_path) == ['taken.onnx']
 
 
+@pytest.mark.slow
 def test_an_opset_that_cannot_hold_the_loop_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

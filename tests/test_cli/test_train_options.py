@@ -22,6 +22,7 @@ def _train(config: str, work_dir: Path, *argv: str) -> dict:
     return checkpoint
 
 
+@pytest.mark.slow
 def test_recomputing_and_a_fused_step_change_no_weights(
     trained: SimpleNamespace, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_collect_env_answers() -> None:
     assert env['MMCV CUDA Compiler'] == 'not available'
 
 
+@pytest.mark.slow
 @needs_stand_in
 def test_a_failed_import_before_does_no_harm_and_the_log_says_so_once() -> None:
     done = run("""

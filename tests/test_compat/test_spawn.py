@@ -54,6 +54,7 @@ def test_workers_find_what_they_need(kind: str, method: str, tmp_path: Path) -> 
     check(kind, method, tmp_path)
 
 
+@pytest.mark.slow
 def test_spawned_worker_of_the_command(tmp_path: Path) -> None:
     check('m2det', 'spawn', tmp_path)
 

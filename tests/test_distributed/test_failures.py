@@ -46,6 +46,7 @@ def _send(number: int, rank: int = 1) -> Callable[[list[BaseProcess]], None]:
     return send
 
 
+@pytest.mark.slow
 def test_a_step_waits_for_a_hanging_process_for_a_time_only(
     run_processes: Callable,
 ) -> None:
@@ -61,6 +62,7 @@ def test_a_step_waits_for_a_hanging_process_for_a_time_only(
     assert 'm2det train: rank 0: Another process has ended or does not' in first.said
 
 
+@pytest.mark.slow
 def test_what_one_process_does_alone_may_take_longer_than_a_step(
     run_processes: Callable,
 ) -> None:

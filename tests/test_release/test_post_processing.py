@@ -108,6 +108,7 @@ class Selection(nn.Module):
         return suppressed(Decoded(boxes, scores), self.how)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('mode', MODES)
 def test_detections_of_an_exported_graph(
     release_head: M2DetHead,

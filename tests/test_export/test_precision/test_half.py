@@ -15,6 +15,7 @@ def _differences(
     return {x: float(abs(found[x] - expected[x]).max()) for x in expected}
 
 
+@pytest.mark.slow
 def test_the_network_computes_in_float16(model: Any) -> None:
     found = onnx_to_fp16(model)
 
