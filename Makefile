@@ -40,7 +40,7 @@ $(TESTABLE): $(INSTALLED)
 # build of PyTorch would stop every training. scipy comes with MMDetection.
 	$(PIP) install --constraint constraints.txt --no-deps --upgrade \
 		--target .venv/timm timm torchvision \
-		grad-cam ttach scikit-learn joblib cloudpickle threadpoolctl
+		grad-cam ttach scikit-learn joblib cloudpickle narwhals threadpoolctl
 	touch $@
 
 $(DOCUMENTABLE): $(INSTALLED)
