@@ -20,12 +20,11 @@ from ..evaluation.figures import BoxFigures
 from ..evaluation.ground_truth import found_in, truth_of
 from ..recipes.data import annotation_files, counts_last_pixel, image_files
 from ..report import EvaluatedDetector, figures_of, find_out, page_of
-from ..report.page_files import write_page
+from ..report.page_files import SUFFIXES, check_page, write_page
 from ..utils.arguments import check_paths
 from ..utils.configs import config_name
 from ..utils.devices import find_device
 from ..utils.errors import M2DetError, our_errors
-from ..utils.files import check_output
 from ..utils.logs import prints_to, quiet_log
 from ..utils.pipelines import without_step
 from .checks import check_one_of
@@ -36,7 +35,6 @@ from .model_source import ModelSource, find_model
 from .run_folder import CONFIG
 
 _NAME = 'report'
-_PAGES = ('.html', '.htm')
 
 
 @dataclass(frozen=True)
@@ -114,10 +112,7 @@ def report(
     run = source.run or _work_folder(source.checkpoint)
     check_paths(data=data, out=out)
     page = _place(run, data, split) if out is None else _named_page(Path(out))
-    page, figures_file = (
-        check_output(file, force=force or out is None)
-        for file in (page, page.with_suffix('.json'))
-    )
+    page = check_page(page, force=force or out is None)
     started = perf_counter()
     target = None if device is None else find_device(device)
     with TemporaryDirectory() as scratch, training_on(target):
@@ -131,7 +126,7 @@ def report(
     write_page(page, text, figures)
     return ReportResult(
         page,
-        figures_file,
+        page.with_suffix('.json'),
         evaluated.split,
         findings.figures,
         findings.score_thr,
@@ -250,7 +245,7 @@ def _is_validated(cfg: Config, split: str) -> bool:
 
 
 def _named_page(out: Path) -> Path:
-    if out.suffix.lower() not in _PAGES and not out.is_dir():
+    if out.suffix.lower() not in SUFFIXES and not out.is_dir():
         raise M2DetError(
             f'The report is a page, whose name ends in .html, not {out}: its figures '
             'are written beside it, in a file that ends in .json.'

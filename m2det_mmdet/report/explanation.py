@@ -131,7 +131,7 @@ def _seen_section(image: np.ndarray, found: HeatExplanation) -> Section:
         [[x.name, f'{x.score:.3f}'] for x in objects[:_MOST]],
     )
     whole = Part(
-        text=[_cut(len(objects), _MOST)],
+        text=[_cut(len(objects))],
         tables=[table] if objects else [],
         pictures=[_with_boxes(image, found)],
     )
@@ -159,7 +159,7 @@ def _objects_section(image: np.ndarray, found: Explanation) -> Section:
             for x in objects[:_MOST]
         ],
     )
-    text = [_HOW, _COLUMNS, _cut(len(objects), _MOST)]
+    text = [_HOW, _COLUMNS, _cut(len(objects))]
     parts = [
         Part(
             text=text,
@@ -258,5 +258,5 @@ def _fitted(image: np.ndarray) -> np.ndarray:
     return scaled(image, _LONGEST / max(image.shape[:2]))
 
 
-def _cut(number: int, most: int) -> str:
-    return f'{most} of {number} objects are in the table.' if number > most else ''
+def _cut(number: int) -> str:
+    return f'{_MOST} of {number} objects are in the table.' if number > _MOST else ''

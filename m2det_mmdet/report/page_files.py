@@ -8,6 +8,8 @@ from ..utils.arguments import check_paths
 from ..utils.errors import M2DetError
 from ..utils.files import check_output, write_whole
 
+SUFFIXES = ('.html', '.htm')
+
 
 def page_to_write(out: str | Path | None, *, force: bool) -> Path | None:
     """Return the HTML file that a caller names, if it and its JSON may be written.
@@ -23,8 +25,21 @@ def page_to_write(out: str | Path | None, *, force: bool) -> Path | None:
     if out is None:
         return None
     page = Path(out)
-    if page.suffix.lower() not in ('.html', '.htm'):
+    if page.suffix.lower() not in SUFFIXES:
         raise M2DetError(f'{out} must end in .html.')
+    return check_page(page, force=force)
+
+
+def check_page(page: Path, *, force: bool) -> Path:
+    """Return a page as it is to be written, if it and its JSON may be.
+
+    Args:
+        page: The HTML file.
+        force: Whether files there may be replaced.
+
+    Raises:
+        M2DetError: If one of them cannot be written.
+    """
     # The one that was named first: its sentence says more.
     found = check_output(page, force=force)
     check_output(page.with_suffix('.json'), force=force)
