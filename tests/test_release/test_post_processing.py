@@ -108,8 +108,13 @@ class Selection(nn.Module):
         return suppressed(Decoded(boxes, scores), self.how)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize(
+    'mode',
+    [
+        'released',
+        *(pytest.param(x, marks=pytest.mark.slow) for x in MODES if x != 'released'),
+    ],
+)
 def test_detections_of_an_exported_graph(
     release_head: M2DetHead,
     reference: Reference,

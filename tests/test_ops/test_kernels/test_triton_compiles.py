@@ -58,7 +58,6 @@ print('all compiled')
 """
 
 
-@pytest.mark.slow
 def test_the_kernels_compile_for_a_gpu() -> None:
     environment = {k: v for k, v in os.environ.items() if k != 'TRITON_INTERPRET'}
     folder = Path(m2det_mmdet.__file__).parent
