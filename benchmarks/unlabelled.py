@@ -12,6 +12,7 @@ these are faults of the detector or of the labels, only a look at it can tell.
 """
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -22,11 +23,16 @@ from pycocotools.coco import COCO
 
 from m2det_mmdet import Detector
 from m2det_mmdet.analysis.machine import versions
+from m2det_mmdet.apis import Prediction
 
 FOUND, TOUCHED = 0.5, 0.1
 # Pixels from an edge within which a box lies at the border.
 BORDER = 4
-SHOWN, COLUMNS = 6, 3
+SHOWN, ACROSS = 6, 3
+COLUMNS = (
+    *('images without a label', 'labelled', 'right'),
+    *('not right', 'touch no label', 'at the border'),
+)
 GREEN, RED = (0, 170, 0), (0, 0, 255)
 
 
@@ -45,9 +51,9 @@ def main() -> None:
     detector = Detector(args.config, args.checkpoint)
     coco = COCO(args.annotations)
     infos = coco.loadImgs(coco.getImgIds())
-    names = {x['id']: x['name'] for x in coco.loadCats(coco.getCatIds())}
     shown = {infos[i]['id'] for i in np.linspace(0, len(infos) - 1, SHOWN, dtype=int)}
-    counts = {name: np.zeros(5, int) for name in names.values()}
+    names = {x['id']: x['name'] for x in coco.loadCats(coco.getCatIds())}
+    counts = dict.fromkeys(names.values(), 0)
     tiles = []
     for info in infos:
         file = args.images / info['file_name']
@@ -56,32 +62,55 @@ def main() -> None:
         objects = np.array([x['bbox'] for x in annotations], float).reshape(-1, 4)
         objects[:, 2:] += objects[:, :2]
         found = detector(file, score_thr=args.score)
-        classes, boxes = np.array(found.names), np.array(found.boxes).reshape(-1, 4)
-        overlaps = ious(boxes, objects)
-        wrong = ~right(overlaps, classes, labels, found.scores)
-        alone = wrong & (overlaps.max(axis=1, initial=0) < TOUCHED)
         size = np.array([info['width'], info['height']])
-        near = (boxes[:, :2] < BORDER).any(1) | (boxes[:, 2:] > size - BORDER).any(1)
-        for name, sums in counts.items():
-            of_class = classes == name
-            sums += [
-                int((labels == name).sum()),
-                *(int((of_class & x).sum()) for x in (~wrong, wrong, alone)),
-                int((of_class & wrong & near).sum()),
-            ]
+        own, alone = count(found, objects, labels, size, counts)
+        counts = {name: counts[name] + own[name] for name in counts}
         if info['id'] in shown:
-            tiles.append(drawn(file, objects, boxes[alone]))
+            tiles.append(drawn(file, objects, found.boxes[alone]))
     print(', '.join(' '.join(item) for item in versions().items()))
     print(f'{Path(args.config).stem}, {len(infos)} images, scores from {args.score}')
-    print('| class | labelled | right | not right | touch no label | at the border |')
-    print(f'|{" --- |" * 6}')
+    print(f'| class | {" | ".join(COLUMNS)} |')
+    print(f'|{" --- |" * (len(COLUMNS) + 1)}')
     for name, sums in counts.items():
         print(f'| {name} | {" | ".join(map(str, sums))} |')
     if args.picture:
         height, width = (max(x.shape[i] for x in tiles) for i in (0, 1))
         same = [cv2.resize(x, (width, height)) for x in tiles]
-        rows = [np.hstack(same[i : i + COLUMNS]) for i in range(0, SHOWN, COLUMNS)]
+        rows = [np.hstack(same[i : i + ACROSS]) for i in range(0, SHOWN, ACROSS)]
         cv2.imwrite(str(args.picture), np.vstack(rows))
+
+
+def count(
+    found: Prediction,
+    objects: np.ndarray,
+    labels: np.ndarray,
+    size: np.ndarray,
+    names: Iterable[str],
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Count the detections of an image.
+
+    Args:
+        found: What was found.
+        objects: ``(K, 4)``, xyxy, pixels: what is labelled.
+        labels: The names of their classes.
+        size: Width and height of the image.
+        names: The classes that are counted.
+
+    Returns:
+        Of each class the numbers of ``COLUMNS``, and which detections touch no label.
+    """
+    classes, boxes = np.array(found.names), found.boxes
+    overlaps = ious(boxes, objects)
+    is_right = right(overlaps, classes, labels, found.scores)
+    alone = ~is_right & (overlaps.max(axis=1, initial=0) < TOUCHED)
+    at_border = (boxes[:, :2] < BORDER).any(1) | (boxes[:, 2:] > size - BORDER).any(1)
+    groups = (is_right, ~is_right, alone, ~is_right & at_border)
+    numbers = {}
+    for name in names:
+        labelled = (labels == name).sum()
+        own = [(x & (classes == name)).sum() for x in groups]
+        numbers[name] = np.array([labelled == 0, labelled, *own], int)
+    return numbers, alone
 
 
 def ious(boxes: np.ndarray, objects: np.ndarray) -> np.ndarray:
