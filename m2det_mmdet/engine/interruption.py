@@ -44,6 +44,10 @@ class TrainingInterrupted(KeyboardInterrupt):
         super().__init__(f'interrupted after {iterations} {times}; {kept}')
 
 
+def _ignore(_number: int, _frame: object) -> None:
+    """Do nothing when a worker ends."""
+
+
 class _Request:
     """The signal by which somebody has asked this process to stop, if any."""
 
@@ -82,7 +86,9 @@ def interruptible() -> Iterator[None]:
         if _CHILD:
             # Workers may get the signal, too. PyTorch would raise here and now that
             # they have ended; it also finds out when it asks them for the next batch.
-            before[_CHILD] = signal.signal(_CHILD, signal.SIG_DFL)
+            # A function, for Python complains of one that came together with this
+            # signal and has none.
+            before[_CHILD] = signal.signal(_CHILD, _ignore)
         print(
             '\nStopping: the state is kept after this batch. Once more stops at once.',
             file=sys.stderr,

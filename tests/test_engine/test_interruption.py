@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,30 @@ def test_a_second_signal_ends_at_once() -> None:
     with interruptible(), pytest.raises(KeyboardInterrupt):
         twice()
     assert requested() == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, 'SIGCHLD'), reason='Windows has no SIGCHLD')
+def test_a_worker_that_ends_by_the_same_signal_is_no_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-C reaches workers, too: that they end may be told together with it."""
+    failures: list[Any] = []
+    monkeypatch.setattr(sys, 'unraisablehook', failures.append)
+    ended: list[int] = []
+    before = signal.signal(signal.SIGCHLD, lambda number, _: ended.append(number))
+    both = {signal.SIGTERM, signal.SIGCHLD}
+    try:
+        with interruptible():
+            signal.pthread_sigmask(signal.SIG_BLOCK, both)
+            for number in both:
+                os.kill(os.getpid(), number)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+            assert requested() == signal.SIGTERM
+        assert (failures, ended) == ([], [])
+        os.kill(os.getpid(), signal.SIGCHLD)
+        assert ended == [signal.SIGCHLD]
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 def test_a_signal_that_is_ignored_stays_so() -> None:
