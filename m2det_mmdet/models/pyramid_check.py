@@ -244,8 +244,8 @@ def _strides(module: nn.Module, pixels: Size) -> list[Stride] | None:
     generators = (getattr(module, name, None) for name in _GENERATORS)
     generator = next((x for x in generators if x is not None), None)
     if isinstance(generator, M2DetAnchorGenerator):
-        # Without steps, and at other sizes, it follows the maps.
-        if generator.steps is None or pixels != (generator.input_size,) * 2:
+        # Without steps, and mostly at other sizes, it follows the maps.
+        if not generator.has_steps(pixels):
             return None
         return [(step, step) for step in generator.steps]
     # They are (horizontal, vertical) in mmdet.

@@ -73,7 +73,7 @@ def _resize_anchors(generator: dict, size: int) -> None:
             'another config.'
         )
     generator['input_size'] = size
-    if kind == 'M2DetAnchorGenerator':
+    if kind == 'M2DetAnchorGenerator' and not generator.get('fixed_steps'):
         generator['steps'] = None
 
 

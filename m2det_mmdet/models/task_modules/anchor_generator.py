@@ -24,7 +24,8 @@ class M2DetAnchorGenerator:
     Centres are ``((x + 0.5) * step, (y + 0.5) * step)``.
 
     The pixel sizes of the anchors follow from ``input_size``. For an image of another
-    size they stay the same, and only the grid of centres follows the image.
+    size they stay the same, and the grid of centres follows the image: it is stretched
+    over it, or grows with it where ``fixed_steps`` says so.
 
     Args:
         input_size: Side of the training image, in pixels.
@@ -32,13 +33,19 @@ class M2DetAnchorGenerator:
         steps: Pixels between the centres of each scale at ``input_size``. With
             ``None``, or for an image of another size, a step is the image's side
             divided by the cells of the map.
+        fixed_steps: Whether ``steps`` are those of images of any size. Maps of
+            convolutions that all have padding grow with the image, and their cells
+            stay as far apart: an object of the same size lies at the same place of
+            its cell in images of all sizes. Without it batches of changing size and
+            a multi-scale test find large objects at shifted places.
         ratios: Ratios of width and height; each gives two boxes. One sequence for
             all scales, or one for each. Empty for squares only.
         clip: Whether to clip ``(cx, cy, w, h)`` to the image, as the authors'
             release does. This narrows the wide anchors of the last scales.
 
     Raises:
-        ValueError: If the lengths of ``sizes``, ``steps`` and ``ratios`` do not fit.
+        ValueError: If the lengths of ``sizes``, ``steps`` and ``ratios`` do not fit,
+            or ``fixed_steps`` has no steps.
     """
 
     # For messages: the name of the argument, and further advice.
@@ -51,6 +58,7 @@ class M2DetAnchorGenerator:
         sizes: Sequence[float],
         *,
         steps: Sequence[float] | None = None,
+        fixed_steps: bool = False,
         ratios: Sequence[float] | Sequence[Sequence[float]] = (2, 3),
         clip: bool = False,
     ) -> None:
@@ -68,8 +76,14 @@ class M2DetAnchorGenerator:
                 f'steps needs one entry for each of the {num_scales} scales that '
                 f'the {len(sizes)} sizes make, got {len(steps)}: {list(steps)}.'
             )
+        if fixed_steps and steps is None:
+            raise ValueError(
+                'fixed_steps=True needs steps, the pixels between the centres of each '
+                'scale: give them, or leave fixed_steps out.'
+            )
         self.input_size = input_size
         self.steps = steps
+        self.fixed_steps = fixed_steps
         self.clip = clip
         self.shapes = [
             self._shapes(small * input_size, large * input_size, scale_ratios)
@@ -119,7 +133,7 @@ class M2DetAnchorGenerator:
                 'the neck has scales.'
             )
         image_size = tuple(image_size or (self.input_size, self.input_size))
-        if not is_symbolic(image_size) and self._has_steps(image_size):
+        if not is_symbolic(image_size) and self.has_steps(image_size):
             self._check_steps(featmap_sizes, image_size)
         # Half precision cannot hold the coordinates of a large image.
         kind = {'dtype': torch.promote_types(dtype, torch.float32), 'device': device}
@@ -151,10 +165,15 @@ class M2DetAnchorGenerator:
             map_size: Cells ``(height, width)`` of its map.
             image_size: Pixels ``(height, width)`` of the network's input.
         """
-        if self._has_steps(image_size):
+        if self.has_steps(image_size):
             return self.steps[level], self.steps[level]
         height, width = image_size
         return height / map_size[0], width / map_size[1]
+
+    def has_steps(self, image_size: Size) -> bool:
+        """Whether the given steps are used for an image of this size, pixels."""
+        is_own = self.fixed_steps or image_size == (self.input_size,) * 2
+        return self.steps is not None and is_own
 
     @staticmethod
     def _shapes(
@@ -172,7 +191,7 @@ class M2DetAnchorGenerator:
         self, level: int, map_size: Size, image_size: Size, kind: dict
     ) -> Tensor:
         """Return the centres ``(x, y)`` of a scale's cells, row by row."""
-        if is_symbolic(image_size):
+        if is_symbolic(image_size) and not self.fixed_steps:
             step_y, step_x = self._traced_step(level, map_size, image_size, kind)
         else:
             step_y, step_x = self.step(level, map_size, image_size)
@@ -193,10 +212,6 @@ class M2DetAnchorGenerator:
         is_own = (sides[0] == self.input_size) & (sides[1] == self.input_size)
         return tuple(torch.where(is_own, own, step) for step in steps)
 
-    def _has_steps(self, image_size: Size) -> bool:
-        """Whether the given steps are used for an image of this size."""
-        return self.steps is not None and image_size == (self.input_size,) * 2
-
     def _check_steps(self, featmap_sizes: Sequence[Size], image_size: Size) -> None:
         """Raise if a step does not fit its map; the steps of releases are rounded."""
         pairs = zip(self.steps, featmap_sizes, strict=True)
@@ -213,6 +228,7 @@ class M2DetAnchorGenerator:
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(input_size={self.input_size}, '
-            f'num_levels={self.num_levels}, steps={self.steps}, clip={self.clip}, '
+            f'num_levels={self.num_levels}, steps={self.steps}, '
+            f'fixed_steps={self.fixed_steps}, clip={self.clip}, '
             f'num_base_priors={self.num_base_priors})'
         )

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from mmdet.registry import TASK_UTILS
 
 from .anchor_generator import M2DetAnchorGenerator
-from .strides import Size
 
 
 @TASK_UTILS.register_module()
@@ -42,16 +41,13 @@ class RefineDetAnchorGenerator(M2DetAnchorGenerator):
     ) -> None:
         sizes = [scale * stride / input_size for stride in strides]
         super().__init__(
-            input_size, [*sizes, sizes[-1]], steps=strides, ratios=ratios, clip=clip
+            input_size,
+            [*sizes, sizes[-1]],
+            steps=strides,
+            fixed_steps=True,
+            ratios=ratios,
+            clip=clip,
         )
-
-    def _traced_step(
-        self, level: int, map_size: Size, image_size: Size, kind: dict
-    ) -> tuple[float, float]:
-        return self.step(level, map_size, image_size)
-
-    def _has_steps(self, image_size: Size) -> bool:
-        return True
 
     @staticmethod
     def _shapes(

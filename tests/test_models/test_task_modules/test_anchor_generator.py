@@ -84,6 +84,31 @@ def test_steps_that_are_not_those_of_the_maps_are_named() -> None:
     generator.grid_priors([(50, 50), (25, 25)], device='cpu', image_size=(400, 400))
 
 
+def test_fixed_steps_are_those_of_images_of_any_size() -> None:
+    generator = M2DetAnchorGenerator(
+        320, [0.1, 0.3, 0.4], steps=[64, 128], fixed_steps=True, ratios=[]
+    )
+    _, last = generator.grid_priors([(5, 5), (3, 3)], device='cpu')
+    first, wide = generator.grid_priors(
+        [(6, 8), (3, 4)], device='cpu', image_size=(352, 480)
+    )
+
+    # Without fixed_steps the last scale would have 320 / 3 and 480 / 4.
+    assert to_cxcywh(last)[:6:2, 0].tolist() == [64, 192, 320]
+    assert to_cxcywh(wide)[:8:2, 0].tolist() == [64, 192, 320, 448]
+    assert to_cxcywh(wide)[::8, 1].tolist() == [64, 192, 320]
+    assert to_cxcywh(first)[:16:2, 0].tolist() == [64 * n + 32 for n in range(8)]
+    torch.testing.assert_close(to_cxcywh(wide)[:2, 2:], to_cxcywh(last)[:2, 2:])
+    assert generator.step(1, (3, 4), (352, 480)) == (128, 128)
+
+
+def test_fixed_steps_that_are_not_those_of_the_maps_are_named() -> None:
+    generator = M2DetAnchorGenerator(320, [0.1, 0.2], steps=[8], fixed_steps=True)
+
+    with pytest.raises(ValueError, match=r'image of 400x400 pixels have .* \[16\.0\]'):
+        generator.grid_priors([(25, 25)], device='cpu', image_size=(400, 400))
+
+
 def test_steps_may_be_rounded_as_those_of_ssd() -> None:
     steps = [8, 16, 32, 64, 100, 300]
     generator = M2DetAnchorGenerator(300, [0.1 * n for n in range(1, 8)], steps=steps)
@@ -118,6 +143,7 @@ def test_half_precision_is_only_the_last_rounding() -> None:
         ({'steps': [8, 16]}, '6 scales.*got 2'),
         ({'ratios': [[2]] * 5}, '7 sizes and 5 sequences'),
         ({'sizes': [0.1]}, '1 sizes'),
+        ({'steps': None, 'fixed_steps': True}, 'fixed_steps=True needs steps'),
     ],
 )
 def test_lengths_that_do_not_fit_are_named(change: dict, message: str) -> None:
