@@ -50,6 +50,9 @@ SQUARE = [
     )
 ]
 
+# With all parts of docs/training.md.
+ALL_PARTS = CONFIGS / 'm2det' / 'm2det_r18_scenes_modern.py'
+
 # What bases offer to choose from.
 TABLES = {
     'pipelines',
@@ -66,11 +69,6 @@ TABLES = {
 each_paper_leaf = pytest.mark.parametrize('leaf', PAPER, ids=lambda leaf: leaf.stem)
 each_ablation_leaf = pytest.mark.parametrize(
     'leaf', ABLATION, ids=lambda leaf: leaf.stem
-)
-each_mixing_leaf = pytest.mark.parametrize(
-    'leaf',
-    [*MODERN, CONFIGS / 'm2det' / 'm2det_r18_scenes_modern.py'],
-    ids=lambda leaf: leaf.stem,
 )
 each_square_leaf = pytest.mark.parametrize('leaf', SQUARE, ids=lambda leaf: leaf.stem)
 each_leaf = pytest.mark.parametrize('leaf', LEAVES, ids=lambda leaf: leaf.stem)
@@ -262,9 +260,8 @@ def test_every_config_imports_the_package(leaf: Path) -> None:
     assert load(leaf).custom_imports['imports'] == ['m2det_mmdet']
 
 
-@each_mixing_leaf
-def test_the_last_epochs_leave_out_what_mixes_images(leaf: Path) -> None:
-    config = load(leaf)
+def test_the_last_epochs_leave_out_what_mixes_images() -> None:
+    config = load(ALL_PARTS)
     mixing = config.train_dataloader.dataset.pipeline
     switch = config.custom_hooks[-1]
 
@@ -275,8 +272,8 @@ def test_the_last_epochs_leave_out_what_mixes_images(leaf: Path) -> None:
 
 
 def test_norms_and_biases_are_not_decayed_and_layers_may_have_rates() -> None:
-    leaf = CONFIGS / 'm2det' / 'm2det_r18_scenes_modern.py'
-    settings, model = deepcopy(load(leaf).optim_wrapper), build(leaf)
+    settings = deepcopy(load(ALL_PARTS).optim_wrapper)
+    model = build(ALL_PARTS)
     stages = {f'backbone.layer{i}': 0.5 ** (4 - i) for i in (1, 2, 3)}
     settings.paramwise_cfg['custom_keys'] = {
         name: {'lr_mult': rate} for name, rate in stages.items()
@@ -388,9 +385,6 @@ def test_an_ablation_has_as_many_tums_and_channels_as_its_name_says(leaf: Path) 
 def test_the_scales_of_a_modern_leaf_tile_its_images(leaf: Path) -> None:
     config = load(leaf)
     assert map_sizes(build(leaf), 640, 640) == [(n, n) for n in (80, 40, 20, 10, 5)]
-    # The smallest and the largest size that a batch has.
-    (sizes,) = config.model.data_preprocessor.batch_augments
-    assert sizes.random_size_range == (480, 800)
     # The rate belongs to this batch.
     assert config.train_dataloader.batch_size == config.auto_scale_lr.base_batch_size
 
@@ -403,7 +397,7 @@ def test_the_modern_leaves_are_four_sizes_of_one_detector() -> None:
     for config in configs:
         for part, widths in (
             ('backbone', ('deepen_factor', 'widen_factor')),
-            ('neck', ('ffm_channels', 'num_levels', 'tum_channels')),
+            ('neck', ('ffm_channels', 'num_levels', 'tum_channels', 'thin_channels')),
         ):
             for key in widths:
                 del config['model'][part][key]

@@ -13,7 +13,7 @@ from .options import add_hook
 # What is trained where no config is named: on a CPU from the package's own weights, on
 # a GPU from those of ImageNet.
 SMALL, SMALL_START = 'm2det_r18_320', 'm2det_r18_scenes'
-LARGE = 'm2det_vgg_512'
+LARGE = 'm2det_s'
 # Images that a training looks at in all. On two CPU cores these take about seven
 # minutes; on a GPU no time was measured.
 _PASSES = {SMALL: 10_000, LARGE: 60_000}

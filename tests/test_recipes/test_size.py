@@ -25,6 +25,16 @@ def test_all_sizes_of_m2det_follow() -> None:
     assert sizes == [192, 256, 320, 384]
 
 
+def test_fixed_steps_stay() -> None:
+    cfg = load_config('m2det_n')
+
+    set_image_size(cfg, 320)
+
+    anchors = cfg.model.bbox_head.anchor_generator
+    assert (anchors.input_size, anchors.fixed_steps) == (320, True)
+    assert anchors.steps == [8, 16, 32, 64, 128]
+
+
 def test_sizes_of_two_sides_keep_their_ratio() -> None:
     cfg = load_config('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py')
 

@@ -148,10 +148,7 @@ pipelines = dict(
     # These come beside those for tests: the scenes', one's own, and M2Det's.
     mixed={
         128: mixed(128),
-        **{
-            size: mixed(size, dict(type='SSDPhotometricDistortion'))
-            for size in (320, 640)
-        },
+        320: mixed(320, dict(type='SSDPhotometricDistortion')),
     },
     refinedet_r18={320: (cells(320), test(320), multi_scale([256, 320, 416, 480]))},
 )

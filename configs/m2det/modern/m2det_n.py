@@ -12,5 +12,10 @@ model = dict(
             'cspnext_rsb_pretrain/cspnext-tiny_imagenet_600e.pth',
         ),
     ),
-    neck=dict(ffm_channels=(96, 96, 96), num_levels=2, tum_channels=128),
+    neck=dict(
+        ffm_channels=(96, 96, 96),
+        num_levels=2,
+        tum_channels=48,
+        thin_channels=96,
+    ),
 )

@@ -12,5 +12,10 @@ model = dict(
             'cspnext_rsb_pretrain/cspnext-s_imagenet_600e.pth',
         ),
     ),
-    neck=dict(ffm_channels=(128, 128, 128), num_levels=2, tum_channels=192),
+    neck=dict(
+        ffm_channels=(128, 128, 128),
+        num_levels=2,
+        tum_channels=72,
+        thin_channels=144,
+    ),
 )

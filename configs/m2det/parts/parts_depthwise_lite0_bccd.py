@@ -1,4 +1,4 @@
-# TUMs of depthwise convolutions, at equal cost wider, as in configs/m2det/modern.
+# TUMs of depthwise convolutions, at equal cost wider.
 _base_ = [
     '../backbones/m2det_efficientnet-lite0_bccd.py',
     '../../_base_/models/necks_lite0.py',

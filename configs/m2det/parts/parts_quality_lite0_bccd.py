@@ -1,4 +1,4 @@
-# A loss of quality, boxes by their overlap, and ATSS, as in configs/m2det/modern.
+# A loss of quality, boxes by their overlap, and ATSS.
 _base_ = [
     '../backbones/m2det_efficientnet-lite0_bccd.py',
     '../../_base_/models/necks_lite0.py',

@@ -1,4 +1,4 @@
-# Batches of changing size.
+# Batches of changing size, and anchors as far apart as the cells of their maps in all.
 _base_ = [
     '../backbones/m2det_efficientnet-lite0_bccd.py',
     '../../_base_/models/necks_lite0.py',
@@ -10,5 +10,8 @@ model = dict(
         batch_augments=[
             dict(type='BatchSyncRandomResize', random_size_range=(288, 384))
         ]
+    ),
+    bbox_head=dict(
+        anchor_generator=dict(steps=[8, 16, 32, 64, 128, 256], fixed_steps=True)
     ),
 )
