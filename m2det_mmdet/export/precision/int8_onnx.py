@@ -122,6 +122,8 @@ class _Search:
             per_channel=True,
             activation_type=tools.QuantType.QUInt8,
             weight_type=tools.QuantType.QInt8,
+            # Without VNNI a processor adds products in 16 bits, which overflow.
+            reduce_range=True,
             nodes_to_quantize=self._quantizable(kept),
             calibration_cache_path=self._folder / 'ranges.json',
         )
