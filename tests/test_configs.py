@@ -384,7 +384,14 @@ def test_an_ablation_has_as_many_tums_and_channels_as_its_name_says(leaf: Path) 
 @pytest.mark.parametrize('leaf', MODERN, ids=lambda leaf: leaf.stem)
 def test_the_scales_of_a_modern_leaf_tile_its_images(leaf: Path) -> None:
     config = load(leaf)
-    assert map_sizes(build(leaf), 640, 640) == [(n, n) for n in (80, 40, 20, 10, 5)]
+    cells = (80, 40, 20, 10, 5)
+    assert map_sizes(build(leaf), 640, 640) == [(n, n) for n in cells]
+    anchors = config.model.bbox_head.anchor_generator
+    assert anchors.steps == [640 // n for n in cells]
+    assert anchors.fixed_steps
+    # Each TUM sees twice its own width of the base feature.
+    neck = config.model.neck
+    assert neck.thin_channels == 2 * neck.tum_channels
     # The rate belongs to this batch.
     assert config.train_dataloader.batch_size == config.auto_scale_lr.base_batch_size
 

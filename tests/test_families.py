@@ -33,6 +33,7 @@ SMALL = {
         ('m2det_efficientnet-lite0_bccd', 1, 320),
     ],
     'm2det/ablation_narrow': [('ablation_narrow_8_tum_scenes', 1, 128)],
+    # Narrower, SFAM would have one hidden unit, which no image may reach.
     'm2det/modern': [('m2det_n', 1, 640)],
     'm2det/levels': [('levels_4x41_scenes', 1, 128)],
     'm2det/parts': [('parts_quality_lite0_bccd', 1, 320)],

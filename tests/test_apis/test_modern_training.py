@@ -131,7 +131,7 @@ def test_the_smallest_recipe_learns_from_a_folder_predicts_and_is_exported(
     )
 
     images = sorted((run.data / 'val').iterdir())
-    # Scores have hardly left the first one of all, 0.01.
+    # After one epoch no score needs to reach the default.
     limits = {'model.test_cfg.score_thr': 0.0, 'model.test_cfg.max_per_img': 5}
     detector = Detector(result.work_dir, device='cpu', options=limits)
     found = detector(images[0])

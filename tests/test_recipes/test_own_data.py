@@ -28,13 +28,10 @@ def test_a_config_learns_from_own_data_and_keeps_what_people_look_at(name: str) 
     use_own_data(cfg, _layout(100))
 
     assert cfg.model.bbox_head.num_classes == 2
-    dataset = cfg.train_dataloader.dataset
-    # That of the recipe mixes the images of another one.
-    dataset = dataset.get('dataset', dataset)
-    assert dataset.ann_file == '/data/train.json'
+    assert cfg.train_dataloader.dataset.ann_file == '/data/train.json'
     assert cfg.val_dataloader.dataset.ann_file == '/data/val.json'
     assert cfg.test_evaluator.ann_file == '/data/val.json'
-    assert dataset.filter_cfg.min_size == 0
+    assert cfg.train_dataloader.dataset.filter_cfg.min_size == 0
     assert cfg.default_hooks.checkpoint.save_best == 'coco/bbox_mAP'
     kinds = [hook.type for hook in cfg.custom_hooks]
     assert {'PlainNamesHook', 'ResultsTableHook', 'FiniteLossHook'} <= {*kinds}
