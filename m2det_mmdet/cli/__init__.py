@@ -56,6 +56,8 @@ _FOREIGN_WARNINGS = (
     'Unnecessary conv bias before batch/instance norm',
     r'`torch\.jit\.',
     r'Warning: The \w+ is out of bounds',
+    # Readers that wait for a disk may be more than the processors.
+    r'This DataLoader will create \d+ worker processes',
     # Of MMEngine's launchers and its wrapper for several processes.
     r'Multi-processing start method `\w+` is different from the previous',
     r'Setting \w+_NUM_THREADS environment variable for each process',

@@ -2,8 +2,10 @@ import argparse
 import re
 import subprocess
 import sys
+import warnings
 
 import pytest
+from torch.utils.data import DataLoader
 
 from m2det_mmdet import __version__, cli
 from m2det_mmdet.cli import COMMANDS, main, scenes
@@ -47,6 +49,19 @@ def test_version(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit, match='0'):
         main(['--version'])
     assert capsys.readouterr().out == f'm2det {__version__}\n'
+
+
+def test_more_readers_than_processors_are_no_matter(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    def load(args: argparse.Namespace) -> None:
+        DataLoader([0], num_workers=10_000)
+        warnings.warn('Something else.', stacklevel=2)
+
+    monkeypatch.setattr(scenes, 'run', load)
+
+    assert main(['scenes', 'out']) == 0
+    assert [str(warning.message) for warning in recwarn] == ['Something else.']
 
 
 def test_no_command_lists_all(capsys: pytest.CaptureFixture) -> None:
