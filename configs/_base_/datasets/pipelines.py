@@ -143,7 +143,10 @@ pipelines = dict(
         }.items()
     },
     scenes={128: (scenes(128), test(128), multi_scale([96, 128, 160, 192]))},
-    cells={320: (cells(320), test(320), multi_scale([288, 320, 416, 480]))},
+    cells={
+        320: (cells(320), test(320), multi_scale([288, 320, 416, 480])),
+        480: (cells(480), test(480), multi_scale([384, 480, 608, 736])),
+    },
     own={320: (own(320), test(320), multi_scale([256, 320, 416, 480]))},
     # These come beside those for tests: the scenes', one's own, and M2Det's.
     mixed={

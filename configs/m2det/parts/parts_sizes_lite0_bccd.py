@@ -2,6 +2,7 @@
 _base_ = [
     '../backbones/m2det_efficientnet-lite0_bccd.py',
     '../../_base_/models/necks_lite0.py',
+    '../../_base_/models/parts_lite0.py',
 ]
 
 model = dict(
@@ -11,7 +12,5 @@ model = dict(
             dict(type='BatchSyncRandomResize', random_size_range=(288, 384))
         ]
     ),
-    bbox_head=dict(
-        anchor_generator=dict(steps=[8, 16, 32, 64, 128, 256], fixed_steps=True)
-    ),
+    bbox_head=dict(anchor_generator=_base_.pop('parts_lite0').steps),
 )

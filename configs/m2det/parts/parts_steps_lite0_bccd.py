@@ -2,11 +2,10 @@
 _base_ = [
     '../backbones/m2det_efficientnet-lite0_bccd.py',
     '../../_base_/models/necks_lite0.py',
+    '../../_base_/models/parts_lite0.py',
 ]
 
 model = dict(
     neck=_base_.pop('necks_lite0').mlfpn_2,
-    bbox_head=dict(
-        anchor_generator=dict(steps=[8, 16, 32, 64, 128, 256], fixed_steps=True)
-    ),
+    bbox_head=dict(anchor_generator=_base_.pop('parts_lite0').steps),
 )

@@ -1,0 +1,13 @@
+# PAFPN with those parts of parts_together that any neck can have: anchors as far apart
+# as the cells, and a mean of the weights.
+_base_ = [
+    '../backbones/m2det_efficientnet-lite0_bccd.py',
+    '../../_base_/models/necks_lite0.py',
+    '../../_base_/models/parts_lite0.py',
+]
+
+model = dict(
+    neck=_base_.pop('necks_lite0').pafpn,
+    bbox_head=dict(anchor_generator=_base_.parts_lite0.steps),
+)
+custom_hooks = [*_base_.custom_hooks, _base_.pop('parts_lite0').mean]
