@@ -2,8 +2,9 @@
 _base_ = [
     '../backbones/m2det_efficientnet-lite0_bccd.py',
     '../../_base_/models/necks_lite0.py',
+    '../../_base_/models/parts_lite0.py',
 ]
 
 model = dict(
-    neck=dict(_base_.pop('necks_lite0').mlfpn_2, tum_channels=40, thin_channels=80)
+    neck=dict(_base_.pop('necks_lite0').mlfpn_2, **_base_.pop('parts_lite0').wide_base)
 )

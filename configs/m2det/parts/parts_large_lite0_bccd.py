@@ -8,14 +8,9 @@ _base_ = [
 
 model = dict(
     neck=dict(
-        _base_.pop('necks_lite0').mlfpn_2,
-        tum_channels=40,
-        thin_channels=80,
-        sfam='eca',
+        _base_.pop('necks_lite0').mlfpn_2, **_base_.parts_lite0.wide_base, sfam='eca'
     ),
-    bbox_head=dict(
-        anchor_generator=dict(_base_.parts_lite0.steps, input_size=480),
-    ),
+    bbox_head=dict(anchor_generator=dict(_base_.parts_lite0.steps, input_size=480)),
 )
 custom_hooks = [*_base_.custom_hooks, _base_.pop('parts_lite0').mean]
 train_pipeline, test_pipeline, tta_pipeline = _base_.pop('pipelines').cells[480]

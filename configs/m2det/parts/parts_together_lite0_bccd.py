@@ -8,10 +8,7 @@ _base_ = [
 
 model = dict(
     neck=dict(
-        _base_.pop('necks_lite0').mlfpn_2,
-        tum_channels=40,
-        thin_channels=80,
-        sfam='eca',
+        _base_.pop('necks_lite0').mlfpn_2, **_base_.parts_lite0.wide_base, sfam='eca'
     ),
     bbox_head=dict(anchor_generator=_base_.parts_lite0.steps),
 )
