@@ -1,5 +1,5 @@
-# What measured well alone: more of the base feature for narrower TUMs, SFAM by ECA,
-# anchors as far apart as the cells, and a mean of the weights.
+# Three parts of the recipe in ../modern (more of the base feature for narrower TUMs,
+# anchors as far apart as the cells, a mean of the weights), and SFAM by ECA.
 _base_ = [
     '../backbones/m2det_efficientnet-lite0_bccd.py',
     '../../_base_/models/necks_lite0.py',
