@@ -293,6 +293,17 @@ def test_one_image_cannot_train_batch_norm_on_one_cell() -> None:
     assert neck.eval()(one)[-1].shape == (1, 8, 1, 1)
 
 
+def test_with_group_norm_an_image_trains_as_if_alone() -> None:
+    both = inputs()
+    alone = tuple(x[:1] for x in both)
+    group = MLFPN(**TINY, norm_cfg={'type': 'GN', 'num_groups': 2})
+
+    for found, y in zip(group(both), group(alone), strict=True):
+        torch.testing.assert_close(found[:1], y)
+    batch = MLFPN(**TINY)
+    assert (batch(both)[0][:1] - batch(alone)[0]).abs().max() > 0.01
+
+
 @pytest.mark.parametrize(
     ('options', 'calls'), [({}, 2), ({'share_leach': True}, 1), ({'num_levels': 3}, 3)]
 )
