@@ -63,6 +63,8 @@ _COSTS = (
     Column('memory (MiB)', 0, lambda r: _scaled(r['train']['peak_memory'], 2**-20)),
     Column('training (min)', 1, lambda r: r['train']['seconds'] / 60),
     Column('epochs', 1, lambda r: r['train']['epochs']),
+    # Results of version 1.0.0 have none.
+    Column('loss', 2, lambda r: r['train'].get('loss')),
 )
 _KNOWN = {
     _AP: 'AP',

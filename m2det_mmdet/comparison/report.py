@@ -156,7 +156,9 @@ def _notes(comparison: Comparison, table: Table) -> list[str]:
         'Parameters count once what modules share. GFLOP are those of the network for '
         'one test image, a multiply-add counted as two. ms/image is the median over '
         'test images one at a time, from the preprocessed image to the boxes.',
-        f'Memory is {_memory(done)}. Training minutes leave out evaluation.',
+        f'Memory is {_memory(done)}. Training minutes leave out evaluation. '
+        'The loss is the mean over the last epoch, and can be compared between '
+        'detectors of the same losses.',
         *_loads(done),
         *_machines(table),
         *_schedules(comparison),

@@ -95,10 +95,15 @@ def _train(config: Path) -> dict[str, Any]:
     with open(file, 'r+b') as opened:
         # What is evaluated has to outlast a power cut.
         os.fsync(opened.fileno())
-    info = checkpoint['message_hub']['runtime_info']
+    logged = checkpoint['message_hub']
+    info = logged['runtime_info']
+    epochs = info.get(EPOCHS, checkpoint['meta']['epoch'])
+    iterations = checkpoint['meta']['iter']
+    last_epoch = max(1, round(iterations / max(1, epochs)))
     return {
-        'epochs': info.get(EPOCHS, checkpoint['meta']['epoch']),
-        'iterations': checkpoint['meta']['iter'],
+        'epochs': epochs,
+        'iterations': iterations,
+        'loss': float(logged['log_scalars']['train/loss'].mean(last_epoch)),
         'seconds': info[SECONDS],
         'peak_memory': info.get(MEMORY),
     }

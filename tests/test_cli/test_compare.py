@@ -35,10 +35,11 @@ START_PROCESS = compare_runs._call
 AP = {'coco/bbox_mAP': 0.25, 'coco/bbox_mAP_50': 0.5, 'coco/bbox_mAP_l': -1.0}
 TABLE = """\
 | config | parameters (M) | GFLOP | ms/image | memory (MiB) | training (min) | epochs \
-| AP | AP50 | AP75 | AP_S | AP_M | AP_L |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
-| small | 1.50 | 2.00 | 10.0 | 4 | 1.5 | 2.0 | 0.300 +- 0.071 | 0.500 | - | - | - | - |
-| other | - | - | - | - | - | - | - | - | - | - | - | - |
+| loss | AP | AP50 | AP75 | AP_S | AP_M | AP_L |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+| small | 1.50 | 2.00 | 10.0 | 4 | 1.5 | 2.0 | 3.25 \
+| 0.300 +- 0.071 | 0.500 | - | - | - | - |
+| other | - | - | - | - | - | - | - | - | - | - | - | - | - |
 """
 
 
@@ -69,7 +70,12 @@ class Workers:
             return 1
         seed = int(folder.name[-1])
         found = {
-            'train': {'epochs': 2, 'seconds': 90.0, 'peak_memory': 4 * 2**20},
+            'train': {
+                'epochs': 2,
+                'loss': 3.25,
+                'seconds': 90.0,
+                'peak_memory': 4 * 2**20,
+            },
             'test': {**AP, 'coco/bbox_mAP': 0.25 + 0.1 * seed},
             'measure': {
                 'parameters': 1_500_000,
@@ -926,6 +932,11 @@ def test_a_killed_comparison_goes_on_from_its_last_checkpoint(
     assert resumed[-1] == 4
     result = json.loads((log.parent / 'result.json').read_text())
     assert (result['train']['epochs'], result['train']['iterations']) == (4, 8)
+    file = log.parent / 'train' / 'epoch_4.pth'
+    logged = torch.load(file, weights_only=False)['message_hub']['log_scalars']
+    losses, _ = logged['train/loss'].data
+    assert len(losses) == 8
+    assert result['train']['loss'] == pytest.approx((losses[-2] + losses[-1]) / 2)
     assert (out / 'comparison.png').stat().st_size > 1000
     page = (out / 'comparison.md').read_text()
     assert 'bad, seed 0 failed: The training has diverged: loss_' in page
