@@ -56,18 +56,15 @@ def batches(loader: Config, count: int) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def by_batch(model: nn.Module) -> Iterator[list[_BatchNorm]]:
-    """Normalise by the statistics of each batch, and put the kept ones back.
+    """Normalise by the statistics of each batch, which change the kept ones.
 
     Norms that a training leaves alone do not change. Yields the others.
     """
-    kept = {name: value.clone() for name, value in model.named_buffers()}
     model.train()
     try:
         yield [x for x in model.modules() if isinstance(x, _BatchNorm) and x.training]
     finally:
         model.eval()
-        for name, value in model.named_buffers():
-            value.copy_(kept[name])
 
 
 @torch.no_grad()
@@ -89,12 +86,6 @@ def recompute(model: nn.Module, seen: Iterable[dict[str, Any]]) -> None:
             # Without a momentum each batch counts alike.
             norm.momentum = None
         loss(model, seen)
-        found = [
-            (norm.running_mean.clone(), norm.running_var.clone()) for norm in norms
-        ]
-    for norm, (means, variances) in zip(norms, found, strict=True):
-        norm.running_mean.copy_(means)
-        norm.running_var.copy_(variances)
 
 
 @torch.no_grad()
